@@ -1,0 +1,433 @@
+//! What can happen in a run: the stored format, version 1.
+//!
+//! A run's state is a fold over these; everything that must survive a crash is in them, and nothing else is. Attempts are
+//! named by fence, subtasks by their index in the run's arena.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::words::words;
+use crate::{
+    BlobRef, ComplexTask, DecompositionPlan, Digest, Epoch, Failure, Fence, Intervention,
+    RequestKey, RunSettings, Seq, SubtaskIndex, Token, Usage, WorkerName, WorkerResult,
+};
+
+/// The version that is stored with every event written by this crate.
+pub const VOCABULARY_VERSION: u16 = 1;
+
+/// One fact about a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// The run exists.
+    RunSubmitted {
+        /// What is asked for.
+        task: Arc<ComplexTask>,
+        /// How it is to be run.
+        settings: Arc<RunSettings>,
+        /// A plan that came with the task.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        given: Option<Arc<DecompositionPlan>>,
+    },
+    /// The run has a plan, or a revised one.
+    PlanAdopted {
+        /// 1 for the first plan.
+        revision: u32,
+        /// The last event that the plan's maker had seen.
+        base_seq: Seq,
+        /// Subtasks that are no longer wanted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        retire: Vec<SubtaskIndex>,
+        /// The new subtasks; they take the next indexes in this order.
+        add: Arc<DecompositionPlan>,
+    },
+    /// A pull worker may claim a subtask, or report on it without a claim.
+    AttemptOffered {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The attempt's number.
+        fence: Fence,
+        /// The attempt's secret.
+        token: Token,
+        /// The worker.
+        worker: WorkerName,
+        /// When the offer ends.
+        until: Timestamp,
+        /// Why this worker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Box<RouteNote>>,
+    },
+    /// A worker was given, or has claimed, a subtask.
+    AttemptStarted {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The attempt's number; that of the offer when an offer was claimed.
+        fence: Fence,
+        /// The attempt's secret.
+        token: Token,
+        /// The worker.
+        worker: WorkerName,
+        /// Whether the worker claimed it, so that the engine does not run it.
+        #[serde(default, skip_serializing_if = "is_false")]
+        claimed: bool,
+        /// When it times out (managed) or its lease ends (claimed).
+        until: Timestamp,
+        /// What is set aside for its cost, in millionths of a US dollar.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reserved_micro_usd: Option<u64>,
+        /// The claimer's name for the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_key: Option<RequestKey>,
+        /// Why this worker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        route: Option<Box<RouteNote>>,
+    },
+    /// A claimed attempt gave a sign of life.
+    LeaseExtended {
+        /// The attempt.
+        fence: Fence,
+        /// When the lease now ends.
+        until: Timestamp,
+    },
+    /// A result came and is stored; whether it is accepted is still open.
+    ResultReceived {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The attempt.
+        fence: Fence,
+        /// The digest of the report.
+        digest: Digest,
+        /// The result.
+        result: Arc<StoredResult>,
+        /// Whether it came after the attempt's lease had lapsed.
+        #[serde(default, skip_serializing_if = "is_false")]
+        late: bool,
+        /// The reporter's name for the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_key: Option<RequestKey>,
+    },
+    /// The received result is accepted: happens once per subtask.
+    SubtaskCompleted {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The attempt whose result it is.
+        fence: Fence,
+    },
+    /// An attempt failed.
+    AttemptFailed {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The attempt.
+        fence: Fence,
+        /// Why.
+        failure: Box<Failure>,
+        /// The digest of the report, when there was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        digest: Option<Digest>,
+        /// What the attempt used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// The reporter's name for the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_key: Option<RequestKey>,
+    },
+    /// An attempt is known to be dead through no fault of its own.
+    AttemptLost {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The attempt.
+        fence: Fence,
+        /// How it was lost.
+        cause: LossCause,
+    },
+    /// An attempt is no longer wanted.
+    AttemptClosed {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The attempt.
+        fence: Fence,
+        /// Why.
+        reason: AttemptClosedReason,
+    },
+    /// A failed subtask will be tried again.
+    RetryScheduled {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// 1 for the first retry.
+        retry: u32,
+        /// Not before.
+        until: Timestamp,
+        /// By whom; `None` lets the router choose.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<WorkerName>,
+        /// Why, in a sentence.
+        reason: String,
+    },
+    /// A subtask has failed for good.
+    SubtaskFailed {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The last failure.
+        failure: Box<Failure>,
+        /// Why it is not tried again, in a sentence.
+        reason: String,
+    },
+    /// A subtask cannot start, because one that it needs has failed.
+    SubtaskSkipped {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// The subtask whose failure is the root of it.
+        because: SubtaskIndex,
+    },
+    /// The engine intervened in the course of a subtask.
+    InterventionMade {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// What was done and why.
+        intervention: Box<Intervention>,
+    },
+    /// It turned out whether the last intervention helped.
+    InterventionJudged {
+        /// The subtask.
+        subtask: SubtaskIndex,
+        /// Whether the next attempt succeeded.
+        helped: bool,
+    },
+    /// An adaptive run changed how many attempts it makes at once.
+    WidthChanged {
+        /// The new width.
+        width: u32,
+    },
+    /// Something was used, or seen, that counts though it changes nothing: a report that came too late, for example.
+    UsageNoted {
+        /// The attempt that it is about, when there ever was such an attempt.
+        fence: Fence,
+        /// What was used.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        usage: Option<Usage>,
+        /// What was refused, kept to be looked at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evidence: Option<Box<Evidence>>,
+    },
+    /// Nothing goes on until somebody resumes the run.
+    RunSuspended {
+        /// Why, in a few words.
+        reason: String,
+    },
+    /// The run goes on under a new owner.
+    RunResumed {
+        /// The owner's epoch.
+        epoch: Epoch,
+    },
+    /// The run is to end: nothing new starts.
+    CancelRequested {
+        /// Why.
+        reason: CancelReason,
+        /// Until when reports of open attempts are accepted.
+        until: Timestamp,
+        /// More about it, in a sentence.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// The run is over; nothing follows this event.
+    RunEnded {
+        /// How.
+        status: EndStatus,
+        /// The aggregated output; null when it is in `blob`.
+        output: Value,
+        /// Where the aggregated output is when it is large.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blob: Option<BlobRef>,
+        /// Conflicts that the aggregation resolved.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        conflicts: Vec<String>,
+        /// How sure the aggregation is, 0 to 1.
+        confidence: f64,
+        /// What went wrong in aggregation or planning, one sentence each.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        errors: Vec<String>,
+    },
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl Event {
+    /// Returns the name of the kind of event, as in the stored `type`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RunSubmitted { .. } => "run_submitted",
+            Self::PlanAdopted { .. } => "plan_adopted",
+            Self::AttemptOffered { .. } => "attempt_offered",
+            Self::AttemptStarted { .. } => "attempt_started",
+            Self::LeaseExtended { .. } => "lease_extended",
+            Self::ResultReceived { .. } => "result_received",
+            Self::SubtaskCompleted { .. } => "subtask_completed",
+            Self::AttemptFailed { .. } => "attempt_failed",
+            Self::AttemptLost { .. } => "attempt_lost",
+            Self::AttemptClosed { .. } => "attempt_closed",
+            Self::RetryScheduled { .. } => "retry_scheduled",
+            Self::SubtaskFailed { .. } => "subtask_failed",
+            Self::SubtaskSkipped { .. } => "subtask_skipped",
+            Self::InterventionMade { .. } => "intervention_made",
+            Self::InterventionJudged { .. } => "intervention_judged",
+            Self::WidthChanged { .. } => "width_changed",
+            Self::UsageNoted { .. } => "usage_noted",
+            Self::RunSuspended { .. } => "run_suspended",
+            Self::RunResumed { .. } => "run_resumed",
+            Self::CancelRequested { .. } => "cancel_requested",
+            Self::RunEnded { .. } => "run_ended",
+        }
+    }
+
+    /// Returns the dotted type under which subscribers see the event.
+    pub fn dotted_type(&self) -> &'static str {
+        match self {
+            Self::RunSubmitted { .. } => "orchestration.submitted",
+            Self::PlanAdopted { .. } => "orchestration.plan_adopted",
+            Self::AttemptOffered { .. } => "subtask.offered",
+            Self::AttemptStarted { .. } => "subtask.started",
+            Self::LeaseExtended { .. } => "subtask.lease_extended",
+            Self::ResultReceived { .. } => "subtask.result_received",
+            Self::SubtaskCompleted { .. } => "subtask.completed",
+            Self::AttemptFailed { .. } => "subtask.attempt_failed",
+            Self::AttemptLost { .. } => "subtask.attempt_lost",
+            Self::AttemptClosed { .. } => "subtask.attempt_closed",
+            Self::RetryScheduled { .. } => "subtask.retry_scheduled",
+            Self::SubtaskFailed { .. } => "subtask.failed",
+            Self::SubtaskSkipped { .. } => "subtask.skipped",
+            Self::InterventionMade { .. } => "convergence.intervention_triggered",
+            Self::InterventionJudged { helped: true, .. } => "convergence.intervention_succeeded",
+            Self::InterventionJudged { helped: false, .. } => "convergence.intervention_failed",
+            Self::WidthChanged { .. } => "orchestration.width_changed",
+            Self::UsageNoted { .. } => "subtask.usage_noted",
+            Self::RunSuspended { .. } => "orchestration.suspended",
+            Self::RunResumed { .. } => "orchestration.resumed",
+            Self::CancelRequested { .. } => "orchestration.cancel_requested",
+            Self::RunEnded { .. } => "orchestration.ended",
+        }
+    }
+}
+
+/// A result as the journal keeps it: a large output is a blob beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StoredResult {
+    /// The result; its output is null when it is in `blob`.
+    pub result: Arc<WorkerResult>,
+    /// Where the output is when it is large.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<BlobRef>,
+}
+
+/// Why a worker was chosen; shown by `orch why`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RouteNote {
+    /// How sure the router was, 0 to 1.
+    pub confidence: f64,
+    /// Why, in a sentence.
+    pub reason: String,
+    /// Who would have been next, best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<WorkerName>,
+}
+
+words! {
+    /// What made a plan.
+    #[derive(Default)]
+    pub enum PlanSource as "plan source" {
+        /// The user gave it.
+        #[default]
+        Explicit = "explicit",
+        /// The task as one subtask.
+        Single = "single",
+        /// A planner worker.
+        Planner = "planner",
+        /// The workers' capabilities.
+        CapabilityBased = "capability_based",
+        /// A phase template.
+        PhaseBased = "phase_based",
+        /// Items or domains of the context.
+        DomainBased = "domain_based",
+        /// A plan of a similar task.
+        Memory = "memory",
+    }
+}
+
+words! {
+    /// How an attempt was lost.
+    pub enum LossCause as "loss cause" {
+        /// Its supervisor died.
+        Restart = "restart",
+        /// The run was suspended.
+        Suspended = "suspended",
+        /// The run went to another owner.
+        OwnerChanged = "owner_changed",
+    }
+}
+
+words! {
+    /// Why an attempt was closed.
+    pub enum AttemptClosedReason as "reason" {
+        /// Another attempt was accepted, or took its place.
+        Superseded = "superseded",
+        /// The run was cancelled.
+        Cancelled = "cancelled",
+        /// The subtask is no longer wanted.
+        Retired = "retired",
+    }
+}
+
+words! {
+    /// Why a run is to end early.
+    pub enum CancelReason as "reason" {
+        /// Somebody asked for it.
+        Requested = "requested",
+        /// The deadline has passed.
+        Deadline = "deadline",
+        /// The budget is used up.
+        Budget = "budget",
+        /// Too much failed.
+        Aborted = "aborted",
+    }
+}
+
+words! {
+    /// How a run ended.
+    pub enum EndStatus as "status" {
+        /// All is done.
+        Completed = "completed",
+        /// Enough is done, or some is and partial results are allowed.
+        Partial = "partial",
+        /// Too little is done.
+        Failed = "failed",
+        /// It was cancelled.
+        Cancelled = "cancelled",
+    }
+}
+
+words! {
+    /// Why a report was refused.
+    pub enum EvidenceKind as "evidence" {
+        /// The attempt is over, or never was.
+        Stale = "stale",
+        /// The attempt has reported before, something else.
+        Conflicting = "conflicting",
+    }
+}
+
+/// A refused report, kept to be looked at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Why it was refused.
+    pub kind: EvidenceKind,
+    /// The subtask that it named.
+    pub subtask: SubtaskIndex,
+    /// The digest of the report.
+    pub digest: Digest,
+    /// What was reported.
+    pub result: Arc<StoredResult>,
+}

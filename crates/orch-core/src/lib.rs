@@ -1,0 +1,86 @@
+//! The vocabulary of orch: the types, traits and errors that every other crate shares.
+//!
+//! A [`ComplexTask`] is split by a [`Decomposer`] into a [`DecompositionPlan`], a graph of [`Subtask`]s. A [`Router`] gives
+//! each to a [`Worker`], a [`FailureHandler`] decides what follows a failure, an [`Aggregator`] makes one output of many
+//! [`WorkerResult`]s. What happens in a run is a list of [`Event`]s in a [`Journal`].
+//!
+//! **Invariants:** no I/O, no async runtime, no clock and no randomness of its own: times and draws come in as values.
+//!
+//! ```
+//! use orch_core::{DecompositionPlan, Subtask};
+//!
+//! let plan = DecompositionPlan::new([
+//!     Subtask::new("fetch", "Fetch the page", "web"),
+//!     Subtask::new("sum-up", "Sum it up", "text").with_dependencies(["fetch"]),
+//! ]);
+//! assert!(plan.validate_shape().is_empty());
+//! ```
+
+mod aggregate;
+mod context;
+mod digest;
+mod event;
+mod failure;
+mod gate;
+mod ids;
+pub mod journal;
+mod memory;
+mod plan;
+mod result;
+mod route;
+mod setters;
+mod settings;
+mod status;
+mod stop;
+mod task;
+mod task_type;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+mod validate;
+mod words;
+mod worker;
+
+pub use aggregate::{
+    AggregateError, AggregationInput, AggregationResult, AggregationStrategy, Aggregator,
+};
+pub use context::{Absence, AttemptInfo, WorkerContext};
+pub use digest::{BlobRef, Digest};
+pub use event::{
+    AttemptClosedReason, CancelReason, EndStatus, Event, Evidence, EvidenceKind, LossCause,
+    PlanSource, RouteNote, StoredResult, VOCABULARY_VERSION,
+};
+pub use failure::{
+    Cause, Failure, FailureContext, FailureDecision, FailureEvent, FailureHandler, FailureType,
+    Intervention, InterventionEngine, InterventionType, Issue, IssueKind, RetryPolicy,
+};
+pub use gate::{Gate, GateVerdict, QualityGate};
+pub use ids::{
+    Epoch, Fence, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq, SubtaskId, SubtaskIndex,
+    TaskId, Token, WorkerName,
+};
+pub use journal::{Journal, Recorded};
+pub use memory::{
+    DecompositionHeuristic, MemoryScope, MemorySlice, OrchestrationOutcome, RoutingHeuristic,
+    RoutingRecord,
+};
+pub use plan::{
+    DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy,
+};
+pub use result::{Artifact, MetadataError, OrchestrationResult, Usage, WorkerResult};
+pub use route::{RouteError, Router, RoutingContext, RoutingDecision, RoutingStrategy, Tallies};
+pub use settings::{AggregationSettings, Budget, ExecutionStrategy, RunSettings};
+pub use status::{
+    AttemptStatus, Counts, RunPhase, RunStatus, SubtaskPhase, SubtaskStatus, WorkerStatus,
+};
+pub use stop::StopSignal;
+pub use task::{ComplexTask, Constraints, Subtask};
+pub use task_type::infer_task_type;
+pub use validate::{PlanIssue, PlanLimits};
+pub use words::{UnknownWord, nearest};
+pub use worker::{Fit, Standing, Worker, WorkerCapability, WorkerError, WorkerKind, fit};
+
+/// A JSON object, in the order in which its keys were written.
+pub type JsonMap = serde_json::Map<String, serde_json::Value>;
+
+/// An error of a part that orch does not know, kept as the source of one that it does.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

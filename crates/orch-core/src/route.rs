@@ -1,0 +1,204 @@
+//! Routing: which worker gets a subtask.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::setters::setters;
+use crate::words::words;
+use crate::{Constraints, Standing, Subtask, SubtaskId, Worker, WorkerName};
+
+words! {
+    /// How a worker is chosen.
+    pub enum RoutingStrategy as "routing strategy" {
+        /// The best capability match.
+        BestFit = "best_fit",
+        /// The least busy.
+        LeastLoaded = "least_loaded",
+        /// Each in turn.
+        RoundRobin = "round_robin",
+        /// By what memory knows of earlier outcomes.
+        MemoryInformed = "memory_informed",
+    }
+}
+
+/// What a router may look at. Everything in it is a snapshot.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct RoutingContext<'a> {
+    /// Workers that could start now, in order of registration.
+    pub available_workers: &'a [Arc<dyn Worker>],
+    /// How busy each worker is, 0 to 1; absent means idle.
+    pub worker_loads: &'a BTreeMap<WorkerName, f64>,
+    /// What the run itself has seen of each worker.
+    pub tallies: &'a Tallies,
+    /// How much time is left, in milliseconds.
+    pub time_budget_ms: Option<u64>,
+    /// The subtask's and the task's constraints, combined.
+    pub constraints: Option<&'a Constraints>,
+}
+
+impl<'a> RoutingContext<'a> {
+    /// Makes a context without time budget and constraints.
+    pub fn new(
+        available_workers: &'a [Arc<dyn Worker>],
+        worker_loads: &'a BTreeMap<WorkerName, f64>,
+        tallies: &'a Tallies,
+    ) -> Self {
+        Self { available_workers, worker_loads, tallies, time_budget_ms: None, constraints: None }
+    }
+
+    /// Sets the constraints.
+    #[must_use]
+    pub fn with_constraints(mut self, constraints: Option<&'a Constraints>) -> Self {
+        self.constraints = constraints;
+        self
+    }
+
+    /// Sets how much time is left, in milliseconds.
+    #[must_use]
+    pub fn with_time_budget_ms(mut self, time_budget_ms: Option<u64>) -> Self {
+        self.time_budget_ms = time_budget_ms;
+        self
+    }
+
+    /// Returns how `worker` stands with regard to `task_type`.
+    pub fn standing(&self, worker: &WorkerName, task_type: &str) -> Standing {
+        Standing::new(
+            self.tallies.success_rate(worker, task_type),
+            self.worker_loads.get(worker).copied().unwrap_or(0.0),
+        )
+    }
+
+    /// Tells whether the constraints admit `worker`.
+    pub fn admits(&self, worker: &dyn Worker) -> bool {
+        let Some(constraints) = self.constraints else { return true };
+        constraints.require_worker.as_ref().is_none_or(|required| required == worker.name())
+            && !constraints.exclude_workers.contains(worker.name())
+            && constraints
+                .tags
+                .iter()
+                .all(|tag| worker.capabilities().iter().any(|c| c.name == *tag))
+    }
+}
+
+/// Which worker gets a subtask, and why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RoutingDecision {
+    /// The subtask.
+    pub subtask_id: SubtaskId,
+    /// The worker that gets it.
+    pub primary_worker: WorkerName,
+    /// Who would be next, best first.
+    pub fallback_workers: Vec<WorkerName>,
+    /// How sure the router is, 0 to 1.
+    pub confidence: f64,
+    /// Why, in a sentence.
+    pub reasoning: String,
+}
+
+impl RoutingDecision {
+    /// Makes a decision of full confidence without fallbacks.
+    pub fn new(
+        subtask_id: impl Into<SubtaskId>,
+        primary_worker: impl Into<WorkerName>,
+        reasoning: impl Into<String>,
+    ) -> Self {
+        Self {
+            subtask_id: subtask_id.into(),
+            primary_worker: primary_worker.into(),
+            fallback_workers: Vec::new(),
+            confidence: 1.0,
+            reasoning: reasoning.into(),
+        }
+    }
+}
+
+setters! { RoutingDecision {
+    /// Sets who would be next, best first.
+    with_fallback_workers => fallback_workers: Vec<WorkerName>,
+    /// Sets how sure the router is, 0 to 1.
+    with_confidence => confidence: f64,
+} }
+
+/// Chooses workers. Synchronous and pure: it works on a snapshot, and the engine records its decision.
+pub trait Router: Send + Sync + 'static {
+    /// Chooses a worker for `subtask` among `context.available_workers`.
+    ///
+    /// # Errors
+    /// When none of them fits.
+    fn route(
+        &self,
+        subtask: &Subtask,
+        context: &RoutingContext<'_>,
+    ) -> Result<RoutingDecision, RouteError>;
+
+    /// Chooses workers for several subtasks; the default routes each by itself.
+    ///
+    /// # Errors
+    /// When one of them fits none.
+    fn route_batch(
+        &self,
+        subtasks: &[Arc<Subtask>],
+        context: &RoutingContext<'_>,
+    ) -> Result<Vec<RoutingDecision>, RouteError> {
+        subtasks.iter().map(|subtask| self.route(subtask, context)).collect()
+    }
+}
+
+/// Why no worker was chosen.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RouteError {
+    /// None of the available workers fits.
+    #[error("no available worker fits subtask `{subtask}` of type `{task_type}`")]
+    NoWorker {
+        /// The subtask.
+        subtask: SubtaskId,
+        /// Its type.
+        task_type: String,
+    },
+}
+
+/// Counts of one run: how each worker did at each type of subtask. A commutative sum, cheap to keep.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tallies {
+    of: BTreeMap<WorkerName, BTreeMap<Arc<str>, Tally>>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Tally {
+    tried: u32,
+    done: u32,
+}
+
+impl Tallies {
+    /// Counts one finished attempt.
+    pub fn record(&mut self, worker: &WorkerName, task_type: &str, success: bool) {
+        if !self.of.contains_key(worker) {
+            self.of.insert(worker.clone(), BTreeMap::new());
+        }
+        let Some(types) = self.of.get_mut(worker) else { return };
+        let tally = match types.get_mut(task_type) {
+            Some(tally) => tally,
+            None => types.entry(task_type.into()).or_default(),
+        };
+        tally.tried += 1;
+        tally.done += u32::from(success);
+    }
+
+    /// Returns (successes + 1) / (attempts + 1): 1 for a worker never tried, and slow to forgive.
+    pub fn success_rate(&self, worker: &WorkerName, task_type: &str) -> f64 {
+        let tally =
+            self.of.get(worker).and_then(|types| types.get(task_type)).copied().unwrap_or_default();
+        f64::from(tally.done + 1) / f64::from(tally.tried + 1)
+    }
+
+    /// Returns how many attempts `worker` has finished, of any type.
+    pub fn attempts(&self, worker: &WorkerName) -> u64 {
+        self.of.get(worker).map_or(0, |types| types.values().map(|t| u64::from(t.tried)).sum())
+    }
+}

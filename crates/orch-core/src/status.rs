@@ -1,0 +1,281 @@
+//! How a run stands: one struct for library, command line and MCP.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::words::words;
+use crate::{
+    EndStatus, ExecutionStrategy, Fence, ProjectId, RunId, Seq, SubtaskId, TaskId, Usage,
+    WorkerName,
+};
+
+words! {
+    /// Where a subtask stands.
+    pub enum SubtaskPhase as "subtask status" {
+        /// Dependencies are missing.
+        Waiting = "waiting",
+        /// It could start.
+        Ready = "ready",
+        /// A pull worker may claim it.
+        Offered = "offered",
+        /// Somebody works on it.
+        Running = "running",
+        /// A result is being checked.
+        Checking = "checking",
+        /// It failed and will be tried again.
+        Backoff = "backoff",
+        /// A result was accepted.
+        Done = "done",
+        /// It failed for good.
+        Failed = "failed",
+        /// Something that it needs failed.
+        Skipped = "skipped",
+        /// The run ended before it was done.
+        Cancelled = "cancelled",
+        /// A revised plan does not want it any more.
+        Retired = "retired",
+    }
+}
+
+impl SubtaskPhase {
+    /// Tells whether nothing will follow.
+    pub fn is_final(self) -> bool {
+        match self {
+            Self::Done | Self::Failed | Self::Skipped | Self::Cancelled | Self::Retired => true,
+            Self::Waiting
+            | Self::Ready
+            | Self::Offered
+            | Self::Running
+            | Self::Checking
+            | Self::Backoff => false,
+        }
+    }
+}
+
+words! {
+    /// Where a run stands.
+    pub enum RunPhase as "run status" {
+        /// It exists.
+        Submitted = "submitted",
+        /// A plan is being made.
+        Planning = "planning",
+        /// Subtasks run.
+        Active = "active",
+        /// It waits to be resumed.
+        Suspended = "suspended",
+        /// It is ending early.
+        Cancelling = "cancelling",
+        /// One output is being made.
+        Aggregating = "aggregating",
+        /// It is over.
+        Ended = "ended",
+    }
+}
+
+/// How many subtasks stand where. Retired subtasks are not counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+#[non_exhaustive]
+pub struct Counts {
+    /// All.
+    pub total: u32,
+    /// Waiting for dependencies.
+    pub waiting: u32,
+    /// Ready, offered or backing off.
+    pub ready: u32,
+    /// Running or being checked.
+    pub running: u32,
+    /// Done.
+    pub done: u32,
+    /// Failed.
+    pub failed: u32,
+    /// Skipped.
+    pub skipped: u32,
+    /// Cancelled.
+    pub cancelled: u32,
+}
+
+impl Counts {
+    /// Returns the counter in which `phase` is counted; retired subtasks are in none.
+    pub fn of(&mut self, phase: SubtaskPhase) -> Option<&mut u32> {
+        Some(match phase {
+            SubtaskPhase::Waiting => &mut self.waiting,
+            SubtaskPhase::Ready | SubtaskPhase::Offered | SubtaskPhase::Backoff => &mut self.ready,
+            SubtaskPhase::Running | SubtaskPhase::Checking => &mut self.running,
+            SubtaskPhase::Done => &mut self.done,
+            SubtaskPhase::Failed => &mut self.failed,
+            SubtaskPhase::Skipped => &mut self.skipped,
+            SubtaskPhase::Cancelled => &mut self.cancelled,
+            SubtaskPhase::Retired => return None,
+        })
+    }
+
+    /// Returns how many subtasks are over.
+    pub fn finished(&self) -> u32 {
+        self.done + self.failed + self.skipped + self.cancelled
+    }
+}
+
+/// How a run stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RunStatus {
+    /// The run; what the stories call an orchestration.
+    #[serde(rename = "orchestration_id")]
+    pub run_id: RunId,
+    /// The task's id.
+    pub task_id: TaskId,
+    /// The project.
+    pub project: ProjectId,
+    /// The task in words.
+    pub description: String,
+    /// The task's type.
+    pub task_type: String,
+    /// Where it stands.
+    pub status: RunPhase,
+    /// How it ended, once it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_status: Option<EndStatus>,
+    /// How many subtasks run at once.
+    pub strategy: ExecutionStrategy,
+    /// How many attempts may be in flight at the moment.
+    pub width: u32,
+    /// How many subtasks stand where.
+    pub counts: Counts,
+    /// Finished subtasks / all subtasks, 0 to 1.
+    pub progress: f64,
+    /// The subtasks, in plan order.
+    pub subtasks: Vec<SubtaskStatus>,
+    /// The workers that the run has used.
+    pub worker_status: Vec<WorkerStatus>,
+    /// What was used so far, as far as it is known.
+    pub usage: Usage,
+    /// The last event.
+    pub seq: Seq,
+    /// When it was submitted.
+    pub submitted_at: Timestamp,
+    /// When the last event happened.
+    pub updated_at: Timestamp,
+}
+
+/// How a subtask stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SubtaskStatus {
+    /// The subtask.
+    pub subtask_id: SubtaskId,
+    /// The subtask in words.
+    pub description: String,
+    /// Its type.
+    pub task_type: String,
+    /// Where it stands.
+    pub status: SubtaskPhase,
+    /// What it depends on.
+    pub dependencies: Vec<SubtaskId>,
+    /// How many attempts were made.
+    pub attempts: u32,
+    /// Attempts that are open.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<AttemptStatus>,
+    /// Who did it, once it is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worker: Option<WorkerName>,
+    /// How long the accepted attempt took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Why it failed, was skipped, or is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// An open attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AttemptStatus {
+    /// Its number.
+    pub fence: Fence,
+    /// Who makes it.
+    pub worker: WorkerName,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it times out, its lease or its offer ends.
+    pub until: Timestamp,
+}
+
+/// How a worker does in a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WorkerStatus {
+    /// The worker.
+    pub worker: WorkerName,
+    /// Attempts that are open.
+    pub running: u32,
+    /// Subtasks done.
+    pub done: u32,
+    /// Attempts failed.
+    pub failed: u32,
+    /// Time spent on attempts, in milliseconds.
+    pub busy_ms: u64,
+}
+
+impl RunStatus {
+    /// Makes the status of a run that has just been submitted.
+    pub fn new(
+        run_id: RunId,
+        task: &crate::ComplexTask,
+        settings: &crate::RunSettings,
+        at: Timestamp,
+    ) -> Self {
+        Self {
+            run_id,
+            task_id: task.id.clone(),
+            project: settings.project.clone(),
+            description: task.description.clone(),
+            task_type: task.task_type.clone(),
+            status: RunPhase::Submitted,
+            end_status: None,
+            strategy: settings.strategy,
+            width: 0,
+            counts: Counts::default(),
+            progress: 0.0,
+            subtasks: Vec::new(),
+            worker_status: Vec::new(),
+            usage: Usage::default(),
+            seq: Seq(0),
+            submitted_at: at,
+            updated_at: at,
+        }
+    }
+}
+
+impl SubtaskStatus {
+    /// Makes the status of a subtask that has not been tried.
+    pub fn new(subtask: &crate::Subtask, status: SubtaskPhase) -> Self {
+        Self {
+            subtask_id: subtask.id.clone(),
+            description: subtask.description.clone(),
+            task_type: subtask.task_type.clone(),
+            status,
+            dependencies: subtask.dependencies.clone(),
+            attempts: 0,
+            open: Vec::new(),
+            worker: None,
+            duration_ms: None,
+            reason: None,
+        }
+    }
+}
+
+impl AttemptStatus {
+    /// Makes the status of an attempt.
+    pub fn new(fence: Fence, worker: WorkerName, since: Timestamp, until: Timestamp) -> Self {
+        Self { fence, worker, since, until }
+    }
+}
+
+impl WorkerStatus {
+    /// Makes the status of a worker that has done nothing yet.
+    pub fn new(worker: WorkerName) -> Self {
+        Self { worker, running: 0, done: 0, failed: 0, busy_ms: 0 }
+    }
+}
