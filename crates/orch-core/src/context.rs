@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// All that a worker gets for one attempt. Its JSON form is what a command worker reads on stdin.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerContext {
     /// The work.
@@ -32,6 +32,9 @@ pub struct WorkerContext {
     /// Given when the attempt should end.
     #[serde(skip)]
     pub stop: StopSignal,
+    /// Where a worker that starts a process says so.
+    #[serde(skip)]
+    pub processes: Option<Arc<dyn ProcessLog>>,
 }
 
 impl WorkerContext {
@@ -45,6 +48,7 @@ impl WorkerContext {
             absent: Vec::new(),
             attempt,
             stop: StopSignal::new(),
+            processes: None,
         }
     }
 }
@@ -60,7 +64,19 @@ setters! { WorkerContext {
     with_absent => absent: Vec<Absence>,
     /// Sets the signal that ends the attempt.
     with_stop => stop: StopSignal,
+    /// Sets where a worker that starts a process says so.
+    with_processes => processes: Option<Arc<dyn ProcessLog>>,
 } }
+
+impl std::fmt::Debug for WorkerContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WorkerContext")
+            .field("subtask", &self.subtask.id)
+            .field("attempt", &self.attempt)
+            .field("stop", &self.stop)
+            .finish_non_exhaustive()
+    }
+}
 
 /// Which attempt a worker is asked to make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

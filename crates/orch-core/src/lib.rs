@@ -26,6 +26,7 @@ mod ids;
 pub mod journal;
 mod memory;
 mod plan;
+mod process;
 mod result;
 mod route;
 mod setters;
@@ -66,6 +67,7 @@ pub use memory::{
 pub use plan::{
     DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy,
 };
+pub use process::{ProcessLog, Reaper};
 pub use result::{Artifact, MetadataError, OrchestrationResult, Usage, WorkerResult};
 pub use route::{RouteError, Router, RoutingContext, RoutingDecision, RoutingStrategy, Tallies};
 pub use settings::{AggregationSettings, Budget, ExecutionStrategy, RunSettings};
