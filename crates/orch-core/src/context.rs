@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::setters::setters;
 use crate::{
-    Failure, Fence, JsonMap, MemorySlice, RunId, StopSignal, Subtask, SubtaskId, SubtaskPhase,
-    Token, WorkerResult,
+    Failure, Fence, JsonMap, MemorySlice, ProcessLog, RunId, StopSignal, Subtask, SubtaskId,
+    SubtaskPhase, Token, WorkerResult,
 };
 
 /// All that a worker gets for one attempt. Its JSON form is what a command worker reads on stdin.
