@@ -145,9 +145,9 @@ pub struct Subtask {
     /// Dependencies that may fail; they then arrive as a typed absence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tolerates: Vec<SubtaskId>,
-    /// Whether the run needs it: `false` takes it out of the success ratio.
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
-    pub required: bool,
+    /// `true`: the run fails without it; `false`: it is left out of the success ratio; absent: it counts in the ratio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<bool>,
     /// Locks of the project that every attempt of it holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub locks: Vec<LockName>,
@@ -192,7 +192,7 @@ impl Subtask {
             deadline: None,
             constraints: None,
             tolerates: Vec::new(),
-            required: true,
+            required: None,
             locks: Vec::new(),
             replicas: 1,
             group: None,
@@ -239,8 +239,8 @@ setters! { Subtask {
     with_deadline => deadline: Option<jiff::Timestamp>,
     /// Sets the routing constraints.
     with_constraints => constraints: Option<Constraints>,
-    /// Sets whether the run needs it.
-    with_required => required: bool,
+    /// Sets whether the run fails without it (`true`) or does not count it (`false`).
+    with_required => required: Option<bool>,
     /// Sets how many distinct workers do it.
     with_replicas => replicas: u32,
     /// Sets the group within which a vote is held.
@@ -261,14 +261,6 @@ fn no_task() -> TaskId {
 
 fn default_priority() -> u8 {
     Subtask::DEFAULT_PRIORITY
-}
-
-fn yes() -> bool {
-    true
-}
-
-fn is_true(value: &bool) -> bool {
-    *value
 }
 
 fn one() -> u32 {
