@@ -22,11 +22,13 @@ mod digest;
 mod event;
 mod failure;
 mod gate;
+mod graph;
 mod ids;
 pub mod journal;
 mod memory;
 mod plan;
 mod process;
+mod replicas;
 mod result;
 mod route;
 mod setters;
@@ -77,7 +79,7 @@ pub use status::{
 pub use stop::StopSignal;
 pub use task::{ComplexTask, Constraints, Subtask};
 pub use task_type::infer_task_type;
-pub use validate::{PlanIssue, PlanLimits};
+pub use validate::{MAX_NAME_LENGTH, NameFault, PlanIssue, PlanLimits, Unserved};
 pub use words::{UnknownWord, nearest};
 pub use worker::{Fit, Standing, Worker, WorkerCapability, WorkerError, WorkerKind, fit};
 

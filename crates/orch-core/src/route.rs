@@ -74,13 +74,7 @@ impl<'a> RoutingContext<'a> {
 
     /// Tells whether the constraints admit `worker`.
     pub fn admits(&self, worker: &dyn Worker) -> bool {
-        let Some(constraints) = self.constraints else { return true };
-        constraints.require_worker.as_ref().is_none_or(|required| required == worker.name())
-            && !constraints.exclude_workers.contains(worker.name())
-            && constraints
-                .tags
-                .iter()
-                .all(|tag| worker.capabilities().iter().any(|c| c.name == *tag))
+        self.constraints.is_none_or(|constraints| constraints.admits(worker))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::setters::setters;
-use crate::{Gate, JsonMap, LockName, SubtaskId, TaskId, WorkerName};
+use crate::{Gate, JsonMap, LockName, SubtaskId, TaskId, Worker, WorkerName};
 
 /// A task too large for one worker, as a user submits it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -96,6 +96,13 @@ impl Constraints {
             (a, b) => a.or(b),
         };
         all
+    }
+
+    /// Tells whether `worker` may do it: it is not excluded, is the required one if there is one, and has all tags.
+    pub fn admits(&self, worker: &dyn Worker) -> bool {
+        self.require_worker.as_ref().is_none_or(|required| required == worker.name())
+            && !self.exclude_workers.contains(worker.name())
+            && self.tags.iter().all(|tag| worker.capabilities().iter().any(|c| c.name == *tag))
     }
 }
 

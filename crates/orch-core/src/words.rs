@@ -23,24 +23,36 @@ impl UnknownWord {
     }
 }
 
+/// The most characters that a word may have to resemble another: the comparison is quadratic.
+const MAX_COMPARED: usize = 128;
+
 /// Returns the candidate that resembles `word` most, or `None` when none is near (edit distance above a third of the
-/// longer word, at least 1). Case does not count; the first of equals wins.
+/// longer word, at least 1). Case does not count; the first of equals wins. Words of more than 128 characters resemble none.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let lower = word.to_lowercase();
+    let word = lower_chars(word)?;
     candidates
         .into_iter()
-        .filter_map(|candidate| {
-            let distance = edit_distance(&lower, &candidate.to_lowercase());
-            let longest = lower.chars().count().max(candidate.chars().count());
-            (distance <= (longest / 3).max(1)).then_some((distance, candidate))
-        })
+        .filter_map(|candidate| Some((near_distance(&word, &lower_chars(candidate)?)?, candidate)))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
+fn lower_chars(word: &str) -> Option<Vec<char>> {
+    let chars: Vec<char> =
+        word.chars().flat_map(char::to_lowercase).take(MAX_COMPARED + 1).collect();
+    (chars.len() <= MAX_COMPARED).then_some(chars)
+}
+
+/// Returns the distance of two words that are near each other.
+fn near_distance(a: &[char], b: &[char]) -> Option<usize> {
+    let most = (a.len().max(b.len()) / 3).max(1);
+    // The distance is at least the difference in length, which is much cheaper to know.
+    let distance = (a.len().abs_diff(b.len()) <= most).then(|| edit_distance(a, b))?;
+    (distance <= most).then_some(distance)
+}
+
 /// The optimal string alignment distance: insertions, deletions, substitutions and swaps of neighbours cost 1 each.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+fn edit_distance(a: &[char], b: &[char]) -> usize {
     let mut before: Vec<usize> = vec![0; b.len() + 1];
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for i in 1..=a.len() {
