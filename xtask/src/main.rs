@@ -1,1 +1,56 @@
-fn main() {}
+//! Developers' chores: `cargo xtask ci` checks everything and changes nothing, `cargo xtask fix` repairs what a tool can.
+//!
+//! One file per command; what `ci` checks is in `checks/`, one file per subject.
+
+mod checks;
+mod ci;
+mod coverage;
+mod fix;
+mod project;
+mod sim;
+mod stopwatch;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use project::Project;
+
+/// Developers' chores of the orch workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Checks everything and changes nothing: format, lints, layers, weight, features, licences, docs.
+    Ci,
+    /// Repairs what a tool can repair: format, lints with a known fix, unused dependencies.
+    Fix,
+    /// Runs the engine in the simulator; every argument goes to it, for example `--cases 1000 --seed 7`.
+    Sim {
+        /// Arguments of the simulator.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measures how many lines the tests run, and fails below the floors.
+    Coverage,
+    /// Installs the tools that `ci`, `fix` and `coverage` call into the target folder.
+    Tools,
+}
+
+fn main() -> anyhow::Result<ExitCode> {
+    let chore = Arguments::parse().chore;
+    let project = Project::find()?;
+    let out = &mut std::io::stdout().lock();
+    match chore {
+        Chore::Ci => ci::run(&project, out),
+        Chore::Fix => fix::run(&project),
+        Chore::Sim { arguments } => sim::run(&project, &arguments),
+        Chore::Coverage => coverage::run(&project, out),
+        Chore::Tools => tools::install(&project),
+    }
+}

@@ -1,0 +1,37 @@
+//! The files of the tree that people write.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// Returns the files below `root` with one of the extensions, relative to it and in order.
+///
+/// Leaves out `target` and whatever is hidden (`.git`, `.orch`).
+pub(super) fn files(root: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with('.') || name == "target" {
+                continue;
+            }
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else if has_one_of(&entry.path(), extensions) {
+                found.extend(entry.path().strip_prefix(root).map(Path::to_path_buf));
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn has_one_of(path: &Path, extensions: &[&str]) -> bool {
+    path.extension()
+        .and_then(|found| found.to_str())
+        .is_some_and(|found| extensions.contains(&found))
+}

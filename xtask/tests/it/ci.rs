@@ -1,0 +1,51 @@
+//! What the whole command finds, says and leaves behind.
+
+use crate::workspace::{Workspace, has_tool};
+
+const CHECKS: [&str; 11] = [
+    "lock", "fmt", "layers", "files", "links", "weight", "deny", "unused", "clippy", "features",
+    "docs",
+];
+
+/// The checks that cannot run here, since their tool is not installed; they must fail then.
+fn unable() -> Vec<&'static str> {
+    let needs = [("deny", "cargo-deny"), ("unused", "cargo-shear"), ("features", "cargo-hack")];
+    needs.into_iter().filter(|(_, tool)| !has_tool(tool)).map(|(check, _)| check).collect()
+}
+
+#[test]
+fn a_tidy_workspace_passes() {
+    let run = Workspace::tidy().ci();
+    assert_eq!(run.failed(), unable(), "{}", run.text);
+    assert_eq!(run.succeeded, unable().is_empty());
+    assert!(run.is_unchanged);
+}
+
+#[test]
+fn every_check_finds_its_defect() {
+    let run = Workspace::tidy().with_every_defect().ci();
+    // All that the defects leave whole is the lock file.
+    assert_eq!(run.failed(), CHECKS[1..], "{}", run.text);
+    assert!(!run.succeeded && run.is_unchanged);
+    for found in [
+        "orch-route must not depend on orch-failure ([dependencies])",
+        "crates/orch-core/src/long.rs has 502 lines, at most 500",
+        "README.md: docs/gone.md: there is no docs/gone.md",
+        "orch-core brings sqlx: a database client",
+        "unused variable: `unused`",
+        "unresolved link to `Nothing`",
+    ] {
+        assert!(run.text.contains(found), "{found:?} is not in:\n{}", run.text);
+    }
+    let by_tools = [("deny", "serde_yaml"), ("unused", "orch-core"), ("features", "never used")];
+    for (check, found) in by_tools.into_iter().filter(|(check, _)| !unable().contains(check)) {
+        assert!(run.text.contains(found), "{check}: {found:?} is not in:\n{}", run.text);
+    }
+}
+
+#[test]
+fn a_stale_lock_file_fails_and_stays_stale() {
+    let run = Workspace::tidy().with_stale_lock().ci();
+    assert!(run.failed().contains(&"lock"), "{}", run.text);
+    assert!(!run.succeeded && run.is_unchanged);
+}
