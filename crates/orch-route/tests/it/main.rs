@@ -1,0 +1,6 @@
+//! The router, as an engine asks it.
+
+mod batch;
+mod decision;
+mod laws;
+mod worker;
