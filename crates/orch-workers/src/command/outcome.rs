@@ -1,0 +1,222 @@
+//! From a program that has ended to a result or a typed failure.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use orch_core::{Cause, JsonMap, Subtask, WorkerError, WorkerName, WorkerResult};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::child::{Ending, Finished};
+use super::{CommandConfig, OutputMode};
+
+/// The longest part of unreadable output that is kept as evidence, in bytes.
+const OUTPUT_EVIDENCE: usize = 500;
+
+/// The longest part of a line of stderr that a message repeats, in characters.
+const LINE: usize = 300;
+
+/// Judges what became of an attempt at `subtask`.
+pub(super) fn judge(
+    worker: &WorkerName,
+    subtask: &Subtask,
+    config: &CommandConfig,
+    program: &str,
+    finished: &Finished,
+) -> Result<WorkerResult, WorkerError> {
+    let status = finished.status;
+    let succeeded = status.code().is_some_and(|code| config.success_exit_codes.contains(&code));
+    let error =
+        |cause, message: String| WorkerError::new(cause, message).with_evidence(evidence(finished));
+    let result = || result(worker, subtask, config.output, finished);
+    // A program that was asked to end may still hand over what it has.
+    let handed_over =
+        || (succeeded && !finished.stdout.is_empty()).then(|| result().ok()).flatten();
+    match finished.ending {
+        Ending::Own if succeeded => result().map_err(|message| {
+            let mut evidence = evidence(finished);
+            let head = &finished.stdout[..finished.stdout.len().min(OUTPUT_EVIDENCE)];
+            evidence.insert("stdout_head".into(), String::from_utf8_lossy(head).into());
+            WorkerError::new(Cause::BadOutput, format!("`{program}`: {message}"))
+                .with_evidence(evidence)
+        }),
+        Ending::Own => {
+            let (cause, what) = of_status(status);
+            Err(error(cause, format!("`{program}` {what}{}", last_line(finished))))
+        }
+        Ending::TimedOut => handed_over()
+            .ok_or_else(|| error(Cause::Timeout, format!("`{program}` ran out of time"))),
+        Ending::Stopped => handed_over()
+            .ok_or_else(|| error(Cause::Cancelled, format!("`{program}` was asked to stop"))),
+        Ending::OutputLimit => Err(error(
+            Cause::OutputLimit,
+            format!("`{program}` wrote more than {} bytes", config.max_output_bytes),
+        )),
+    }
+}
+
+/// Adds to the evidence who could not be ended.
+pub(super) fn note_left_behind(
+    outcome: &mut Result<WorkerResult, WorkerError>,
+    left_behind: String,
+) {
+    let evidence = match outcome {
+        Ok(result) => {
+            result.metadata.entry("evidence").or_insert_with(|| json!({})).as_object_mut()
+        }
+        Err(error) => Some(&mut error.evidence),
+    };
+    if let Some(evidence) = evidence {
+        evidence.insert("left_behind".into(), left_behind.into());
+    }
+}
+
+/// The causes of exit codes, after `sysexits.h` and the shells.
+fn of_status(status: ExitStatus) -> (Cause, String) {
+    let Some(code) = status.code() else {
+        // The standard library's text names the signal.
+        return (Cause::Crash, format!("was killed: {status}"));
+    };
+    let (cause, meaning) = match code {
+        64 => (Cause::InvalidInput, " (wrong usage)"),
+        65 => (Cause::InvalidInput, " (bad data)"),
+        66 => (Cause::InvalidInput, " (no input)"),
+        69 => (Cause::Unavailable, " (unavailable)"),
+        75 => (Cause::Reported, " (try again later)"),
+        77 => (Cause::Auth, " (not allowed)"),
+        126 => (Cause::Unavailable, " (not executable)"),
+        127 => (Cause::Unavailable, " (not found)"),
+        _ => (Cause::Reported, ""),
+    };
+    (cause, format!("exited with code {code}{meaning}"))
+}
+
+/// Returns the last line of stderr that says anything: as a rule the reason.
+fn last_line(finished: &Finished) -> String {
+    let text = finished.stderr.text();
+    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
+    line.map(|l| format!(": {}", l.chars().take(LINE).collect::<String>())).unwrap_or_default()
+}
+
+fn evidence(finished: &Finished) -> JsonMap {
+    let mut evidence = JsonMap::new();
+    let mut note = |key: &str, value: Value| evidence.insert(key.into(), value);
+    if let Some(code) = finished.status.code() {
+        note("exit_code", code.into());
+    }
+    if let Some(signal) = finished.status.signal() {
+        note("signal", signal.into());
+    }
+    match finished.ending {
+        Ending::Own => None,
+        Ending::TimedOut => note("ended_by", "timeout".into()),
+        Ending::Stopped => note("ended_by", "stop".into()),
+        Ending::OutputLimit => note("ended_by", "output_limit".into()),
+    };
+    if finished.stderr.total() > 0 {
+        note("stderr", finished.stderr.text().into());
+        note("stderr_bytes", finished.stderr.total().into());
+    }
+    if finished.held_open {
+        note("output_held_open", true.into());
+    }
+    evidence
+}
+
+/// Reads stdout; `Err` says in words what is wrong with it.
+fn result(
+    worker: &WorkerName,
+    subtask: &Subtask,
+    mode: OutputMode,
+    finished: &Finished,
+) -> Result<WorkerResult, String> {
+    let mut evidence = evidence(finished);
+    let plain = |output| WorkerResult::success(subtask.id.clone(), worker.clone(), output);
+    let mut result = match mode {
+        OutputMode::Text => {
+            let text = String::from_utf8_lossy(&finished.stdout);
+            if let std::borrow::Cow::Owned(_) = text {
+                evidence.insert("stdout_lossy".into(), true.into());
+            }
+            plain(without_last_newline(&text).into())
+        }
+        OutputMode::Json => match read_json(&finished.stdout)? {
+            Read::Value(output) => plain(output),
+            Read::Whole(whole) => {
+                let mut result = plain(whole.output)
+                    .with_error_message(whole.error_message)
+                    .with_confidence(whole.confidence)
+                    .with_metadata(whole.metadata);
+                result.success = whole.success;
+                result
+            }
+        },
+    };
+    add_evidence(&mut result, evidence)?;
+    Ok(result)
+}
+
+fn without_last_newline(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+/// What a program said in JSON: its output, or everything about its result.
+enum Read {
+    Value(Value),
+    Whole(Whole),
+}
+
+/// A whole result, as a program writes it under the key `$orch`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Whole {
+    #[serde(default)]
+    output: Value,
+    #[serde(default = "yes")]
+    success: bool,
+    #[serde(default)]
+    error_message: Option<String>,
+    #[serde(default = "sure")]
+    confidence: f64,
+    #[serde(default)]
+    metadata: JsonMap,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn sure() -> f64 {
+    1.0
+}
+
+fn read_json(stdout: &[u8]) -> Result<Read, String> {
+    let value: Value = serde_json::from_slice(stdout).map_err(|e| format!("no JSON: {e}"))?;
+    let whole = match &value {
+        Value::Object(map) if map.len() == 1 => map.get("$orch"),
+        Value::Object(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_) => None,
+    };
+    let Some(whole) = whole else { return Ok(Read::Value(value)) };
+    let whole = Whole::deserialize(whole).map_err(|e| format!("`$orch`: {e}"))?;
+    if !(0.0..=1.0).contains(&whole.confidence) {
+        return Err(format!("`$orch`: confidence {} is not in 0 to 1", whole.confidence));
+    }
+    Ok(Read::Whole(whole))
+}
+
+/// Puts our evidence beside the program's own, which gives way; checks the well-known metadata on the way.
+fn add_evidence(result: &mut WorkerResult, ours: JsonMap) -> Result<(), String> {
+    let said = |e: orch_core::MetadataError| format!("`$orch`: {e}");
+    result.usage().map_err(said)?;
+    result.artifacts().map_err(said)?;
+    let mut all = result.evidence().map_err(said)?.unwrap_or_default();
+    all.extend(ours);
+    result.metadata.insert("evidence".into(), json!(all));
+    Ok(())
+}

@@ -1,0 +1,77 @@
+//! Workers that fetch their work themselves.
+
+use std::num::NonZeroU32;
+
+use async_trait::async_trait;
+use orch_core::{
+    Cause, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerKind, WorkerName,
+    WorkerResult,
+};
+
+/// An agent outside, known by name: it claims subtasks and reports on them, and the engine only offers.
+#[derive(Debug, Clone)]
+pub struct PullWorker {
+    name: WorkerName,
+    capabilities: Vec<WorkerCapability>,
+    slots: NonZeroU32,
+}
+
+impl PullWorker {
+    /// Makes a pull worker that holds one subtask at a time.
+    pub fn new(name: impl Into<WorkerName>, capabilities: Vec<WorkerCapability>) -> Self {
+        Self { name: name.into(), capabilities, slots: NonZeroU32::MIN }
+    }
+
+    /// Sets how many subtasks it may hold at once.
+    #[must_use]
+    pub fn with_slots(mut self, slots: NonZeroU32) -> Self {
+        self.slots = slots;
+        self
+    }
+}
+
+#[async_trait]
+impl Worker for PullWorker {
+    fn name(&self) -> &WorkerName {
+        &self.name
+    }
+
+    fn capabilities(&self) -> &[WorkerCapability] {
+        &self.capabilities
+    }
+
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::Pull
+    }
+
+    fn max_concurrency(&self) -> NonZeroU32 {
+        self.slots
+    }
+
+    /// Always fails: the engine never calls a pull worker, so somebody else did.
+    async fn execute(&self, _context: WorkerContext) -> Result<WorkerResult, WorkerError> {
+        let message = format!(
+            "worker `{}` claims its work itself and is never called by the engine",
+            self.name
+        );
+        Err(WorkerError::new(Cause::Unavailable, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pull_worker_is_what_it_was_told_to_be() {
+        let capability = WorkerCapability::new("review", ["review"]);
+        let worker = PullWorker::new("ann", vec![capability.clone()]);
+        assert_eq!(worker.max_concurrency(), NonZeroU32::MIN);
+
+        let worker = worker.with_slots(NonZeroU32::new(3).unwrap());
+        assert_eq!(worker.name(), &"ann");
+        assert_eq!(worker.capabilities(), [capability]);
+        assert_eq!(worker.kind(), WorkerKind::Pull);
+        assert_eq!(worker.max_concurrency().get(), 3);
+    }
+}
