@@ -37,7 +37,7 @@ mod status;
 mod stop;
 mod task;
 mod task_type;
-#[cfg(any(test, feature = "testing"))]
+#[cfg(feature = "testing")]
 pub mod testing;
 mod validate;
 mod words;

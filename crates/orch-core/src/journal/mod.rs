@@ -418,7 +418,7 @@ pub enum AppendError {
         /// The owner's epoch.
         actual: Epoch,
     },
-    /// A lock is held by another run: decide again without it. Nothing was written.
+    /// A lock is held, by another run or for another attempt of this one: decide again without it. No event was written.
     #[error("lock `{lock}` is held by run {holder}")]
     LockHeld {
         /// The run that asked.

@@ -103,11 +103,12 @@ impl MemoryStore {
             return Err(AppendError::Conflict { run, expected: append.expected, actual });
         }
         let project = &append.head.project;
-        for lock in &append.take {
-            if let Some(holder) = self.locks.get(&(project.clone(), lock.clone()))
-                && !(*holder == run && append.free.contains(lock))
-            {
-                return Err(AppendError::LockHeld { run, lock: lock.clone(), holder: *holder });
+        for (place, lock) in append.take.iter().enumerate() {
+            let held = self.locks.get(&(project.clone(), lock.clone())).copied();
+            let held = held.filter(|holder| !(*holder == run && append.free.contains(lock)));
+            let twice = append.take[..place].contains(lock).then_some(run);
+            if let Some(holder) = held.or(twice) {
+                return Err(AppendError::LockHeld { run, lock: lock.clone(), holder });
             }
         }
         if append.expected == Seq(0)

@@ -1,0 +1,4 @@
+//! What orch-core promises to the crates that use it.
+
+mod events;
+mod journal;
