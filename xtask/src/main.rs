@@ -42,8 +42,14 @@ enum Chore {
     Tools,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let chore = Arguments::parse().chore;
+fn main() -> ExitCode {
+    run(Arguments::parse().chore).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(chore: Chore) -> anyhow::Result<ExitCode> {
     let project = Project::find()?;
     let out = &mut std::io::stdout().lock();
     match chore {

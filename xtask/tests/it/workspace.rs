@@ -1,4 +1,4 @@
-//! A small workspace in a folder of its own, and what `xtask ci` says of it.
+//! A small workspace in a folder of its own, and what a chore says of it.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +18,7 @@ pub(crate) struct Workspace {
     folder: tempfile::TempDir,
 }
 
-/// A finished `xtask ci`.
+/// A finished chore.
 pub(crate) struct Run {
     pub(crate) text: String,
     pub(crate) succeeded: bool,
@@ -30,6 +30,8 @@ impl Workspace {
     /// A workspace that keeps all the rules.
     pub(crate) fn tidy() -> Self {
         let workspace = Self { folder: tempfile::tempdir().unwrap() };
+        // `clippy --fix` refuses a folder without version control.
+        assert!(workspace.command("git").args(["init", "--quiet"]).status().unwrap().success());
         workspace.write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"crates/*\"]\n");
         workspace.write("deny.toml", include_str!("../../../deny.toml"));
         workspace.write("README.md", "# Small\n[code](crates) [here](#small)\n");
@@ -58,15 +60,25 @@ impl Workspace {
         self
     }
 
+    /// Breaks the rules that a tool can restore.
+    pub(crate) fn with_fixable_defects(self) -> Self {
+        let tables = "[dependencies]\norch-core = { path = \"../orch-core\" }\n";
+        let library = "//! Nothing.\n/// Returns one.\npub fn one( ) -> u8 { return 1; }\n";
+        self.write_crate("orch-route", tables, library);
+        self.lock();
+        self
+    }
+
     /// Adds a crate that the lock file does not know.
     pub(crate) fn with_stale_lock(self) -> Self {
         self.write_crate("orch-late", "", "//! Nothing.\n");
         self
     }
 
-    pub(crate) fn ci(&self) -> Run {
+    /// Runs `cargo xtask CHORE` in it.
+    pub(crate) fn run(&self, chore: &str) -> Run {
         let before = files(self.folder.path());
-        let output = self.command(XTASK).arg("ci").output().unwrap();
+        let output = self.command(XTASK).arg(chore).output().unwrap();
         let text = format!(
             "{}{}",
             String::from_utf8(output.stdout).unwrap(),
@@ -111,7 +123,7 @@ impl Run {
     }
 }
 
-/// Whether `xtask ci` can find a tool.
+/// Whether a chore can find a tool.
 pub(crate) fn has_tool(name: &str) -> bool {
     env::split_paths(&search_path()).any(|folder| folder.join(name).is_file())
 }

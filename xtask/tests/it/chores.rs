@@ -1,4 +1,4 @@
-//! What the whole command finds, says and leaves behind.
+//! What `ci` and `fix` find, say and leave behind.
 
 use crate::workspace::{Workspace, has_tool};
 
@@ -15,7 +15,7 @@ fn unable() -> Vec<&'static str> {
 
 #[test]
 fn a_tidy_workspace_passes() {
-    let run = Workspace::tidy().ci();
+    let run = Workspace::tidy().run("ci");
     assert_eq!(run.failed(), unable(), "{}", run.text);
     assert_eq!(run.succeeded, unable().is_empty());
     assert!(run.is_unchanged);
@@ -23,7 +23,7 @@ fn a_tidy_workspace_passes() {
 
 #[test]
 fn every_check_finds_its_defect() {
-    let run = Workspace::tidy().with_every_defect().ci();
+    let run = Workspace::tidy().with_every_defect().run("ci");
     // All that the defects leave whole is the lock file.
     assert_eq!(run.failed(), CHECKS[1..], "{}", run.text);
     assert!(!run.succeeded && run.is_unchanged);
@@ -45,7 +45,27 @@ fn every_check_finds_its_defect() {
 
 #[test]
 fn a_stale_lock_file_fails_and_stays_stale() {
-    let run = Workspace::tidy().with_stale_lock().ci();
+    let run = Workspace::tidy().with_stale_lock().run("ci");
     assert!(run.failed().contains(&"lock"), "{}", run.text);
     assert!(!run.succeeded && run.is_unchanged);
+}
+
+#[test]
+fn fix_repairs_what_a_tool_can() {
+    let workspace = Workspace::tidy().with_fixable_defects();
+    let broken = workspace.run("ci");
+    assert!(
+        ["fmt", "unused", "clippy"].iter().all(|it| broken.failed().contains(it)),
+        "{}",
+        broken.text
+    );
+    let fix = workspace.run("fix");
+    if has_tool("cargo-shear") {
+        assert!(fix.succeeded, "{}", fix.text);
+        let run = workspace.run("ci");
+        assert_eq!(run.failed(), unable(), "{}", run.text);
+    } else {
+        assert!(!fix.succeeded && fix.is_unchanged);
+        assert!(fix.text.contains("`cargo xtask tools` installs it"), "{}", fix.text);
+    }
 }
