@@ -1,0 +1,6 @@
+//! The aggregator, as an engine asks it.
+
+mod laws;
+mod merge;
+mod strategies;
+mod world;
