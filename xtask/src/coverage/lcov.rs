@@ -16,18 +16,29 @@ pub(super) struct Lined {
     pub(super) all: usize,
 }
 
-/// Reads a tracefile and counts per file, by path from `root`. Tests that stand under the code they test do not count:
-/// they always run, and would lift every share.
+/// Reads a tracefile and counts per file, by path from `root`. Code for tests alone does not count, wherever it stands:
+/// it always runs, and would lift every share.
 pub(super) fn read(text: &str, root: &Path) -> anyhow::Result<BTreeMap<String, Lined>> {
     let mut files = BTreeMap::new();
     for (path, lines) in parse(text)? {
         let Ok(inside) = Path::new(path).strip_prefix(root) else { continue };
+        if is_for_tests(inside) {
+            continue;
+        }
         let source = fs::read_to_string(path).with_context(|| path.to_owned())?;
         let inside = inside.to_string_lossy().replace('\\', "/");
         files.insert(inside, count(&lines, code_ends(&source)));
     }
     ensure!(!files.is_empty(), "the tracefile names no file of this project");
     Ok(files)
+}
+
+/// Whether a whole file or one of its folders serves tests: `tests`, `pool_tests`, `testing`.
+fn is_for_tests(path: &Path) -> bool {
+    path.with_extension("").iter().any(|part| {
+        let part = part.to_string_lossy();
+        part == "tests" || part == "testing" || part.ends_with("_tests")
+    })
 }
 
 fn parse(text: &str) -> anyhow::Result<BTreeMap<&str, Lines>> {
@@ -95,6 +106,17 @@ mod tests {
     fn tests_under_the_code_do_not_count() {
         check("DA:1,5\nDA:2,0\nDA:6,9", SOURCE, 1, 2);
         check("DA:1,5\nDA:2,0\nDA:4,9", "a\nb\n#[cfg(test)]\nmod tests;\n", 2, 3);
+    }
+
+    #[test]
+    fn files_for_tests_do_not_count() {
+        for path in ["a/src/testing.rs", "a/src/tests/b.rs", "a/src/b/tests.rs", "a/src/b_tests.rs"]
+        {
+            assert!(is_for_tests(Path::new(path)), "{path}");
+        }
+        for path in ["a/src/contests.rs", "a/src/test.rs", "testing-a/src/b.rs"] {
+            assert!(!is_for_tests(Path::new(path)), "{path}");
+        }
     }
 
     #[test]
