@@ -1,0 +1,97 @@
+//! What can go wrong below the journal.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use orch_core::BoxError;
+use orch_core::journal::JournalError;
+
+/// Why a file could not be opened as a journal.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The folder of the file could not be created.
+    #[error("cannot create the folder {}", .path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// There is no such file, and a journal that is only read does not create one.
+    #[error("there is no file {}", .path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{} is not a SQLite database", .path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version of orch has changed the tables: use that version.
+    #[error("{} was written by a later version of orch: its tables have version {version}, and this program knows {known}", .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of its tables.
+        version: i64,
+        /// The latest version that this program knows.
+        known: i64,
+    },
+    /// The tables are missing or old, and a journal that is only read does not change them: open it for writing once.
+    #[error("{} has no tables of orch, or old ones", .path.display())]
+    Older {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another process held the file for longer than the busy timeout: try again.
+    #[error("{} is in use by another process", .path.display())]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: BoxError,
+    },
+    /// Anything else: no permission, a folder in its place, a full disk, a damaged file.
+    #[error("cannot open {}", .path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        source: BoxError,
+    },
+}
+
+/// The journal was closed, or the runtime of its writer is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the journal is closed")]
+pub(super) struct Closed;
+
+/// One failure, shared by all who were in the transaction.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub(super) struct Failure(Arc<sqlx::Error>);
+
+impl From<sqlx::Error> for Failure {
+    fn from(error: sqlx::Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+pub(super) fn failed_to(doing: String, source: impl Into<BoxError>) -> JournalError {
+    JournalError::Store { doing, source: source.into() }
+}
+
+/// The primary result code of SQLite, when the error comes from there.
+pub(super) fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    // The low byte of an extended code is the primary one.
+    code.parse::<u32>().ok().map(|code| code & 0xff)
+}
+
+/// Another connection holds the lock.
+pub(super) const SQLITE_BUSY: u32 = 5;
+/// The file is no database.
+pub(super) const SQLITE_NOTADB: u32 = 26;

@@ -1,0 +1,170 @@
+//! The handle: sends writes to the writer, reads by itself.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use orch_core::journal::{
+    AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Recorded, RunFilter,
+    RunRow,
+};
+use orch_core::{BlobRef, BoxError, Epoch, Journal, OwnerId, ProjectId, RequestKey, RunId, Seq};
+use sqlx::SqlitePool;
+use tokio::sync::{mpsc, oneshot};
+
+use super::append::Prepared;
+use super::error::{Closed, OpenError, failed_to};
+use super::options::SqliteOptions;
+use super::request::{Acquire, Request, Slot, Write};
+use super::writer::Writer;
+use super::{blobs, events, open, owners, runs};
+
+/// How long to wait between two looks for changes of other processes.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// A [`Journal`] in a SQLite file, shared by any number of processes.
+///
+/// Times are kept to the microsecond; what is finer is cut off. Two journals that are open on one file are two writers, in
+/// one process as in two. Dropping it loses nothing that was acknowledged; [`close`](Self::close) also waits for what was not.
+#[derive(Debug)]
+pub struct SqliteJournal {
+    requests: mpsc::Sender<Request>,
+    readers: SqlitePool,
+    /// The changes of others of which somebody has been told.
+    seen: AtomicU64,
+}
+
+impl SqliteJournal {
+    /// Opens the file at `path`; creates it and its folder (for this user only) unless it is only to be read.
+    ///
+    /// Must be called within a tokio runtime with time enabled, which then drives the writer.
+    ///
+    /// # Errors
+    /// When the file cannot be used; see [`OpenError`].
+    pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let connections = open::open(path, &options).await?;
+        let requests = Writer::start(connections.writer, connections.reconnect)
+            .await
+            .map_err(|source| OpenError::Store { path: path.to_owned(), source: source.into() })?;
+        Ok(Self { requests, readers: connections.readers, seen: AtomicU64::new(0) })
+    }
+
+    /// Writes what was asked for, then closes the file. Later calls fail; a second `close` does nothing.
+    pub async fn close(&self) {
+        let (closed, wait) = oneshot::channel();
+        // The readers first: the last connection to go tidies up the file, and a reader cannot.
+        self.readers.close().await;
+        if self.requests.send(Request::Close(closed)).await.is_ok() {
+            wait.await.ok();
+        }
+    }
+
+    /// Asks the writer and waits for its answer.
+    async fn ask<A>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<A>) -> Request,
+    ) -> Result<A, Closed> {
+        let (answer, wait) = oneshot::channel();
+        self.requests.send(request(answer)).await.map_err(|_| Closed)?;
+        wait.await.map_err(|_| Closed)
+    }
+
+    async fn count_foreign(&self) -> Result<u64, BoxError> {
+        Ok(self.ask(Request::CountForeign).await??)
+    }
+
+    async fn write(
+        &self,
+        doing: impl Fn() -> String,
+        write: impl FnOnce(Slot<(), JournalError>) -> Write,
+    ) -> Result<(), JournalError> {
+        self.ask(|answer| Request::Write(write(Slot::new(answer))))
+            .await
+            .unwrap_or_else(|closed| Err(failed_to(doing(), closed)))
+    }
+}
+
+#[async_trait]
+impl Journal for SqliteJournal {
+    async fn append(&self, append: Append) -> Result<(), AppendError> {
+        let run = append.head.run;
+        let prepared = Box::new(Prepared::new(append)?);
+        self.ask(|answer| Request::Write(Write::Append(prepared, Slot::new(answer))))
+            .await
+            .unwrap_or_else(|closed| Err(AppendError::Store { run, source: Box::new(closed) }))
+    }
+
+    async fn load(&self, run: RunId, after: Seq) -> Result<Vec<Recorded>, JournalError> {
+        events::load(&self.readers, run, after).await
+    }
+
+    async fn row(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
+        runs::row(&self.readers, run).await
+    }
+
+    async fn rows(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        runs::rows(&self.readers, filter).await
+    }
+
+    async fn heads(&self, runs: &[RunId]) -> Result<Vec<(RunId, Seq)>, JournalError> {
+        runs::heads(&self.readers, runs).await
+    }
+
+    async fn run_of_request(
+        &self,
+        project: &ProjectId,
+        key: &RequestKey,
+    ) -> Result<Option<RunId>, JournalError> {
+        runs::run_of_request(&self.readers, project, key).await
+    }
+
+    async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {
+        blobs::read(&self.readers, name.hash).await?.ok_or(JournalError::NoBlob(name))
+    }
+
+    async fn register(&self, owner: &Owner) -> Result<(), JournalError> {
+        self.write(|| format!("register {}", owner.id), |slot| Write::Register(owner.clone(), slot))
+            .await
+    }
+
+    async fn acquire(
+        &self,
+        run: RunId,
+        owner: &OwnerId,
+        now: Timestamp,
+        dead: Option<Epoch>,
+    ) -> Result<Epoch, AcquireError> {
+        let acquire = Acquire { run, owner: owner.clone(), now, dead };
+        self.ask(|answer| Request::Write(Write::Acquire(acquire, Slot::new(answer))))
+            .await
+            .unwrap_or_else(|closed| Err(failed_to(format!("acquire run {run}"), closed).into()))
+    }
+
+    async fn release(&self, run: RunId, epoch: Epoch) -> Result<(), JournalError> {
+        self.write(|| format!("release run {run}"), |slot| Write::Release(run, epoch, slot)).await
+    }
+
+    async fn foreign_change(&self) -> Result<(), JournalError> {
+        loop {
+            let changes = self.count_foreign().await.map_err(|source| {
+                failed_to("look for changes of other processes".to_owned(), source)
+            })?;
+            if self.seen.swap(changes, Ordering::SeqCst) != changes {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn note_process(&self, note: AttemptProcess) -> Result<(), JournalError> {
+        let run = note.run;
+        self.write(|| format!("note a process of run {run}"), |slot| Write::Note(note, slot)).await
+    }
+
+    async fn processes(&self, run: RunId) -> Result<Vec<AttemptProcess>, JournalError> {
+        owners::processes(&self.readers, run).await
+    }
+}

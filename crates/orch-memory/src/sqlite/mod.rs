@@ -1,0 +1,28 @@
+//! The journal in a SQLite file.
+//!
+//! ```text
+//! append ------> encode --+
+//! note_process -----------+--> writer: one task, one connection, group commit (`writer`)
+//! acquire, release, .. ---+
+//! load, rows, blob, .. ------> readers: a small pool of read-only connections
+//! foreign_change ------------> writer: counts commits of other connections, asked every 50 ms while somebody waits
+//! ```
+//! **Invariants:** only the writer writes; it answers after the commit, never before; every check is made inside the
+//! transaction that it guards.
+
+mod append;
+mod blobs;
+mod error;
+mod events;
+mod journal;
+mod locks;
+mod open;
+mod options;
+mod owners;
+mod request;
+mod runs;
+mod writer;
+
+pub use error::OpenError;
+pub use journal::SqliteJournal;
+pub use options::{SqliteOptions, Synchronous};

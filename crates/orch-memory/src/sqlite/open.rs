@@ -1,0 +1,183 @@
+//! Opening a file: folder, connections, migrations.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection};
+
+use super::error::{OpenError, SQLITE_BUSY, SQLITE_NOTADB, primary_code};
+use super::options::{SqliteOptions, Synchronous};
+
+/// The table that says which of our migrations a file has; its name is ours, since the file may have other tenants.
+const MIGRATIONS_TABLE: &str = "_orch_migrations";
+
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("migrations/sqlite");
+    migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrations
+}
+
+/// The connection of the writer and the pool of the readers.
+pub(super) struct Connections {
+    pub(super) writer: SqliteConnection,
+    /// How to make the writer's connection again; never creates a file.
+    pub(super) reconnect: SqliteConnectOptions,
+    pub(super) readers: SqlitePool,
+}
+
+/// Opens `path`, creates and migrates it unless it is only to be read.
+pub(super) async fn open(path: &Path, options: &SqliteOptions) -> Result<Connections, OpenError> {
+    let connect = connect_options(path, options);
+    let writer = if options.read_only {
+        open_existing(path, &connect).await?
+    } else {
+        create_folder(path)?;
+        open_or_create(path, &connect, options.busy_timeout).await?
+    };
+    let readers = SqlitePoolOptions::new()
+        .max_connections(options.readers.max(1))
+        // The connections are to a file: they do not grow stale.
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(reader_options(path, options));
+    Ok(Connections { writer, reconnect: connect.create_if_missing(false), readers })
+}
+
+fn connect_options(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions {
+    let base = base_options(path, options).read_only(options.read_only);
+    if options.read_only {
+        return base;
+    }
+    base.create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(match options.synchronous {
+            Synchronous::Full => SqliteSynchronous::Full,
+            Synchronous::Normal => SqliteSynchronous::Normal,
+        })
+        .foreign_keys(true)
+}
+
+fn reader_options(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions {
+    // Whole pages of rows go through the channel between SQLite's thread and ours without waking either for each row.
+    base_options(path, options).read_only(true).row_buffer_size(1_024)
+}
+
+fn base_options(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions {
+    // A slow commit is the disk's affair, not worth a line of SQL in the log.
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(options.busy_timeout)
+        .disable_statement_logging()
+}
+
+fn create_folder(path: &Path) -> Result<(), OpenError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else {
+        return Ok(());
+    };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })
+}
+
+async fn open_existing(
+    path: &Path,
+    connect: &SqliteConnectOptions,
+) -> Result<SqliteConnection, OpenError> {
+    if !path.exists() {
+        return Err(OpenError::Missing { path: path.to_owned() });
+    }
+    let mut conn = connect.connect().await.map_err(|error| classify(path, error))?;
+    if is_current(&mut conn, path).await? {
+        Ok(conn)
+    } else {
+        Err(OpenError::Older { path: path.to_owned() })
+    }
+}
+
+/// Turning a fresh file to WAL mode needs the file alone and does not wait for others, so processes that open it at the
+/// same time are refused at once: they try again for as long as they would have waited.
+async fn open_or_create(
+    path: &Path,
+    connect: &SqliteConnectOptions,
+    patience: Duration,
+) -> Result<SqliteConnection, OpenError> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let mut tries = patience.as_millis() / PAUSE.as_millis();
+    loop {
+        match connect_and_migrate(path, connect).await {
+            Err(OpenError::Busy { .. }) if tries > 0 => {
+                tries -= 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn connect_and_migrate(
+    path: &Path,
+    connect: &SqliteConnectOptions,
+) -> Result<SqliteConnection, OpenError> {
+    let mut conn = connect.connect().await.map_err(|error| classify(path, error))?;
+    if !is_current(&mut conn, path).await? {
+        migrate(&mut conn, path).await?;
+    }
+    Ok(conn)
+}
+
+/// Tells whether all migrations were applied, by reading only.
+async fn is_current(conn: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
+    let known = migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
+    let store = |error| classify(path, error);
+    let exists: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE name = ?")
+        .bind(MIGRATIONS_TABLE)
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(store)?;
+    if exists.is_none() {
+        return Ok(false);
+    }
+    let applied: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM _orch_migrations WHERE success")
+            .fetch_one(conn)
+            .await
+            .map_err(store)?;
+    match applied {
+        Some(version) if version > known => {
+            Err(OpenError::Newer { path: path.to_owned(), version, known })
+        }
+        applied => Ok(applied == Some(known)),
+    }
+}
+
+async fn migrate(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+    let store = |error| classify(path, error);
+    // One write transaction around all: the migrator itself takes no lock on SQLite, and another process may migrate too.
+    let mut transaction = conn.begin_with("BEGIN IMMEDIATE").await.map_err(store)?;
+    migrations().run(&mut *transaction).await.map_err(|error| of_migration(path, error))?;
+    transaction.commit().await.map_err(store)
+}
+
+fn of_migration(path: &Path, error: MigrateError) -> OpenError {
+    if let MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) = error {
+        return classify(path, error);
+    }
+    OpenError::Store { path: path.to_owned(), source: Box::new(error) }
+}
+
+fn classify(path: &Path, error: sqlx::Error) -> OpenError {
+    let path = path.to_owned();
+    match primary_code(&error) {
+        Some(SQLITE_NOTADB) => OpenError::NotADatabase { path },
+        Some(SQLITE_BUSY) => OpenError::Busy { path, source: Box::new(error) },
+        Some(_) | None => OpenError::Store { path, source: Box::new(error) },
+    }
+}

@@ -1,0 +1,147 @@
+//! Who carries out a run: owners, epochs, and the processes of attempts.
+
+use jiff::Timestamp;
+use orch_core::journal::{AcquireError, AttemptProcess, JournalError, Owner, ProcessId};
+use orch_core::{Epoch, Fence, RunId};
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::error::failed_to;
+use super::request::Acquire;
+
+/// Registers `owner`, or replaces what is known of it.
+pub(super) async fn register(conn: &mut SqliteConnection, owner: &Owner) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO orch_owners (id, name, pid, start, boot, until) VALUES (?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (id) DO UPDATE SET name = excluded.name, pid = excluded.pid, \
+         start = excluded.start, boot = excluded.boot, until = excluded.until",
+    )
+    .bind(owner.id.as_str())
+    .bind(&owner.name)
+    .bind(i64::from(owner.process.pid))
+    .bind(owner.process.start.cast_signed())
+    .bind(&owner.process.boot)
+    .bind(owner.until.as_microsecond())
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Makes the asking process the owner, if it may be.
+pub(super) async fn acquire(
+    conn: &mut SqliteConnection,
+    ask: &Acquire,
+) -> sqlx::Result<Result<Epoch, AcquireError>> {
+    let registered: Option<i64> = sqlx::query_scalar("SELECT 1 FROM orch_owners WHERE id = ?")
+        .bind(ask.owner.as_str())
+        .fetch_optional(&mut *conn)
+        .await?;
+    if registered.is_none() {
+        return Ok(Err(AcquireError::Unregistered(ask.owner.clone())));
+    }
+    // An owner without a row in `orch_owners` cannot be shown to live, so it does not count.
+    let epoch: Option<i64> = sqlx::query_scalar(
+        "UPDATE orch_runs SET owner = ?2, epoch = epoch + 1 WHERE run = ?1 AND (epoch = ?4 OR \
+         NOT EXISTS (SELECT 1 FROM orch_owners AS o \
+                     WHERE o.id = orch_runs.owner AND o.id <> ?2 AND o.until > ?3)) \
+         RETURNING epoch",
+    )
+    .bind(ask.run.to_string())
+    .bind(ask.owner.as_str())
+    .bind(ask.now.as_microsecond())
+    .bind(ask.dead.map(|epoch| epoch.0.cast_signed()))
+    .fetch_optional(&mut *conn)
+    .await?;
+    match epoch {
+        Some(epoch) => Ok(Ok(Epoch(epoch.cast_unsigned()))),
+        None => Ok(Err(refusal(conn, ask.run).await?)),
+    }
+}
+
+#[derive(sqlx::FromRow)]
+struct OwnedRow {
+    epoch: i64,
+    #[sqlx(flatten)]
+    owner: OwnerRow,
+}
+
+async fn refusal(conn: &mut SqliteConnection, run: RunId) -> sqlx::Result<AcquireError> {
+    let row: Option<OwnedRow> = sqlx::query_as(
+        "SELECT r.epoch, o.id, o.name, o.pid, o.start, o.boot, o.until \
+         FROM orch_runs AS r JOIN orch_owners AS o ON o.id = r.owner WHERE r.run = ?",
+    )
+    .bind(run.to_string())
+    .fetch_optional(conn)
+    .await?;
+    let Some(row) = row else { return Ok(AcquireError::NotFound(run)) };
+    let owner = row.owner.into_owner().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    Ok(AcquireError::Owned { run, owner: Box::new(owner), epoch: Epoch(row.epoch.cast_unsigned()) })
+}
+
+/// Ends the ownership with `epoch`.
+pub(super) async fn release(
+    conn: &mut SqliteConnection,
+    run: RunId,
+    epoch: Epoch,
+) -> sqlx::Result<()> {
+    sqlx::query("UPDATE orch_runs SET owner = NULL WHERE run = ? AND epoch = ?")
+        .bind(run.to_string())
+        .bind(epoch.0.cast_signed())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// An owner as it is stored.
+#[derive(sqlx::FromRow)]
+pub(super) struct OwnerRow {
+    pub(super) id: String,
+    pub(super) name: String,
+    pub(super) pid: u32,
+    pub(super) start: i64,
+    pub(super) boot: String,
+    pub(super) until: i64,
+}
+
+impl OwnerRow {
+    pub(super) fn into_owner(self) -> Result<Owner, jiff::Error> {
+        let process = ProcessId::new(self.pid, self.start.cast_unsigned(), self.boot);
+        Ok(Owner::new(self.id, self.name, process, Timestamp::from_microsecond(self.until)?))
+    }
+}
+
+/// Notes the process of an attempt.
+pub(super) async fn note_process(
+    conn: &mut SqliteConnection,
+    note: &AttemptProcess,
+) -> sqlx::Result<()> {
+    sqlx::query("INSERT INTO orch_processes (run, fence, pid, start, boot) VALUES (?, ?, ?, ?, ?)")
+        .bind(note.run.to_string())
+        .bind(note.fence.0.cast_signed())
+        .bind(i64::from(note.process.pid))
+        .bind(note.process.start.cast_signed())
+        .bind(&note.process.boot)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Returns the noted processes of `run`, in the order in which they were noted.
+pub(super) async fn processes(
+    pool: &SqlitePool,
+    run: RunId,
+) -> Result<Vec<AttemptProcess>, JournalError> {
+    let rows: Vec<(i64, u32, i64, String)> = sqlx::query_as(
+        "SELECT fence, pid, start, boot FROM orch_processes WHERE run = ? ORDER BY rowid",
+    )
+    .bind(run.to_string())
+    .fetch_all(pool)
+    .await
+    .map_err(|source| failed_to(format!("read the processes of run {run}"), source))?;
+    Ok(rows
+        .into_iter()
+        .map(|(fence, pid, start, boot)| {
+            let process = ProcessId::new(pid, start.cast_unsigned(), boot);
+            AttemptProcess::new(run, Fence(fence.cast_unsigned()), process)
+        })
+        .collect())
+}

@@ -1,0 +1,103 @@
+//! What the writer can be asked for, and how it answers.
+
+use orch_core::journal::{AcquireError, AppendError, AttemptProcess, JournalError, Owner};
+use orch_core::{Epoch, OwnerId, RunId};
+use sqlx::SqliteConnection;
+use tokio::sync::oneshot;
+
+use super::append::{self, Prepared};
+use super::error::{Failure, failed_to};
+use super::owners;
+
+/// A message to the writer.
+pub(super) enum Request {
+    /// Write something.
+    Write(Write),
+    /// Say how many changes of others were seen so far.
+    CountForeign(oneshot::Sender<Result<u64, Failure>>),
+    /// Finish what was asked for before, close the file, then answer.
+    Close(oneshot::Sender<()>),
+}
+
+/// Something to write, with the way back.
+pub(super) enum Write {
+    Append(Box<Prepared>, Slot<(), AppendError>),
+    Register(Owner, Slot<(), JournalError>),
+    Acquire(Acquire, Slot<Epoch, AcquireError>),
+    Release(RunId, Epoch, Slot<(), JournalError>),
+    Note(AttemptProcess, Slot<(), JournalError>),
+}
+
+/// Who asks for the ownership of what.
+pub(super) struct Acquire {
+    pub(super) run: RunId,
+    pub(super) owner: OwnerId,
+    pub(super) now: jiff::Timestamp,
+    pub(super) dead: Option<Epoch>,
+}
+
+/// The way back to who asked, and the outcome until the transaction is known to be durable.
+pub(super) struct Slot<T, E> {
+    answer: oneshot::Sender<Result<T, E>>,
+    outcome: Option<Result<T, E>>,
+}
+
+impl<T, E> Slot<T, E> {
+    pub(super) fn new(answer: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { answer, outcome: None }
+    }
+
+    /// Answers: with the outcome when it is durable, else with the failure. Who does not wait any more gets no answer.
+    fn settle(self, committed: &Result<(), Failure>, failed: impl FnOnce(Failure) -> E) {
+        let answer = match committed {
+            Ok(()) => self.outcome.expect("all of a committed transaction was carried out"),
+            Err(failure) => Err(failed(failure.clone())),
+        };
+        self.answer.send(answer).ok();
+    }
+}
+
+impl Write {
+    /// Carries it out within the open transaction and keeps the outcome. A refusal is an outcome: it writes nothing.
+    pub(super) async fn carry_out(&mut self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
+        match self {
+            Self::Append(append, slot) => {
+                slot.outcome = Some(append::append(conn, append).await?);
+            }
+            Self::Register(owner, slot) => {
+                slot.outcome = Some(Ok(owners::register(conn, owner).await?));
+            }
+            Self::Acquire(acquire, slot) => {
+                slot.outcome = Some(owners::acquire(conn, acquire).await?);
+            }
+            Self::Release(run, epoch, slot) => {
+                slot.outcome = Some(Ok(owners::release(conn, *run, *epoch).await?));
+            }
+            Self::Note(note, slot) => {
+                slot.outcome = Some(Ok(owners::note_process(conn, note).await?));
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers who asked.
+    pub(super) fn settle(self, committed: &Result<(), Failure>) {
+        match self {
+            Self::Append(append, slot) => slot.settle(committed, |failure| AppendError::Store {
+                run: append.run(),
+                source: Box::new(failure),
+            }),
+            Self::Register(owner, slot) => slot
+                .settle(committed, |failure| failed_to(format!("register {}", owner.id), failure)),
+            Self::Acquire(acquire, slot) => slot.settle(committed, |failure| {
+                failed_to(format!("acquire run {}", acquire.run), failure).into()
+            }),
+            Self::Release(run, _, slot) => {
+                slot.settle(committed, |failure| failed_to(format!("release run {run}"), failure));
+            }
+            Self::Note(note, slot) => slot.settle(committed, |failure| {
+                failed_to(format!("note a process of run {}", note.run), failure)
+            }),
+        }
+    }
+}
