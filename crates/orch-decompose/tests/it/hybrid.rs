@@ -1,0 +1,98 @@
+//! `hybrid`: which source makes the plan.
+
+use std::num::NonZeroUsize;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use orch_core::{
+    Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy, PlanSource, Subtask,
+};
+use orch_decompose::Declined;
+use serde_json::json;
+
+use crate::world::World;
+
+fn world(description: &str, task_type: &str) -> World {
+    World::new(DecompositionStrategy::Hybrid, description, task_type)
+}
+
+#[test]
+fn a_given_plan_goes_before_everything() {
+    let given = DecompositionPlan::new([Subtask::new("mine", "Count", "count")]);
+    let world = world("Fetch the page, then parse it", "count").context("items", json!([1, 2]));
+    let plan = world.ask(Some(&given)).unwrap();
+    assert_eq!((plan.source, plan.subtasks.len()), (PlanSource::Explicit, 1));
+}
+
+#[test]
+fn items_go_before_the_description() {
+    let plan =
+        world("Fetch the page, then parse the log", "count").context("items", json!([1, 2])).plan();
+    assert_eq!(plan.source, PlanSource::DomainBased);
+}
+
+#[test]
+fn a_sure_split_goes_before_the_whole() {
+    let plan = world("Fetch the page, then parse the log", "count").plan();
+    assert_eq!(plan.source, PlanSource::CapabilityBased);
+    assert!(plan.confidence >= 0.6, "{}", plan.confidence);
+}
+
+#[test]
+fn an_unsure_split_gives_way_to_the_whole_and_says_so() {
+    let plan = world(
+        "Fetch the old dog's bone behind the house, then count green sheep and blue cows",
+        "count",
+    )
+    .makes("task:count");
+    assert_eq!((plan.source, plan.confidence), (PlanSource::Single, 0.4));
+    let [note] = &plan.notes[..] else { panic!("{:?}", plan.notes) };
+    assert!(note.starts_with("capability_based was not used: its confidence is 0."), "{note}");
+    assert!(note.ends_with("below 0.50"), "{note}");
+}
+
+#[test]
+fn one_clause_is_one_subtask() {
+    let plan = world("Fetch the page", "count").makes("task:count");
+    assert_eq!((plan.source, plan.confidence), (PlanSource::Single, 0.8));
+    assert!(plan.notes.is_empty());
+    let plan = world("Compose baroque music, then sing", "count").makes("task:count");
+    assert_eq!((plan.confidence, plan.notes.len()), (0.4, 0));
+}
+
+#[test]
+fn what_the_capabilities_give_is_better_than_nothing() {
+    let plan = world("Fetch the page", "research").makes("fetch:fetch");
+    assert_eq!(plan.source, PlanSource::CapabilityBased);
+    world("Compose baroque music", "research").finds_nobody("research");
+    world("Compose baroque music", "").finds_nobody("general");
+}
+
+#[test]
+fn a_strategy_that_does_not_fit_within_the_limit_is_passed_over_and_says_so() {
+    let plan = world("Fetch the page. Parse the log. Count the lines.", "count")
+        .context("files", json!([1, 2, 3]))
+        .max(2)
+        .makes("task:count");
+    assert_eq!(
+        plan.notes,
+        [
+            "capability_based was not used: the description would make 3 subtasks, and 2 are allowed",
+            "domain_based was not used: the list `files` would make 3 subtasks, and 2 are allowed",
+        ]
+    );
+    let declined =
+        world("Fetch the page. Parse the log. Count the lines.", "research").max(2).declined();
+    assert_eq!(declined, Declined::TooMany { what: "the description".into(), count: 3, max: 2 });
+}
+
+#[test]
+fn the_async_form_answers_at_once_and_the_same() {
+    let world = world("Fetch the page, then parse the log", "research");
+    let request = DecompositionRequest::new(&world.task, &world.workers, NonZeroUsize::MAX);
+    let mut future = pin!(world.decomposer.decompose(request));
+    let Poll::Ready(plan) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) else {
+        panic!("nothing to wait for")
+    };
+    assert_eq!(plan.unwrap(), world.plan());
+}

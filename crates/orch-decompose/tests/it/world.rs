@@ -1,0 +1,135 @@
+//! A task and the workers for it, as short as possible.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use orch_core::{
+    ComplexTask, Constraints, DecomposeError, DecompositionPlan, DecompositionRequest,
+    DecompositionStrategy, JsonMap, Worker, WorkerCapability, WorkerContext, WorkerError,
+    WorkerName, WorkerResult,
+};
+use orch_decompose::{Declined, TaskDecomposer};
+use serde_json::Value;
+
+struct Fake(WorkerName, Vec<WorkerCapability>);
+
+#[async_trait]
+impl Worker for Fake {
+    fn name(&self) -> &WorkerName {
+        &self.0
+    }
+
+    fn capabilities(&self) -> &[WorkerCapability] {
+        &self.1
+    }
+
+    async fn execute(&self, _context: WorkerContext) -> Result<WorkerResult, WorkerError> {
+        unreachable!("a decomposer in code calls no worker")
+    }
+}
+
+/// Makes a worker with one capability of its own name, from `"name | types | description"`.
+pub(crate) fn worker(card: &str) -> Arc<dyn Worker> {
+    let mut parts = card.split('|').map(str::trim);
+    let mut part = || parts.next().unwrap_or_default();
+    let (name, types, description) = (part(), part(), part());
+    let card = WorkerCapability::new(name, types.split_whitespace()).with_description(description);
+    Arc::new(Fake(name.into(), vec![card]))
+}
+
+/// A web reader, a parser, a writer of summaries and one who counts.
+pub(crate) const TEAM: &[&str] = &[
+    "web | fetch | fetches pages and downloads files",
+    "parser | parse | reads the structure of a page or a log",
+    "writer | summary | writes a summary",
+    "counter | count | counts lines and words",
+];
+
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) task: ComplexTask,
+    pub(crate) workers: Vec<Arc<dyn Worker>>,
+    pub(crate) max: usize,
+    pub(crate) decomposer: TaskDecomposer,
+}
+
+impl World {
+    pub(crate) fn new(strategy: DecompositionStrategy, description: &str, task_type: &str) -> Self {
+        Self {
+            task: ComplexTask::new("t", description, task_type),
+            workers: TEAM.iter().map(|card| worker(card)).collect(),
+            max: 100,
+            decomposer: TaskDecomposer::new(strategy).expect("available"),
+        }
+    }
+
+    pub(crate) fn workers(mut self, cards: &[&str]) -> Self {
+        self.workers = cards.iter().map(|card| worker(card)).collect();
+        self
+    }
+
+    pub(crate) fn context(mut self, key: &str, value: Value) -> Self {
+        self.task.context.extend(JsonMap::from_iter([(key.to_owned(), value)]));
+        self
+    }
+
+    pub(crate) fn constraints(mut self, constraints: Constraints) -> Self {
+        self.task = self.task.with_constraints(constraints);
+        self
+    }
+
+    pub(crate) fn max(mut self, max: usize) -> Self {
+        self.max = max;
+        self
+    }
+
+    pub(crate) fn ask(
+        &self,
+        given: Option<&DecompositionPlan>,
+    ) -> Result<DecompositionPlan, DecomposeError> {
+        let max = NonZeroUsize::new(self.max).expect("at least 1");
+        let request = DecompositionRequest::new(&self.task, &self.workers, max).with_given(given);
+        self.decomposer.plan(&request)
+    }
+
+    #[track_caller]
+    pub(crate) fn plan(&self) -> DecompositionPlan {
+        self.ask(None).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Returns why the strategy made no plan.
+    #[track_caller]
+    pub(crate) fn declined(&self) -> Declined {
+        let error = self.ask(None).expect_err("no plan");
+        let DecomposeError::Failed(source) = error else { panic!("{error}") };
+        *source.downcast().expect("the reason of a strategy")
+    }
+
+    /// Checks that nobody can do it.
+    #[track_caller]
+    pub(crate) fn finds_nobody(&self, expected_type: &str) {
+        let error = self.ask(None).expect_err("no plan");
+        let DecomposeError::NoWorker { task_type, workers } = error else { panic!("{error}") };
+        assert_eq!(task_type, expected_type);
+        assert_eq!(workers.len(), self.workers.len());
+    }
+
+    /// Checks the subtasks, each as `id:type<dependency+dependency`.
+    #[track_caller]
+    pub(crate) fn makes(&self, expected: &str) -> DecompositionPlan {
+        let plan = self.plan();
+        assert_eq!(shape(&plan), expected);
+        plan
+    }
+}
+
+/// Writes the subtasks of a plan, each as `id:type<dependency+dependency`.
+pub(crate) fn shape(plan: &DecompositionPlan) -> String {
+    let subtask = |subtask: &Arc<orch_core::Subtask>| {
+        let needs: Vec<_> = subtask.dependencies.iter().map(|id| id.as_str()).collect();
+        let after = if needs.is_empty() { String::new() } else { format!("<{}", needs.join("+")) };
+        format!("{}:{}{after}", subtask.id, subtask.task_type)
+    };
+    plan.subtasks.iter().map(subtask).collect::<Vec<_>>().join(" ")
+}
