@@ -134,6 +134,8 @@ impl AttemptInfo {
 setters! { AttemptInfo {
     /// Sets which attempt of the subtask it is, from 1.
     with_number => number: u32,
+    /// Sets the W3C trace context, when a span of its own stands for the attempt.
+    with_traceparent => traceparent: String,
     /// Sets the most that the attempt may cost, in millionths of a US dollar.
     with_max_cost_micro_usd => max_cost_micro_usd: Option<u64>,
     /// Sets what the engine advises.

@@ -165,7 +165,10 @@ impl Serialize for Token {
 impl<'de> Deserialize<'de> for Token {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-        text.parse().map_err(|_| serde::de::Error::custom("an attempt token is 16 hex digits"))
+        // Checked here, since parsing also takes a sign and fewer digits.
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let token = digits.then(|| text.parse().ok()).flatten();
+        token.ok_or_else(|| serde::de::Error::custom("an attempt token is 16 hex digits"))
     }
 }
 

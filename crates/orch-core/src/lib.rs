@@ -56,7 +56,7 @@ pub use failure::{
     Cause, Failure, FailureContext, FailureDecision, FailureEvent, FailureHandler, FailureType,
     Intervention, InterventionEngine, InterventionType, Issue, IssueKind, RetryPolicy,
 };
-pub use gate::{Gate, GateVerdict, QualityGate};
+pub use gate::{Gate, GateVerdict, QualityGate, check_gates};
 pub use ids::{
     Epoch, Fence, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq, SubtaskId, SubtaskIndex,
     TaskId, Token, WorkerName,

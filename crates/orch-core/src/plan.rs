@@ -129,29 +129,34 @@ impl TryFrom<PlanJson> for DecompositionPlan {
             source: json.source,
             notes: json.notes,
         };
-        if let Some(given) = json.dependency_graph {
-            let sorted = |graph: BTreeMap<SubtaskId, Vec<SubtaskId>>| {
-                graph
-                    .into_iter()
-                    .map(|(id, mut on)| {
-                        (id, {
-                            on.sort();
-                            on
-                        })
-                    })
-                    .collect::<BTreeMap<_, _>>()
-            };
-            let (given, derived) = (sorted(given), sorted(plan.dependency_graph()));
-            let differing =
-                given.keys().chain(derived.keys()).find(|id| given.get(*id) != derived.get(*id));
-            if let Some(id) = differing {
-                return Err(format!(
-                    "dependency_graph and the dependencies of subtask `{id}` disagree; leave dependency_graph out, it is derived"
-                ));
-            }
+        match json.dependency_graph.and_then(|given| disagreement(given, plan.dependency_graph())) {
+            Some(id) => Err(format!(
+                "dependency_graph and the dependencies of subtask `{id}` disagree; leave dependency_graph out, it is derived"
+            )),
+            None => Ok(plan),
         }
-        Ok(plan)
     }
+}
+
+type Graph = BTreeMap<SubtaskId, Vec<SubtaskId>>;
+
+/// Returns a subtask of which the two graphs do not say the same. The order of dependencies does not count, and the given
+/// graph may leave out subtasks that depend on nothing.
+fn disagreement(given: Graph, derived: Graph) -> Option<SubtaskId> {
+    let sorted = |graph: Graph| -> Graph {
+        graph
+            .into_iter()
+            .map(|(id, mut needs)| {
+                needs.sort();
+                (id, needs)
+            })
+            .collect()
+    };
+    let (given, derived) = (sorted(given), sorted(derived));
+    let unknown = given.keys().find(|id| !derived.contains_key(*id));
+    let differing =
+        || derived.iter().find(|(id, needs)| given.get(*id).map_or(&[][..], |g| g) != **needs);
+    unknown.or_else(|| differing().map(|(id, _)| id)).cloned()
 }
 
 /// What a decomposer may look at.

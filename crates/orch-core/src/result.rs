@@ -150,11 +150,11 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Returns the cost in millionths of a US dollar, rounded; `None` when unknown, negative or no number.
+    /// Returns the cost in millionths of a US dollar, rounded; `None` when unknown, negative, infinite or no number.
     pub fn cost_micro_usd(&self) -> Option<u64> {
-        let micro = (self.cost_usd? * 1e6).round();
-        // The comparison is false for NaN; the cast saturates.
-        (micro >= 0.0).then_some(micro as u64)
+        let cost = self.cost_usd.filter(|cost| cost.is_finite() && *cost >= 0.0)?;
+        // The cast saturates.
+        Some((cost * 1e6).round() as u64)
     }
 
     /// Returns all tokens, `None` when neither number is known.
@@ -248,6 +248,8 @@ impl OrchestrationResult {
 }
 
 setters! { OrchestrationResult {
+    /// Sets whether enough succeeded.
+    with_success => success: bool,
     /// Sets the results of the subtasks.
     with_subtask_results => subtask_results: Vec<WorkerResult>,
     /// Sets the one output.

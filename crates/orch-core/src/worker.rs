@@ -125,13 +125,10 @@ pub trait Worker: Send + Sync + 'static {
     /// The default is type match x proficiency x history x free capacity, for the best matching capability. Callers
     /// go through [`fit`], which takes a value that is no number or out of range as 0 and reports it.
     fn can_handle(&self, subtask: &Subtask, standing: &Standing) -> f64 {
-        let proficiency = self
-            .capabilities()
-            .iter()
-            .filter(|c| c.covers(&subtask.task_type))
-            .map(|c| c.proficiency)
-            .fold(0.0, f64::max);
-        proficiency * standing.success * (1.0 - standing.load)
+        let capabilities = self.capabilities().iter().filter(|c| c.covers(&subtask.task_type));
+        // In the total order NaN is the greatest, so that it comes out and `fit` reports it.
+        let best = capabilities.map(|c| c.proficiency).max_by(f64::total_cmp).unwrap_or(0.0);
+        best * standing.success * (1.0 - standing.load.clamp(0.0, 1.0))
     }
 
     /// Returns how many attempts it can make at once.
@@ -229,12 +226,18 @@ pub struct Fit {
     pub invalid: Option<f64>,
 }
 
+impl Fit {
+    /// Makes the fit of a worker that gave this score; one that is no number or not in 0 to 1 is invalid.
+    pub fn new(score: f64) -> Self {
+        if (0.0..=1.0).contains(&score) {
+            Self { score, invalid: None }
+        } else {
+            Self { score: 0.0, invalid: Some(score) }
+        }
+    }
+}
+
 /// Asks `worker` how well it fits `subtask`; a value that is no number or not in 0 to 1 counts as 0 and is reported.
 pub fn fit(worker: &dyn Worker, subtask: &Subtask, standing: &Standing) -> Fit {
-    let score = worker.can_handle(subtask, standing);
-    if (0.0..=1.0).contains(&score) {
-        Fit { score, invalid: None }
-    } else {
-        Fit { score: 0.0, invalid: Some(score) }
-    }
+    Fit::new(worker.can_handle(subtask, standing))
 }
