@@ -109,6 +109,13 @@ fn only_admitted_workers_count() {
 }
 
 #[test]
+fn a_card_whose_worker_declines_does_not_count() {
+    let cards = ["idler | fetch page | fetches pages | 0", "walker | fetch"];
+    world("Fetch the page").workers(&cards).makes("fetch:fetch");
+    world("Fetch the page").workers(&cards[..1]).finds_nobody("research");
+}
+
+#[test]
 fn what_resembles_nothing_makes_no_plan() {
     world("Compose baroque music").finds_nobody("research");
     world("").finds_nobody("research");

@@ -1,8 +1,8 @@
 //! A given plan, case by case.
 
 use orch_core::{
-    DecomposeError, DecompositionPlan, DecompositionStrategy, PlanIssue, PlanSource, Subtask,
-    TaskId,
+    Constraints, DecomposeError, DecompositionPlan, DecompositionStrategy, PlanIssue, PlanSource,
+    Subtask, TaskId,
 };
 use orch_decompose::TaskDecomposer;
 
@@ -73,6 +73,16 @@ fn missing_types_are_inferred_as_somebody_can_do_them() {
     assert!(
         matches!(&issues[..], [PlanIssue::Unservable { task_type, .. }] if task_type == "research")
     );
+}
+
+#[test]
+fn a_missing_type_is_one_whose_workers_are_admitted() {
+    let preferring = Constraints::new().with_prefer(["tester".into()]);
+    let given = plan([Subtask::new("a", "Test it", "").with_constraints(preferring)]);
+    let with_tester = || world().workers(&["tester | testing", "counter | count"]);
+    assert_eq!(shape(&complete(&with_tester(), &given)), "a:testing");
+    let without = Constraints::new().with_exclude_workers(["tester".into()]);
+    assert_eq!(shape(&complete(&with_tester().constraints(without), &given)), "a:count");
 }
 
 #[test]

@@ -29,12 +29,15 @@ impl Worker for Fake {
     }
 }
 
-/// Makes a worker with one capability of its own name, from `"name | types | description"`.
+/// Makes a worker with one capability of its own name, from `"name | types | description | proficiency"`.
 pub(crate) fn worker(card: &str) -> Arc<dyn Worker> {
     let mut parts = card.split('|').map(str::trim);
     let mut part = || parts.next().unwrap_or_default();
     let (name, types, description) = (part(), part(), part());
-    let card = WorkerCapability::new(name, types.split_whitespace()).with_description(description);
+    let proficiency = part().parse().unwrap_or(1.0);
+    let card = WorkerCapability::new(name, types.split_whitespace())
+        .with_description(description)
+        .with_proficiency(proficiency);
     Arc::new(Fake(name.into(), vec![card]))
 }
 
