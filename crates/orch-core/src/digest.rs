@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 /// A BLAKE3 hash of some content; 64 hex digits in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,12 +20,32 @@ impl Digest {
     /// # Errors
     /// When `value` has no JSON form, for example a map whose keys are no strings.
     pub fn of_json(value: &impl Serialize) -> Result<Self, serde_json::Error> {
-        serde_json_canonicalizer::to_vec(value).map(|bytes| Self::of_bytes(&bytes))
+        let mut value = serde_json::to_value(value)?;
+        keep_large_integers(&mut value);
+        serde_json_canonicalizer::to_vec(&value).map(|bytes| Self::of_bytes(&bytes))
     }
 
     /// Returns the hash itself.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Puts a text in the place of every integer that the canonical form would round, since it takes all numbers for doubles:
+/// two reports with different ids of 64 bits are not the same report.
+fn keep_large_integers(value: &mut Value) {
+    const EXACT: u64 = 1 << 53;
+    match value {
+        Value::Number(number) => {
+            let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+            if magnitude.is_some_and(|magnitude| magnitude > EXACT) {
+                // No text that anybody writes begins so.
+                *value = Value::String(format!("\u{0}integer {number}"));
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(keep_large_integers),
+        Value::Object(map) => map.values_mut().for_each(keep_large_integers),
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::number::or_nan;
 use crate::words::words;
 use crate::{
     BlobRef, ComplexTask, DecompositionPlan, Digest, Epoch, Failure, Fence, Intervention,
@@ -245,6 +246,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         conflicts: Vec<String>,
         /// How sure the aggregation is, 0 to 1.
+        #[serde(deserialize_with = "or_nan")]
         confidence: f64,
         /// What went wrong in aggregation or planning, one sentence each.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -327,6 +329,7 @@ pub struct StoredResult {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RouteNote {
     /// How sure the router was, 0 to 1.
+    #[serde(deserialize_with = "or_nan")]
     pub confidence: f64,
     /// Why, in a sentence.
     pub reason: String,

@@ -26,6 +26,7 @@ mod graph;
 mod ids;
 pub mod journal;
 mod memory;
+mod number;
 mod plan;
 mod process;
 mod replicas;

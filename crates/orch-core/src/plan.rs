@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::number::or_nan;
 use crate::setters::setters;
 use crate::words::words;
 use crate::{BoxError, ComplexTask, PlanIssue, PlanSource, Subtask, SubtaskId, Worker};
@@ -89,9 +90,9 @@ struct PlanJson {
     dependency_graph: Option<BTreeMap<SubtaskId, Vec<SubtaskId>>>,
     #[serde(default)]
     estimated_total_duration_ms: u64,
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "or_nan")]
     parallelism_factor: f64,
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "or_nan")]
     confidence: f64,
     #[serde(default)]
     source: PlanSource,

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::number::or_nan;
 use crate::setters::setters;
 use crate::{EndStatus, JsonMap, SubtaskId, TaskId, WorkerName};
 
@@ -30,7 +31,7 @@ pub struct WorkerResult {
     #[serde(default)]
     pub duration_ms: u64,
     /// How sure the worker is, 0 to 1.
-    #[serde(default = "sure")]
+    #[serde(default = "sure", deserialize_with = "or_nan")]
     pub confidence: f64,
     /// Anything else; the keys `usage`, `artifacts` and `evidence` have a fixed meaning.
     #[serde(default, skip_serializing_if = "JsonMap::is_empty")]

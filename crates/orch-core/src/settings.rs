@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::or_nan;
 use crate::setters::setters;
 use crate::words::words;
 use crate::{AggregationStrategy, ProjectId, RetryPolicy};
@@ -57,6 +58,7 @@ pub struct AggregationSettings {
     /// Whether there is an output when subtasks failed.
     pub allow_partial: bool,
     /// The least share of subtasks that must be done for success, 0 to 1.
+    #[serde(deserialize_with = "or_nan")]
     pub min_success_ratio: f64,
 }
 

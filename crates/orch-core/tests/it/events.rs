@@ -1,9 +1,14 @@
 //! The stored format: every event comes back from its JSON as it was.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use orch_core::Event;
+use jiff::Timestamp;
 use orch_core::testing::sample_events;
+use orch_core::{
+    AggregationSettings, ComplexTask, DecompositionPlan, Digest, EndStatus, Event, Fence,
+    RouteNote, RunSettings, StoredResult, Subtask, SubtaskIndex, Token, WorkerResult,
+};
 use serde_json::Value;
 
 /// How many kinds of events there are; the match below has to be extended with it.
@@ -52,6 +57,51 @@ fn events_come_back_from_their_json_exactly() {
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["type"], event.name());
         assert_eq!(serde_json::from_value::<Event>(value).unwrap(), event);
+    }
+}
+
+#[test]
+fn numbers_that_json_lacks_leave_events_readable() {
+    let note = RouteNote { confidence: f64::NAN, reason: String::new(), fallback: Vec::new() };
+    let result = WorkerResult::success("a", "w", Value::Null).with_confidence(f64::INFINITY);
+    let plan = DecompositionPlan::new([Subtask::new("a", "", "")])
+        .with_confidence(f64::NAN)
+        .with_parallelism_factor(f64::NEG_INFINITY);
+    let ratio = AggregationSettings::default().with_min_success_ratio(f64::NAN);
+    for event in [
+        Event::AttemptOffered {
+            subtask: SubtaskIndex(0),
+            fence: Fence(1),
+            token: Token(1),
+            worker: "w".into(),
+            until: Timestamp::UNIX_EPOCH,
+            route: Some(Box::new(note)),
+        },
+        Event::ResultReceived {
+            subtask: SubtaskIndex(0),
+            fence: Fence(1),
+            digest: Digest::of_bytes(b""),
+            result: Arc::new(StoredResult { result: Arc::new(result), blob: None }),
+            late: false,
+            request_key: None,
+        },
+        Event::RunSubmitted {
+            task: Arc::new(ComplexTask::new("t", "", "")),
+            settings: Arc::new(RunSettings::default().with_aggregation(ratio)),
+            given: Some(Arc::new(plan)),
+        },
+        Event::RunEnded {
+            status: EndStatus::Failed,
+            output: Value::Null,
+            blob: None,
+            conflicts: Vec::new(),
+            confidence: f64::NAN,
+            errors: Vec::new(),
+        },
+    ] {
+        let text = serde_json::to_string(&event).unwrap();
+        let back: Event = serde_json::from_str(&text).unwrap();
+        assert_eq!(serde_json::to_string(&back).unwrap(), text);
     }
 }
 

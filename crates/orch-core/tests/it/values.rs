@@ -145,6 +145,17 @@ fn digests_do_not_depend_on_the_order_of_keys() {
         digest(r#"{"b":1,"a":"\u00e4"}"#),
         Digest::of_bytes("{\"a\":\"\u{e4}\",\"b\":1}".as_bytes())
     );
+    // The canonical form alone would take these for the same double.
+    for (a, b) in [
+        ("9007199254740993", "9007199254740992"),
+        ("[{\"id\":18446744073709551615}]", "[{\"id\":18446744073709551614}]"),
+        ("-9223372036854775808", "-9223372036854775807"),
+        ("9007199254740993", "\"9007199254740993\""),
+    ] {
+        assert_ne!(digest(a), digest(b));
+        assert_eq!(digest(a), digest(a));
+    }
+    assert!(Digest::of_json(&f64::NAN).is_ok(), "JSON has no such number and writes null");
     let odd = HashMap::from([(vec![1], 2)]);
     assert!(Digest::of_json(&odd).is_err(), "keys that are no text");
 }
