@@ -1,5 +1,14 @@
 //! The SQLite journal against real files and real processes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
+mod children;
 mod contract;
+mod damage;
+mod disk_full;
+mod kill;
+mod model;
+mod opening;
+mod races;
+mod scale;
 mod support;
+mod writing;

@@ -1,0 +1,83 @@
+//! Many processes at once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use orch_core::journal::AppendError;
+use orch_core::testing::SampleRun;
+use orch_core::{Event, Journal};
+
+use crate::children::{Worker, say, wait_for_word};
+use crate::support::{TempFile, assert_sound, labelled, load, open, raw, text};
+
+const PROCESSES: usize = 8;
+const APPENDS: usize = 25;
+
+fn start_all(file: &TempFile, job: impl Fn(usize) -> String) -> Vec<Worker> {
+    let mut workers: Vec<_> = (0..PROCESSES).map(|n| Worker::start(&job(n), file.path())).collect();
+    for worker in &mut workers {
+        assert_eq!(worker.hear().as_deref(), Some("ready"));
+    }
+    workers.iter_mut().for_each(Worker::tell);
+    workers
+}
+
+/// The child: opens the file once all are ready.
+pub(crate) async fn open_at_once(file: &Path) {
+    say("ready");
+    wait_for_word();
+    open(file).await.close().await;
+}
+
+#[tokio::test]
+async fn processes_that_open_a_fresh_file_at_once_all_succeed() {
+    for _ in 0..3 {
+        let file = TempFile::new();
+        for worker in start_all(&file, |_| "open".to_owned()) {
+            assert!(worker.ends_well());
+        }
+        let applied = "SELECT group_concat(version) FROM _orch_migrations WHERE success";
+        assert_eq!(text(&mut raw(&file).await, applied).await, "1");
+    }
+}
+
+/// The child: appends to the one run that all append to, catching up whenever another was first.
+pub(crate) async fn race(file: &Path, name: &str) {
+    let (journal, run) = (open(file).await, SampleRun::new(1));
+    say("ready");
+    wait_for_word();
+    let (mut last, mut conflicts) = (0, 0);
+    for number in 0..APPENDS {
+        let event = || labelled(format!("{name} {number}"));
+        while let Err(error) = journal.append(run.append(last, vec![event()])).await {
+            let AppendError::Conflict { actual, .. } = error else { panic!("{error:?}") };
+            assert!(actual.0 > last, "{actual} is not after {last}");
+            last = actual.0;
+            conflicts += 1;
+        }
+        last += 1;
+    }
+    say(conflicts);
+}
+
+#[tokio::test]
+async fn processes_that_append_to_one_run_lose_and_double_nothing() {
+    let (file, run) = (TempFile::new(), SampleRun::new(1));
+    let mut conflicts = 0;
+    for mut worker in start_all(&file, |n| format!("race process-{n}")) {
+        conflicts += worker.hear().unwrap().parse::<u32>().unwrap();
+        assert!(worker.ends_well());
+    }
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for recorded in load(&open(&file).await, &run).await {
+        let Event::RunSuspended { reason } = recorded.event else { panic!("{recorded:?}") };
+        let (name, number) = reason.split_once(' ').unwrap();
+        let count = counts.entry(name.to_owned()).or_default();
+        assert_eq!(number, count.to_string(), "each process's events are there once and in order");
+        *count += 1;
+    }
+    assert_eq!(counts.len(), PROCESSES);
+    assert!(counts.values().all(|count| *count == APPENDS), "{counts:?}");
+    assert!(conflicts > 0, "the processes never met");
+    assert_sound(&mut raw(&file).await).await;
+}
