@@ -37,7 +37,8 @@ impl StopSignal {
 
     /// Waits until the signal is given.
     pub async fn stopped(&self) {
-        while !self.is_stopped() {
+        loop {
+            // Listening begins before the look, so that a signal in between is not missed.
             let listener = self.0.event.listen();
             if self.is_stopped() {
                 return;

@@ -164,6 +164,17 @@ fn cycles_are_named_whole_and_in_order() {
         ],
         &["these subtasks wait for each other: a -> c -> b -> a; drop one of these dependencies"],
     );
+    // A knot may hold more than one: the one named begins with its first subtask, even if the knot begins with another.
+    check_shape(
+        vec![
+            needing("a", &["d"]),
+            task("b"),
+            needing("c", &["d", "e"]),
+            needing("d", &["c"]),
+            needing("e", &["a"]),
+        ],
+        &["these subtasks wait for each other: c -> d -> c; drop one of these dependencies"],
+    );
     // Whoever only hangs on a cycle is not part of it; two cycles are two issues, in plan order.
     check_shape(
         vec![
