@@ -24,4 +24,9 @@ pub trait Reaper: Send + Sync + 'static {
         fences: &[Fence],
         noted: &[AttemptProcess],
     ) -> Result<(), BoxError>;
+
+    /// Tells whether a process is known to be gone; `false` when that cannot be known from here.
+    fn is_gone(&self, _process: &ProcessId) -> bool {
+        false
+    }
 }

@@ -1,0 +1,171 @@
+//! Putting a supervisor together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orch_core::journal::{Journal, MemoryJournal, ProcessId};
+use orch_core::{
+    Aggregator, Decomposer, ExecutionStrategy, FailureHandler, OwnerId, QualityGate, Reaper,
+    Router, RunId, RunSettings, Worker,
+};
+
+use crate::defaults::{BestCanHandle, GivenOrSingle, InPlanOrder, InProcess, NoRetry, OWNER_TTL};
+use crate::driver::Policies;
+use crate::shell::{Clock, Parts, Ticker, run_entropy};
+use crate::supervisor::Supervisor;
+
+/// Puts a [`Supervisor`] together. Every part has a default that needs no other crate: the given plan or a single subtask,
+/// the worker that can do it best, outputs in plan order, no retry, a journal in memory.
+pub struct Builder {
+    parts: Parts,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        let now = Ticker::new(Clock::System).read().now;
+        let start = RunId::new(now, run_entropy());
+        Self {
+            parts: Parts {
+                name: "supervisor".to_owned(),
+                journal: Arc::new(MemoryJournal::new()),
+                decomposer: Arc::new(GivenOrSingle),
+                aggregator: Arc::new(InPlanOrder),
+                policies: Policies {
+                    router: Arc::new(BestCanHandle),
+                    failure_handler: Arc::new(NoRetry),
+                    gates: Vec::new(),
+                },
+                reaper: Arc::new(InProcess),
+                workers: Vec::new(),
+                settings: RunSettings::default(),
+                process_cap: 1_024,
+                clock: Clock::System,
+                owner: OwnerId::new(start.to_string()),
+                process: ProcessId::new(std::process::id(), 0, ""),
+                owner_ttl: OWNER_TTL,
+            },
+        }
+    }
+}
+
+impl Builder {
+    /// Sets the name by which other processes see the owner of a run.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.parts.name = name.into();
+        self
+    }
+
+    /// Adds a worker.
+    #[must_use]
+    pub fn worker(mut self, worker: impl Worker) -> Self {
+        self.parts.workers.push(Arc::new(worker));
+        self
+    }
+
+    /// Adds workers.
+    #[must_use]
+    pub fn workers(mut self, workers: impl IntoIterator<Item = Arc<dyn Worker>>) -> Self {
+        self.parts.workers.extend(workers);
+        self
+    }
+
+    /// Sets where runs are kept.
+    #[must_use]
+    pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
+        self.parts.journal = journal;
+        self
+    }
+
+    /// Sets who makes plans.
+    #[must_use]
+    pub fn decomposer(mut self, decomposer: impl Decomposer) -> Self {
+        self.parts.decomposer = Arc::new(decomposer);
+        self
+    }
+
+    /// Sets who chooses workers.
+    #[must_use]
+    pub fn router(mut self, router: impl Router) -> Self {
+        self.parts.policies.router = Arc::new(router);
+        self
+    }
+
+    /// Sets who makes one output of all results.
+    #[must_use]
+    pub fn aggregator(mut self, aggregator: impl Aggregator) -> Self {
+        self.parts.aggregator = Arc::new(aggregator);
+        self
+    }
+
+    /// Sets what follows from failures.
+    #[must_use]
+    pub fn failure_handler(mut self, handler: impl FailureHandler) -> Self {
+        self.parts.policies.failure_handler = Arc::new(handler);
+        self
+    }
+
+    /// Adds a gate that every result must pass, beside those of its subtask.
+    #[must_use]
+    pub fn gate(mut self, gate: impl QualityGate) -> Self {
+        self.parts.policies.gates.push(Arc::new(gate));
+        self
+    }
+
+    /// Sets who ends what attempts of a dead supervisor left behind; needed when workers start processes.
+    #[must_use]
+    pub fn reaper(mut self, reaper: impl Reaper) -> Self {
+        self.parts.reaper = Arc::new(reaper);
+        self
+    }
+
+    /// Sets this process as others can check whether it lives.
+    #[must_use]
+    pub fn process(mut self, process: ProcessId) -> Self {
+        self.parts.process = process;
+        self
+    }
+
+    /// Sets the settings of runs that bring none.
+    #[must_use]
+    pub fn settings(mut self, settings: RunSettings) -> Self {
+        self.parts.settings = settings;
+        self
+    }
+
+    /// Sets how many subtasks run at once, in runs that bring no settings.
+    #[must_use]
+    pub fn strategy(mut self, strategy: ExecutionStrategy) -> Self {
+        self.parts.settings.strategy = strategy;
+        self
+    }
+
+    /// Sets the most attempts in flight in this process; 1,024 unless set.
+    #[must_use]
+    pub fn process_cap(mut self, cap: u32) -> Self {
+        self.parts.process_cap = cap;
+        self
+    }
+
+    /// Sets where the time comes from.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.parts.clock = clock;
+        self
+    }
+
+    /// Sets how long this process owns its runs without a sign of life; 15 s unless set.
+    #[must_use]
+    pub fn owner_ttl(mut self, ttl: Duration) -> Self {
+        self.parts.owner_ttl = ttl;
+        self
+    }
+
+    /// Starts the supervisor's task.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with time enabled.
+    pub fn build(self) -> Supervisor {
+        Supervisor::start(self.parts)
+    }
+}

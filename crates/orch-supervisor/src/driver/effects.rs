@@ -1,0 +1,308 @@
+//! What follows when an append is confirmed, or when time has passed: the difference between what must be going on and
+//! what is.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use orch_core::{AttemptInfo, DecompositionPlan, Fence, RunId};
+
+use super::Driver;
+use super::io::{AggregateRun, AttemptEnd, Left, Output, ResultBlobs, StartAttempt};
+use super::run::Work;
+use crate::bug::{self, Bug};
+use crate::machine::{State, SubtaskState};
+
+impl Driver {
+    /// The append in flight is durable.
+    pub(super) fn appended(&mut self, run: RunId) {
+        if !bug::is(Bug::ReplyBeforeCommit) {
+            self.let_out(run);
+        }
+        if let Some(entry) = self.runs.get_mut(&run) {
+            entry.turn = None;
+        }
+        self.settle(run);
+        self.dirty.insert(run);
+    }
+
+    /// Lets out what a turn promised: replies, published events, effects.
+    pub(super) fn let_out(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let (Some(turn), Some(head)) = (&mut entry.turn, &entry.head) else { return };
+        let replies = std::mem::take(&mut turn.replies);
+        let (head, events) = (head.clone(), turn.events.clone());
+        let (touched, all) = (std::mem::take(&mut turn.touched), turn.all);
+        for (reply, answer) in replies {
+            self.outputs.push(Output::Reply { reply, answer });
+        }
+        self.outputs.push(Output::Publish { head, events });
+        if all {
+            self.reconcile_all(run);
+        } else {
+            self.reconcile(run, touched);
+        }
+    }
+
+    /// Brings everything that is going on in line with what must be.
+    pub(super) fn reconcile_all(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get(&run) else { return };
+        let open = entry.state.iter().flat_map(|state| state.open().iter().copied());
+        let fences: BTreeSet<Fence> = open.chain(entry.running.keys().copied()).collect();
+        self.reconcile(run, fences);
+    }
+
+    /// Stops attempts whose time is over.
+    pub(super) fn reconcile_overdue(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get(&run) else { return };
+        let overdue: BTreeSet<Fence> =
+            entry.state.iter().flat_map(|state| state.overdue().iter().copied()).collect();
+        self.reconcile(run, overdue);
+    }
+
+    fn reconcile(&mut self, run: RunId, fences: BTreeSet<Fence>) {
+        for fence in fences {
+            let Some(entry) = self.runs.get_mut(&run) else { return };
+            let Some(state) = &entry.state else { return };
+            let wanted = state.must_run(fence) && entry.epoch.is_some();
+            let is_running = entry.running.contains_key(&fence);
+            if wanted && !is_running {
+                self.start_attempt(run, fence);
+            } else if is_running && !wanted && entry.stopping.insert(fence) {
+                let grace_ms = state.settings().grace_ms;
+                self.outputs.push(Output::Stop { run, fence, grace_ms });
+                if bug::is(Bug::LockFreedAtRetry) {
+                    self.fail_at_once(run, fence);
+                }
+            } else if !is_running
+                && entry.epoch.is_some()
+                && state.must_stop(fence)
+                && let Some(worker) = entry.taken.remove(&fence)
+            {
+                // Decided and unwanted before it ever ran: it is over without having begun.
+                self.pool.give_back(&worker, run);
+                self.enqueue(run, Work::Finished(fence, Box::new(never_ran())));
+            }
+        }
+    }
+
+    fn start_attempt(&mut self, run: RunId, fence: Fence) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let Some(state) = &entry.state else { return };
+        let Some(attempt) = state.attempt(fence) else { return };
+        let name = attempt.worker.clone();
+        let held = entry.taken.remove(&fence).is_some();
+        let Some(worker) = self.pool.worker(&name).cloned() else {
+            // The worker has left between the decision and now.
+            if held {
+                self.pool.give_back(&name, run);
+            }
+            self.enqueue(run, Work::Finished(fence, Box::new(never_ran())));
+            return;
+        };
+        entry.running.insert(fence, name.clone());
+        if !held {
+            self.pool.take(&name, run);
+        }
+        let start = describe(state, fence, worker);
+        self.outputs.extend(start.map(|start| Output::Start(Box::new(start))));
+    }
+
+    /// What an engine would do that does not wait until a stopped attempt is over.
+    fn fail_at_once(&mut self, run: RunId, fence: Fence) {
+        self.enqueue(run, Work::Finished(fence, Box::new(never_ran())));
+    }
+
+    /// A managed attempt is over.
+    pub(super) fn finished(&mut self, run: RunId, fence: Fence, end: Box<AttemptEnd>) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.stopping.remove(&fence);
+        if let Some(worker) = entry.running.remove(&fence) {
+            self.pool.give_back(&worker, run);
+        }
+        self.enqueue(run, Work::Finished(fence, end));
+    }
+
+    /// The decomposer has answered.
+    pub(super) fn planned(&mut self, run: RunId, plan: Result<DecompositionPlan, Vec<String>>) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.planning = false;
+        let task = entry.state.as_ref().map(|state| state.task().id.clone());
+        let plan = plan.and_then(|plan| {
+            let issues = plan.validate(self.pool.workers());
+            if issues.is_empty() {
+                Ok(plan)
+            } else {
+                Err(issues.iter().map(ToString::to_string).collect())
+            }
+        });
+        let plan = plan.map(|plan| {
+            let mut plan = plan.expand_replicas();
+            for subtask in &mut plan.subtasks {
+                if let Some(task) = &task
+                    && subtask.parent_task_id != *task
+                {
+                    Arc::make_mut(subtask).parent_task_id = task.clone();
+                }
+            }
+            Arc::new(plan)
+        });
+        self.enqueue(run, Work::Planned(plan));
+    }
+
+    /// Asks for what is missing, ends what is over, forgets what is done. Called when nothing is in flight.
+    pub(super) fn settle(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        if entry.turn.is_some() || entry.state.is_none() {
+            return;
+        }
+        if entry.is_owned() {
+            self.settle_owned(run);
+        } else {
+            self.settle_foreign(run);
+        }
+        if self.runs.get(&run).is_some_and(super::run::Run::is_idle) {
+            self.pool.wait(run, false, &BTreeSet::new());
+            self.runs.remove(&run);
+        }
+    }
+
+    fn settle_owned(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let Some(state) = &entry.state else { return };
+        if state.is_ended() {
+            let (result, blobs) = finish(state, &self.pool.slots());
+            entry.epoch = None;
+            entry.wants_ownership = false;
+            self.outputs.push(Output::Ended { run, result: Box::new(result), blobs });
+            return;
+        }
+        let orphans: BTreeSet<Fence> =
+            state.orphans().difference(&entry.reaping).copied().collect();
+        if !orphans.is_empty() && entry.retry_at.is_none() {
+            entry.reaping.extend(orphans.iter().copied());
+            if bug::is(Bug::AdoptedWithoutBeingDead) {
+                self.enqueue(run, Work::Dead(orphans.into_iter().collect()));
+            } else {
+                self.outputs.push(Output::Reap { run, fences: orphans.into_iter().collect() });
+            }
+            return;
+        }
+        let managed_open = !entry.running.is_empty() || !state.orphans().is_empty();
+        if state.is_suspended() && !managed_open && entry.inbox.is_empty() {
+            self.leave(run, Left::Suspended);
+            return;
+        }
+        let needs = state.obligations();
+        if needs.plan && !std::mem::replace(&mut entry.planning, true) {
+            self.outputs.push(Output::Plan {
+                run,
+                task: state.task().clone(),
+                given: state.given().cloned(),
+                max_subtasks: state.settings().max_subtasks,
+            });
+        }
+        if needs.aggregate && !std::mem::replace(&mut entry.aggregating, true) {
+            self.outputs.push(Output::Aggregate(Box::new(aggregate(state))));
+        }
+    }
+
+    /// A run that was just submitted, or that is to be resumed, is acquired first.
+    fn settle_foreign(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        if entry.wants_ownership && !entry.acquiring && entry.retry_at.is_none() {
+            entry.acquiring = true;
+            self.outputs.push(Output::Acquire { run });
+        }
+    }
+
+    /// Ends the ownership of a run on which nothing more is to be done here.
+    pub(super) fn leave(&mut self, run: RunId, why: Left) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        if let Some(epoch) = entry.epoch.take() {
+            if why == Left::Suspended {
+                self.outputs.push(Output::Release { run, epoch });
+            }
+            self.outputs.push(Output::Left { run, why });
+        }
+        entry.wants_ownership = false;
+    }
+
+    /// Takes back the slots of attempts that will not start.
+    pub(super) fn give_back_taken(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        for worker in std::mem::take(&mut entry.taken).into_values() {
+            self.pool.give_back(&worker, run);
+        }
+    }
+}
+
+/// The end of an attempt that was never run.
+fn never_ran() -> AttemptEnd {
+    let failure =
+        orch_core::Failure::new(orch_core::Cause::Unavailable, "the attempt was never started");
+    let result = orch_core::WorkerResult::failure("", "", failure.message.clone());
+    AttemptEnd {
+        digest: orch_core::Digest::of_bytes(&[]),
+        body: Arc::new(orch_core::StoredResult { result: Arc::new(result), blob: None }),
+        blob: None,
+        failure: Some(failure),
+    }
+}
+
+fn describe(
+    state: &State,
+    fence: Fence,
+    worker: Arc<dyn orch_core::Worker>,
+) -> Option<StartAttempt> {
+    let attempt = state.attempt(fence)?;
+    let node = state.node(attempt.subtask);
+    let timeout = attempt.until.as_millisecond().saturating_sub(attempt.since.as_millisecond());
+    let timeout_ms = u64::try_from(timeout).unwrap_or(0);
+    let trouble = node.trouble.as_ref();
+    let info = AttemptInfo::new(state.run(), fence, attempt.token, &node.spec.id, timeout_ms)
+        .with_number(node.attempts)
+        .with_max_cost_micro_usd(attempt.reserved)
+        .with_guidance(trouble.and_then(|t| t.guidance.clone()))
+        .with_last_failure(trouble.and_then(|t| t.last.clone()));
+    Some(StartAttempt {
+        run: state.run(),
+        worker,
+        subtask: node.spec.clone(),
+        task: state.task().clone(),
+        attempt: info,
+        inputs: state.inputs(attempt.subtask),
+        absent: state.absences(attempt.subtask),
+        until: attempt.until,
+    })
+}
+
+fn aggregate(state: &State) -> AggregateRun {
+    AggregateRun {
+        run: state.run(),
+        task: state.task().clone(),
+        settings: state.settings().clone(),
+        subtasks: state.nodes().iter().map(|node| node.spec.clone()).collect(),
+        results: state.results(),
+        failed: state.without_result(),
+    }
+}
+
+/// What became of a run, and where its large parts are.
+pub(crate) fn finish(
+    state: &State,
+    slots: &std::collections::BTreeMap<orch_core::WorkerName, u32>,
+) -> (orch_core::OrchestrationResult, ResultBlobs) {
+    let result = state.result(slots);
+    let by_id = |id: &orch_core::SubtaskId| match &state.node(state.index_of(id)?).state {
+        SubtaskState::Done { result, .. } => result.blob,
+        _other => None,
+    };
+    let large = result
+        .subtask_results
+        .iter()
+        .enumerate()
+        .filter_map(|(i, r)| by_id(&r.subtask_id).map(|blob| (i, blob)));
+    let blobs =
+        ResultBlobs { output: state.end().and_then(|end| end.blob), results: large.collect() };
+    (result, blobs)
+}

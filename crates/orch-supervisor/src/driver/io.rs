@@ -1,0 +1,319 @@
+//! What goes into the driver and what comes out of it: values only.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orch_core::journal::{AcquireError, Append, AppendError, Blob, Recorded, RunHead};
+use orch_core::{
+    AggregationInput, ComplexTask, DecompositionPlan, Digest, Epoch, Failure, Fence,
+    OrchestrationResult, RequestKey, RunId, RunSettings, Seq, StoredResult, Worker, WorkerName,
+};
+
+use crate::machine::{Answer, Command, Outcome, Refusal};
+
+/// Names a caller who waits for an answer.
+pub type ReplyId = u64;
+
+/// Something that reached the driver.
+pub enum Input {
+    /// A new run.
+    Submit(Box<Submission>),
+    /// A command of a caller.
+    Command {
+        /// The run.
+        run: RunId,
+        /// What is asked.
+        command: Command,
+        /// Who waits.
+        reply: ReplyId,
+    },
+    /// Become the owner of a run and go on with it.
+    Resume {
+        /// The run.
+        run: RunId,
+        /// Who waits.
+        reply: ReplyId,
+    },
+    /// A managed attempt is over: nothing of it runs any more.
+    Finished {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        fence: Fence,
+        /// How it ended.
+        end: Box<AttemptEnd>,
+    },
+    /// The decomposer has answered.
+    Planned {
+        /// The run.
+        run: RunId,
+        /// A plan, or why there is none, one sentence each.
+        plan: Result<DecompositionPlan, Vec<String>>,
+    },
+    /// The aggregator has answered.
+    Aggregated {
+        /// The run.
+        run: RunId,
+        /// What it made.
+        outcome: Outcome,
+    },
+    /// Attempts of an earlier owner are known to be dead.
+    Reaped {
+        /// The run.
+        run: RunId,
+        /// The attempts.
+        fences: Vec<Fence>,
+    },
+    /// Attempts of an earlier owner could not be made sure dead; it is tried again.
+    ReapFailed {
+        /// The run.
+        run: RunId,
+    },
+    /// The append in flight is durable.
+    Appended {
+        /// The run.
+        run: RunId,
+    },
+    /// The append in flight failed, or perhaps failed.
+    AppendFailed {
+        /// The run.
+        run: RunId,
+        /// Why.
+        error: AppendError,
+    },
+    /// Events of a run, after the sequence number that was asked for.
+    Loaded {
+        /// The run.
+        run: RunId,
+        /// What was asked for.
+        after: Seq,
+        /// The events.
+        events: Vec<Recorded>,
+    },
+    /// Events could not be loaded.
+    LoadFailed {
+        /// The run.
+        run: RunId,
+    },
+    /// The process owns a run now.
+    Acquired {
+        /// The run.
+        run: RunId,
+        /// The epoch.
+        epoch: Epoch,
+    },
+    /// The process does not own a run.
+    NotAcquired {
+        /// The run.
+        run: RunId,
+        /// Why.
+        error: AcquireError,
+    },
+    /// How far runs are in the journal: others may have written to them.
+    Heads(Vec<(RunId, Seq)>),
+    /// A worker joins.
+    Register(Arc<dyn Worker>),
+    /// A worker leaves.
+    Unregister(WorkerName),
+    /// Suspend all runs of this process and start nothing more.
+    Shutdown {
+        /// Why, in a few words.
+        reason: String,
+    },
+    /// The wall clock has jumped: nobody could be heard for a while.
+    ClockJumped,
+    /// Time has passed.
+    Time,
+}
+
+/// A new run.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// Its id.
+    pub run: RunId,
+    /// What is asked for.
+    pub task: Arc<ComplexTask>,
+    /// How it is to be run.
+    pub settings: Arc<RunSettings>,
+    /// A plan that came with it.
+    pub given: Option<Arc<DecompositionPlan>>,
+    /// The caller's name for the request.
+    pub request_key: Option<RequestKey>,
+    /// Who waits.
+    pub reply: ReplyId,
+}
+
+/// How a managed attempt ended.
+#[derive(Debug, Clone)]
+pub struct AttemptEnd {
+    /// The digest of the result.
+    pub digest: Digest,
+    /// The result; a failed one when there is a `failure`.
+    pub body: Arc<StoredResult>,
+    /// The bytes behind a large output.
+    pub blob: Option<Blob>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
+}
+
+/// Something that the driver wants done. Outputs are carried out in order, all of them, before the next input.
+pub enum Output {
+    /// Append to the journal; answer with `Appended` or `AppendFailed`.
+    Append(Box<Append>),
+    /// Load events; answer with `Loaded` or `LoadFailed`.
+    Load {
+        /// The run.
+        run: RunId,
+        /// The last event that is known.
+        after: Seq,
+    },
+    /// Acquire a run; answer with `Acquired` or `NotAcquired`.
+    Acquire {
+        /// The run.
+        run: RunId,
+    },
+    /// Release a run.
+    Release {
+        /// The run.
+        run: RunId,
+        /// The epoch that ends.
+        epoch: Epoch,
+    },
+    /// Run an attempt; answer with `Finished`.
+    Start(Box<StartAttempt>),
+    /// End an attempt: ask it to stop, and make it stop when the grace time is over. `Finished` still follows.
+    Stop {
+        /// The run.
+        run: RunId,
+        /// The attempt.
+        fence: Fence,
+        /// The grace time, in milliseconds.
+        grace_ms: u64,
+    },
+    /// Make sure that attempts of an earlier owner are dead; answer with `Reaped` or `ReapFailed`.
+    Reap {
+        /// The run.
+        run: RunId,
+        /// The attempts.
+        fences: Vec<Fence>,
+    },
+    /// Ask the decomposer; answer with `Planned`.
+    Plan {
+        /// The run.
+        run: RunId,
+        /// What is asked for.
+        task: Arc<ComplexTask>,
+        /// The plan that came with it.
+        given: Option<Arc<DecompositionPlan>>,
+        /// The most subtasks.
+        max_subtasks: u32,
+    },
+    /// Ask the aggregator; answer with `Aggregated`.
+    Aggregate(Box<AggregateRun>),
+    /// Answer a caller.
+    Reply {
+        /// Who.
+        reply: ReplyId,
+        /// What.
+        answer: Result<Response, Refusal>,
+    },
+    /// Tell subscribers what happened.
+    Publish {
+        /// The run.
+        head: Arc<RunHead>,
+        /// What.
+        events: Arc<[Recorded]>,
+    },
+    /// A run that this process owned has ended.
+    Ended {
+        /// The run.
+        run: RunId,
+        /// What became of it; a large output is still in its blob.
+        result: Box<OrchestrationResult>,
+        /// The large output, and the large results with their place among the results.
+        blobs: ResultBlobs,
+    },
+    /// A run that this process owned goes on no more: it was suspended, or it has another owner.
+    Left {
+        /// The run.
+        run: RunId,
+        /// Why.
+        why: Left,
+    },
+}
+
+/// Why a process does not go on with a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// It is suspended.
+    Suspended,
+    /// It has another owner.
+    OwnerChanged,
+}
+
+/// Where the large parts of a result are.
+#[derive(Debug, Clone, Default)]
+pub struct ResultBlobs {
+    /// The aggregated output.
+    pub output: Option<orch_core::BlobRef>,
+    /// Outputs of results, by the result's place.
+    pub results: Vec<(usize, orch_core::BlobRef)>,
+}
+
+/// An answer to a caller.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Response {
+    /// The run that a submission made, or that an earlier one with the same key had made.
+    Run(RunId),
+    /// To a command.
+    Answer(Answer),
+}
+
+/// An attempt to run.
+#[derive(Clone)]
+pub struct StartAttempt {
+    /// The run.
+    pub run: RunId,
+    /// The worker.
+    pub worker: Arc<dyn Worker>,
+    /// The subtask.
+    pub subtask: Arc<orch_core::Subtask>,
+    /// The task.
+    pub task: Arc<ComplexTask>,
+    /// Which attempt.
+    pub attempt: orch_core::AttemptInfo,
+    /// Results of direct dependencies, in plan order.
+    pub inputs: Vec<Arc<StoredResult>>,
+    /// Direct dependencies that failed and may.
+    pub absent: Vec<orch_core::Absence>,
+    /// When it times out.
+    pub until: Timestamp,
+}
+
+/// A run whose output is to be made.
+#[derive(Debug, Clone)]
+pub struct AggregateRun {
+    /// The run.
+    pub run: RunId,
+    /// The task.
+    pub task: Arc<ComplexTask>,
+    /// The settings.
+    pub settings: Arc<RunSettings>,
+    /// The subtasks, in plan order.
+    pub subtasks: Vec<Arc<orch_core::Subtask>>,
+    /// Accepted results, in plan order.
+    pub results: Vec<Arc<StoredResult>>,
+    /// Subtasks without one.
+    pub failed: Vec<orch_core::SubtaskId>,
+}
+
+impl AggregateRun {
+    /// Returns what the aggregator gets, once the outputs of `results` are at hand.
+    pub fn input<'a>(
+        &'a self,
+        results: &'a [Arc<orch_core::WorkerResult>],
+    ) -> AggregationInput<'a> {
+        AggregationInput::new(&self.task, &self.subtasks, results, &self.settings.aggregation)
+            .with_failed(&self.failed)
+    }
+}

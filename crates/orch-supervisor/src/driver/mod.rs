@@ -1,0 +1,252 @@
+//! The driver: turns, obligations and recovery of all runs of a process, without doing anything itself.
+//!
+//! ```text
+//! Input --feed--> inbox of a run --turn--> [events] --Append--> (shell) --Appended--> replies, effects, published events
+//! ```
+//!
+//! Single-threaded and deterministic: the same seed, inputs and times give the same outputs. A turn decides all that has
+//! arrived for a run, asks the policies its open questions, and is appended at once; nothing of it shows outside before the
+//! append is confirmed. When an append fails, or nobody knows, the state is dropped and loaded again.
+
+mod dispatch;
+mod effects;
+mod io;
+mod policies;
+mod recovery;
+mod run;
+mod turn;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use orch_core::{RunId, Seq, Token};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+pub(crate) use effects::finish;
+pub use io::{
+    AggregateRun, AttemptEnd, Input, Left, Output, ReplyId, Response, ResultBlobs, StartAttempt,
+    Submission,
+};
+pub use policies::Policies;
+pub(crate) use recovery::fold;
+
+use crate::machine::{Command, Refusal, State};
+use crate::pool::Pool;
+use run::{Queued, Run, Work};
+
+/// See the module's documentation.
+pub struct Driver {
+    runs: BTreeMap<RunId, Run>,
+    /// Runs that have something to do.
+    dirty: BTreeSet<RunId>,
+    pool: Pool,
+    policies: Policies,
+    rng: ChaCha8Rng,
+    outputs: Vec<Output>,
+    shutting_down: Option<String>,
+}
+
+impl Driver {
+    /// Makes a driver without runs. `seed` is where all its draws come from.
+    pub fn new(policies: Policies, process_cap: u32, seed: u64) -> Self {
+        Self {
+            runs: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            pool: Pool::new(process_cap),
+            policies,
+            rng: ChaCha8Rng::seed_from_u64(seed),
+            outputs: Vec::new(),
+            shutting_down: None,
+        }
+    }
+
+    /// Takes in what has arrived together, and returns what is to be done.
+    pub fn step(&mut self, inputs: impl IntoIterator<Item = Input>, now: Timestamp) -> Vec<Output> {
+        for input in inputs {
+            self.feed(input, now);
+        }
+        self.take_turns(now);
+        std::mem::take(&mut self.outputs)
+    }
+
+    fn feed(&mut self, input: Input, now: Timestamp) {
+        match input {
+            Input::Submit(submission) => self.submit(*submission),
+            Input::Command { run, command, reply } => {
+                self.queue(run, Queued { work: Work::Command(command), reply: Some(reply) });
+            }
+            Input::Resume { run, reply } => self.resume(run, reply),
+            Input::Finished { run, fence, end } => self.finished(run, fence, end),
+            Input::Planned { run, plan } => self.planned(run, plan),
+            Input::Aggregated { run, outcome } => {
+                if let Some(entry) = self.runs.get_mut(&run) {
+                    entry.aggregating = false;
+                }
+                self.enqueue(run, Work::End(outcome));
+            }
+            Input::Reaped { run, fences } => self.reaped(run, fences),
+            Input::ReapFailed { run } => self.reap_failed(run, now),
+            Input::Appended { run } => self.appended(run),
+            Input::AppendFailed { run, error } => self.append_failed(run, error, now),
+            Input::Loaded { run, after, events } => self.loaded(run, after, events, now),
+            Input::LoadFailed { run } => self.load_failed(run, now),
+            Input::Acquired { run, epoch } => self.acquired(run, epoch),
+            Input::NotAcquired { run, error } => self.not_acquired(run, error, now),
+            Input::Heads(heads) => self.heads(heads),
+            Input::Register(worker) => {
+                self.pool.register(worker);
+                self.dirty.extend(self.runs.keys());
+            }
+            Input::Unregister(name) => {
+                self.pool.unregister(&name);
+                self.dirty.extend(self.runs.keys());
+            }
+            Input::Shutdown { reason } => self.shutdown(reason),
+            Input::ClockJumped => self.clock_jumped(),
+            Input::Time => self.wake(now),
+        }
+    }
+
+    fn submit(&mut self, submission: Submission) {
+        if self.shutting_down.is_some() {
+            self.refuse(Some(submission.reply), Refusal::ShuttingDown);
+            return;
+        }
+        let run = submission.run;
+        let reply = Some(submission.reply);
+        self.runs.insert(run, Run::submitted());
+        self.queue(run, Queued { work: Work::Submit(Box::new(submission)), reply });
+    }
+
+    /// Puts work into a run's inbox; a run that is not there is loaded first.
+    fn queue(&mut self, run: RunId, queued: Queued) {
+        let entry = self.runs.entry(run).or_insert_with(|| {
+            self.outputs.push(Output::Load { run, after: Seq(0) });
+            Run::unloaded()
+        });
+        entry.inbox.push_back(queued);
+        self.dirty.insert(run);
+    }
+
+    /// Queues what the engine itself wants decided; pointless for a run that is not there any more.
+    fn enqueue(&mut self, run: RunId, work: Work) {
+        if let Some(entry) = self.runs.get_mut(&run) {
+            entry.inbox.push_back(Queued { work, reply: None });
+            self.dirty.insert(run);
+        }
+    }
+
+    fn refuse(&mut self, reply: Option<ReplyId>, refusal: Refusal) {
+        if let Some(reply) = reply {
+            self.outputs.push(Output::Reply { reply, answer: Err(refusal) });
+        }
+    }
+
+    fn shutdown(&mut self, reason: String) {
+        let owned: Vec<RunId> =
+            self.runs.iter().filter(|(_, run)| run.is_owned()).map(|(id, _)| *id).collect();
+        for run in owned {
+            self.enqueue(run, Work::Suspend(reason.clone()));
+        }
+        self.shutting_down = Some(reason);
+    }
+
+    /// Nobody could be heard while the clock stood: live leases get one fresh interval.
+    fn clock_jumped(&mut self) {
+        let owned: Vec<RunId> = self.owned().collect();
+        for run in owned {
+            self.enqueue(run, Work::Command(Command::ExtendLeases));
+        }
+    }
+
+    /// Gives every run with something to do its turn, and those that wait for what became free.
+    fn take_turns(&mut self, now: Timestamp) {
+        loop {
+            while let Some(run) = self.dirty.pop_first() {
+                self.turn(run, now);
+            }
+            if !self.pool.take_changed() {
+                return;
+            }
+            self.take_waiting_turns(now);
+        }
+    }
+
+    /// Those that hold least go first.
+    fn take_waiting_turns(&mut self, now: Timestamp) {
+        for run in self.pool.waiting() {
+            self.turn(run, now);
+        }
+    }
+
+    fn wake(&mut self, now: Timestamp) {
+        let due = |run: &Run| run.next_wake().is_some_and(|at| at <= now);
+        let mut loads = Vec::new();
+        for (id, run) in &mut self.runs {
+            if !due(run) {
+                continue;
+            }
+            if run.load_at.take_if(|at| *at <= now).is_some() {
+                loads.push(*id);
+            }
+            run.retry_at.take_if(|at| *at <= now);
+            run.foreign_locks.retain(|_, at| *at > now);
+            self.dirty.insert(*id);
+        }
+        if self.pool.next_wake(now).is_none() {
+            // A breaker may have become half-open.
+            self.dirty.extend(self.pool.waiting());
+        }
+        for run in loads {
+            self.outputs.push(Output::Load { run, after: Seq(0) });
+        }
+    }
+
+    /// Returns the next time at which the driver wants to be told the time.
+    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let runs = self.runs.values().filter_map(Run::next_wake).min();
+        let pool = if self.pool.waiting().is_empty() { None } else { self.pool.next_wake(now) };
+        [runs, pool].into_iter().flatten().min()
+    }
+
+    /// Returns the state of a run that is loaded.
+    pub fn state(&self, run: RunId) -> Option<&State> {
+        self.runs.get(&run).and_then(|entry| entry.state.as_ref())
+    }
+
+    /// Returns the runs that this process owns.
+    pub fn owned(&self) -> impl Iterator<Item = RunId> {
+        self.runs.iter().filter(|(_, run)| run.is_owned()).map(|(id, _)| *id)
+    }
+
+    /// Returns the runs that are loaded, with how far they are.
+    pub fn loaded_runs(&self) -> Vec<RunId> {
+        self.runs.iter().filter(|(_, run)| run.state.is_some()).map(|(id, _)| *id).collect()
+    }
+
+    /// Tells whether an append of `run` is in flight.
+    pub fn is_in_flight(&self, run: RunId) -> bool {
+        self.runs.get(&run).is_some_and(|entry| entry.turn.is_some())
+    }
+
+    /// Returns the pool.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    /// Tells whether nothing is going on that a shutdown must wait for.
+    pub fn is_idle(&self) -> bool {
+        self.runs
+            .values()
+            .all(|run| !run.is_owned() && run.turn.is_none() && run.running.is_empty())
+    }
+
+    fn token(&mut self) -> Token {
+        Token(self.rng.next_u64())
+    }
+
+    fn draw(&mut self) -> f64 {
+        self.rng.random()
+    }
+}

@@ -1,0 +1,71 @@
+//! The policies that a driver asks: synchronous user code, kept at arm's length.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use orch_core::journal::Blob;
+use orch_core::{
+    Cause, Failure, FailureHandler, QualityGate, Router, StoredResult, Subtask, check_gates,
+};
+
+/// Who decides what the machine does not.
+#[derive(Clone)]
+pub struct Policies {
+    /// Which worker gets a subtask.
+    pub router: Arc<dyn Router>,
+    /// What follows from a failure.
+    pub failure_handler: Arc<dyn FailureHandler>,
+    /// What every result must fulfil, beside the gates of its subtask.
+    pub gates: Vec<Arc<dyn QualityGate>>,
+}
+
+impl Policies {
+    /// Says why a result will not do, if so: the worker itself says that it failed, or a gate is not passed.
+    pub(super) fn check(
+        &self,
+        subtask: &Subtask,
+        body: &StoredResult,
+        blob: Option<&Blob>,
+    ) -> Option<Failure> {
+        if !body.result.success {
+            let message = body.result.error_message.clone();
+            return Some(Failure::new(
+                Cause::Reported,
+                message.unwrap_or_else(|| "the worker reported a failure".to_owned()),
+            ));
+        }
+        if subtask.gates.is_empty() && subtask.artifacts.is_empty() && self.gates.is_empty() {
+            return None;
+        }
+        let whole = match blob {
+            Some(blob) => match serde_json::from_slice::<serde_json::Value>(&blob.bytes) {
+                Ok(output) => Arc::new((*body.result).clone().with_output(output)),
+                Err(error) => {
+                    return Some(Failure::new(
+                        Cause::BadOutput,
+                        format!("the output is not JSON: {error}"),
+                    ));
+                }
+            },
+            None => body.result.clone(),
+        };
+        match ask("quality gate", || check_gates(subtask, &whole, &self.gates)) {
+            Ok(verdict) => verdict.err(),
+            Err(failure) => Some(failure),
+        }
+    }
+}
+
+/// Asks a policy; a panic becomes a failure of the question, not of the engine.
+pub(super) fn ask<T>(who: &str, question: impl FnOnce() -> T) -> Result<T, Failure> {
+    // The policies work on borrowed snapshots and have no part of the engine in their hands, so a panic leaves nothing
+    // half done here.
+    catch_unwind(AssertUnwindSafe(question)).map_err(|panic| {
+        let message = panic
+            .downcast_ref::<&str>()
+            .map(ToString::to_string)
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_default();
+        Failure::new(Cause::Policy, format!("the {who} panicked: {message}"))
+    })
+}

@@ -1,0 +1,295 @@
+//! Loading, taking over, losing: everything after which a state is folded anew from the journal.
+
+use jiff::Timestamp;
+use orch_core::journal::{AcquireError, AppendError, Recorded, RunHead};
+use orch_core::{Epoch, Event, Fence, RunId, Seq};
+
+use super::Driver;
+use super::io::{Left, Output, ReplyId, Response};
+use super::run::{Queued, Run, Work};
+use crate::bug::{self, Bug};
+use crate::machine::{Answer, Refusal, State, after, submit};
+
+/// How long to wait before a failed load is tried again, in milliseconds.
+const RELOAD_MS: u64 = 200;
+/// How long to wait before a failed reaping or acquisition is tried again, in milliseconds.
+const RETRY_MS: u64 = 500;
+/// How long to wait before a lock that another run holds is asked for again, in milliseconds.
+const FOREIGN_LOCK_MS: u64 = 250;
+
+impl Driver {
+    /// Somebody wants this process to go on with a run.
+    pub(super) fn resume(&mut self, run: RunId, reply: ReplyId) {
+        if self.shutting_down.is_some() {
+            self.refuse(Some(reply), Refusal::ShuttingDown);
+            return;
+        }
+        let entry = self.runs.entry(run).or_insert_with(Run::unloaded);
+        if entry.is_owned() && entry.state.as_ref().is_some_and(|state| !state.is_suspended()) {
+            let answer = Ok(Response::Answer(Answer::Done));
+            self.outputs.push(Output::Reply { reply, answer });
+            return;
+        }
+        if let Some(earlier) = entry.resuming.replace(reply) {
+            self.refuse(Some(earlier), Refusal::Retry);
+        }
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.wants_ownership = true;
+        if !entry.acquiring && entry.turn.is_none() {
+            entry.acquiring = true;
+            self.outputs.push(Output::Acquire { run });
+        }
+    }
+
+    /// The run is ours. One that was just submitted goes on as it is; any other is loaded anew, as somebody else may have
+    /// written to it.
+    pub(super) fn acquired(&mut self, run: RunId, epoch: Epoch) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.acquiring = false;
+        entry.epoch = Some(epoch);
+        if entry.resuming.is_none() && entry.state.is_some() {
+            self.settle(run);
+            self.dirty.insert(run);
+            return;
+        }
+        let reply = entry.resuming.take();
+        entry.inbox.push_front(Queued { work: Work::Resume(epoch), reply });
+        self.reload(run);
+    }
+
+    pub(super) fn not_acquired(&mut self, run: RunId, error: AcquireError, now: Timestamp) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.acquiring = false;
+        let refusal = match error {
+            AcquireError::Owned { owner, .. } => {
+                Refusal::Owned { owner: format!("{} (process {})", owner.name, owner.process.pid) }
+            }
+            AcquireError::NotFound(run) => Refusal::NoRun { run },
+            _ => Refusal::Retry,
+        };
+        match entry.resuming.take() {
+            Some(reply) => {
+                entry.wants_ownership = false;
+                self.refuse(Some(reply), refusal);
+                self.settle_or_forget(run);
+            }
+            // A run that was submitted here: try again, unless somebody else has taken it meanwhile.
+            None if refusal == Refusal::Retry => entry.retry_at = Some(after(now, RETRY_MS)),
+            None => {
+                entry.wants_ownership = false;
+                self.outputs.push(Output::Left { run, why: Left::OwnerChanged });
+                self.settle_or_forget(run);
+            }
+        }
+    }
+
+    fn settle_or_forget(&mut self, run: RunId) {
+        if self.runs.get(&run).is_some_and(|entry| entry.state.is_none() && entry.is_idle()) {
+            self.runs.remove(&run);
+        } else {
+            self.settle(run);
+        }
+    }
+
+    /// Drops the state and asks for the events again.
+    pub(super) fn reload(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.state = None;
+        entry.load_at = None;
+        self.outputs.push(Output::Load { run, after: Seq(0) });
+    }
+
+    /// The append in flight was not, or perhaps not, written: nothing of the turn has happened.
+    pub(super) fn append_failed(&mut self, run: RunId, error: AppendError, now: Timestamp) {
+        if bug::is(Bug::StateKeptAfterFailedAppend) {
+            self.appended(run);
+            return;
+        }
+        let Some(turn) = self.runs.get_mut(&run).and_then(|entry| entry.turn.take()) else {
+            return;
+        };
+        self.give_back_taken(run);
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        match error {
+            AppendError::RequestTaken { existing, .. } => {
+                self.runs.remove(&run);
+                for queued in turn.decided {
+                    if let (Work::Submit(_), Some(reply)) = (&queued.work, queued.reply) {
+                        self.outputs
+                            .push(Output::Reply { reply, answer: Ok(Response::Run(existing)) });
+                    }
+                }
+                return;
+            }
+            AppendError::Fenced { .. } => {
+                entry.wants_ownership = false;
+                requeue(entry, turn.decided);
+                self.lose_ownership(run);
+            }
+            AppendError::LockHeld { lock, .. } => {
+                entry.foreign_locks.insert(lock, after(now, FOREIGN_LOCK_MS));
+                requeue(entry, turn.decided);
+            }
+            AppendError::Conflict { .. } => requeue(entry, turn.decided),
+            _ => {
+                // Nobody knows whether it was written: callers may ask again; the engine's own work is decided anew.
+                let (callers, own): (Vec<_>, Vec<_>) = turn
+                    .decided
+                    .into_iter()
+                    .partition(|queued| queued.reply.is_some() && !is_resume(queued));
+                requeue(entry, own);
+                for queued in callers {
+                    self.refuse(queued.reply, Refusal::Retry);
+                }
+            }
+        }
+        self.reload(run);
+    }
+
+    /// Somebody else owns the run: what was started for it here must end.
+    fn lose_ownership(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let running: Vec<Fence> =
+            entry.running.keys().copied().filter(|f| !entry.stopping.contains(f)).collect();
+        for fence in running {
+            entry.stopping.insert(fence);
+            self.outputs.push(Output::Stop { run, fence, grace_ms: 0 });
+        }
+        self.leave(run, Left::OwnerChanged);
+    }
+
+    pub(super) fn load_failed(&mut self, run: RunId, now: Timestamp) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        if entry.state.is_some() {
+            return;
+        }
+        let (callers, own): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut entry.inbox).into_iter().partition(|queued| queued.reply.is_some());
+        entry.inbox.extend(own);
+        if entry.is_owned() || entry.wants_ownership || !entry.inbox.is_empty() {
+            entry.load_at = Some(after(now, RELOAD_MS));
+        }
+        for queued in callers {
+            self.refuse(queued.reply, Refusal::Retry);
+        }
+        if self.runs.get(&run).is_some_and(Run::is_idle) {
+            self.runs.remove(&run);
+        }
+    }
+
+    /// Events have come: a whole run, or what others have added.
+    pub(super) fn loaded(&mut self, run: RunId, after: Seq, events: Vec<Recorded>, now: Timestamp) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        match (&mut entry.state, after) {
+            (None, Seq(0)) => {
+                let Some(state) = fold(run, &events) else { return self.no_run(run) };
+                entry.head = head_of(run, &events);
+                entry.state = Some(state);
+            }
+            (Some(state), after) if after == state.seq() && entry.turn.is_none() => {
+                for recorded in &events {
+                    state.apply(recorded.seq, recorded.at, &recorded.event);
+                }
+                if let Some(head) = entry.head.clone()
+                    && !events.is_empty()
+                {
+                    self.outputs.push(Output::Publish { head, events: events.clone().into() });
+                }
+            }
+            // What was asked for has become pointless meanwhile: the next look at the heads asks again.
+            _ => return,
+        }
+        self.after_load(run, &events, now);
+    }
+
+    fn after_load(&mut self, run: RunId, events: &[Recorded], now: Timestamp) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        if let Some(state) = &mut entry.state {
+            state.advance(now.max(state.at()));
+            if bug::is(Bug::TimerForgottenOnRecovery) {
+                state.forget_timers();
+            }
+        }
+        let taken_over = events.iter().rev().find_map(|recorded| match recorded.event {
+            Event::RunResumed { epoch } => Some(epoch),
+            _ => None,
+        });
+        if taken_over > entry.epoch && entry.is_owned() {
+            self.lose_ownership(run);
+        }
+        self.reconcile_all(run);
+        self.settle(run);
+        self.dirty.insert(run);
+    }
+
+    fn no_run(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        // A submission whose append failed has no events yet: it is decided again.
+        if entry.inbox.iter().any(|queued| matches!(queued.work, Work::Submit(_))) {
+            self.dirty.insert(run);
+            return;
+        }
+        for queued in std::mem::take(&mut entry.inbox) {
+            self.refuse(queued.reply, Refusal::NoRun { run });
+        }
+        self.runs.remove(&run);
+    }
+
+    /// Others may have written: what is behind is caught up. A run with an append in flight learns it from that.
+    pub(super) fn heads(&mut self, heads: Vec<(RunId, Seq)>) {
+        for (run, seq) in heads {
+            let Some(entry) = self.runs.get_mut(&run) else { continue };
+            // Whoever wrote may also have freed a lock.
+            entry.foreign_locks.clear();
+            self.dirty.insert(run);
+            if let Some(state) = &entry.state
+                && state.seq() < seq
+                && entry.turn.is_none()
+            {
+                self.outputs.push(Output::Load { run, after: state.seq() });
+            }
+        }
+    }
+
+    pub(super) fn reaped(&mut self, run: RunId, fences: Vec<Fence>) {
+        if let Some(entry) = self.runs.get_mut(&run) {
+            entry.reaping.retain(|fence| !fences.contains(fence));
+        }
+        self.enqueue(run, Work::Dead(fences));
+    }
+
+    pub(super) fn reap_failed(&mut self, run: RunId, now: Timestamp) {
+        if let Some(entry) = self.runs.get_mut(&run) {
+            entry.reaping.clear();
+            entry.retry_at = Some(after(now, RETRY_MS));
+        }
+    }
+}
+
+fn is_resume(queued: &Queued) -> bool {
+    matches!(queued.work, Work::Resume(_))
+}
+
+/// Puts what was decided in vain back in front of what has come since.
+fn requeue(entry: &mut Run, decided: Vec<Queued>) {
+    for queued in decided.into_iter().rev() {
+        entry.inbox.push_front(queued);
+    }
+}
+
+/// Folds a whole run.
+pub(crate) fn fold(run: RunId, events: &[Recorded]) -> Option<State> {
+    let (first, rest) = events.split_first()?;
+    let mut state = submit(run, first.event.clone(), first.at)?;
+    for recorded in rest {
+        state.apply(recorded.seq, recorded.at, &recorded.event);
+    }
+    Some(state)
+}
+
+fn head_of(run: RunId, events: &[Recorded]) -> Option<std::sync::Arc<RunHead>> {
+    let first = events.first()?;
+    let Event::RunSubmitted { task, settings, .. } = &first.event else { return None };
+    // The request key is only needed for the first append, which has been made.
+    Some(std::sync::Arc::new(RunHead::new(run, settings.project.clone(), task, first.at)))
+}

@@ -1,0 +1,135 @@
+//! What the driver keeps of a run beside its state: who waits, what is in flight, what is going on. All of it volatile.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orch_core::journal::{Recorded, RunHead};
+use orch_core::{Epoch, Fence, LockName, WorkerName};
+
+use super::io::{AttemptEnd, ReplyId, Response, Submission};
+use crate::machine::{Command, Outcome, Refusal, State};
+
+/// A run in the driver.
+pub(super) struct Run {
+    /// `None` while it is being loaded.
+    pub(super) state: Option<State>,
+    pub(super) head: Option<Arc<RunHead>>,
+    /// Set while this process owns the run.
+    pub(super) epoch: Option<Epoch>,
+    pub(super) inbox: VecDeque<Queued>,
+    /// The append in flight.
+    pub(super) turn: Option<Turn>,
+    /// Managed attempts that the shell runs, with their workers: each holds a slot of the pool.
+    pub(super) running: BTreeMap<Fence, WorkerName>,
+    /// Those of them that were told to stop.
+    pub(super) stopping: BTreeSet<Fence>,
+    /// Slots of the pool taken for attempts whose start is not confirmed yet.
+    pub(super) taken: BTreeMap<Fence, WorkerName>,
+    /// Attempts of an earlier owner that are being made sure dead.
+    pub(super) reaping: BTreeSet<Fence>,
+    pub(super) planning: bool,
+    pub(super) aggregating: bool,
+    /// Whether this process is to own the run: it was submitted or resumed here.
+    pub(super) wants_ownership: bool,
+    /// Who waits for the outcome of a resume.
+    pub(super) resuming: Option<ReplyId>,
+    /// Whether an acquisition is under way.
+    pub(super) acquiring: bool,
+    /// When a failed load is tried again.
+    pub(super) load_at: Option<Timestamp>,
+    /// When a failed reaping or acquisition is tried again.
+    pub(super) retry_at: Option<Timestamp>,
+    /// Locks that other runs held when they were last asked for, and when to ask again.
+    pub(super) foreign_locks: BTreeMap<LockName, Timestamp>,
+}
+
+/// Something to be decided.
+pub(super) struct Queued {
+    pub(super) work: Work,
+    /// A caller who waits; without one the work is the engine's own, and is never given up.
+    pub(super) reply: Option<ReplyId>,
+}
+
+/// What is to be decided.
+#[derive(Clone)]
+pub(super) enum Work {
+    Submit(Box<Submission>),
+    Command(Command),
+    Finished(Fence, Box<AttemptEnd>),
+    /// What became of attempts of an earlier owner.
+    Dead(Vec<Fence>),
+    Planned(Result<Arc<orch_core::DecompositionPlan>, Vec<String>>),
+    End(Outcome),
+    Resume(Epoch),
+    Suspend(String),
+}
+
+/// An append in flight, with what follows when it is confirmed and what is to be decided anew when it is not.
+pub(super) struct Turn {
+    pub(super) events: Arc<[Recorded]>,
+    pub(super) replies: Vec<(ReplyId, Result<Response, Refusal>)>,
+    pub(super) decided: Vec<Queued>,
+    /// Attempts that the events are about.
+    pub(super) touched: BTreeSet<Fence>,
+    /// Whether the events concern all attempts.
+    pub(super) all: bool,
+}
+
+impl Run {
+    pub(super) fn unloaded() -> Self {
+        Self {
+            state: None,
+            head: None,
+            epoch: None,
+            inbox: VecDeque::new(),
+            turn: None,
+            running: BTreeMap::new(),
+            stopping: BTreeSet::new(),
+            taken: BTreeMap::new(),
+            reaping: BTreeSet::new(),
+            planning: false,
+            aggregating: false,
+            wants_ownership: false,
+            resuming: None,
+            acquiring: false,
+            load_at: None,
+            retry_at: None,
+            foreign_locks: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn submitted() -> Self {
+        Self { wants_ownership: true, ..Self::unloaded() }
+    }
+
+    pub(super) fn is_owned(&self) -> bool {
+        self.epoch.is_some()
+    }
+
+    /// Returns when the driver must look at the run though nothing has reached it.
+    pub(super) fn next_wake(&self) -> Option<Timestamp> {
+        let timer = if self.is_owned() && self.turn.is_none() {
+            self.state.as_ref().and_then(State::next_timer)
+        } else {
+            None
+        };
+        [timer, self.load_at, self.retry_at, self.foreign_locks.values().min().copied()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Tells whether the driver can forget the run: it is not ours, and nothing of it is going on here.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.is_owned()
+            && !self.acquiring
+            && !self.wants_ownership
+            && self.resuming.is_none()
+            && self.inbox.is_empty()
+            && self.turn.is_none()
+            && self.running.is_empty()
+            && self.load_at.is_none()
+            && self.retry_at.is_none()
+    }
+}

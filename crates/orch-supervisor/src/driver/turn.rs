@@ -1,0 +1,463 @@
+//! A turn: all that has arrived for a run is decided, the policies are asked, and the events go out in one append.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orch_core::journal::{Append, Blob, Recorded, RunHead};
+use orch_core::{
+    Cause, Event, Failure, FailureContext, FailureDecision, FailureEvent, Fence, LockName,
+    LossCause, RoutingContext, RunId, Seq, SubtaskIndex,
+};
+
+use super::Driver;
+use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
+use super::policies::ask;
+use super::run::{Queued, Turn, Work};
+use crate::bug::{self, Bug};
+use crate::machine::{
+    Command, Decided, Refusal, Report, Slot, State, SubtaskState, after, decide, submit,
+};
+
+/// The most commands that one turn decides: the append stays of bounded size.
+const MAX_COMMANDS: usize = 4_096;
+
+/// What a turn has gathered so far.
+pub(super) struct Staged {
+    pub(super) now: Timestamp,
+    base: Seq,
+    events: Vec<Recorded>,
+    replies: Vec<(ReplyId, Result<Response, Refusal>)>,
+    decided: Vec<Queued>,
+    blobs: Vec<Blob>,
+}
+
+impl Driver {
+    /// Takes one turn of `run`, unless an append is in flight or the state is not there.
+    pub(super) fn turn(&mut self, run: RunId, now: Timestamp) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        if entry.turn.is_some() {
+            return;
+        }
+        let first = entry.inbox.front().map(|queued| &queued.work);
+        if entry.state.is_none() && !matches!(first, Some(Work::Submit(_))) {
+            return;
+        }
+        let base = entry.state.as_ref().map_or(Seq(0), State::seq);
+        let now = entry.state.as_ref().map_or(now, |state| now.max(state.at()));
+        let mut staged = Staged {
+            now,
+            base,
+            events: Vec::new(),
+            replies: Vec::new(),
+            decided: Vec::new(),
+            blobs: Vec::new(),
+        };
+        if let Some(state) = &mut entry.state {
+            state.advance(now);
+        }
+        self.execute(run, Command::Tick, &mut staged);
+        self.decide_inbox(run, &mut staged);
+        if self.runs.get(&run).is_some_and(super::run::Run::is_owned) {
+            self.ask_failure_handler(run, &mut staged);
+            self.dispatch(run, &mut staged);
+            self.execute(run, Command::Tick, &mut staged);
+        }
+        self.commit(run, staged);
+    }
+
+    fn decide_inbox(&mut self, run: RunId, staged: &mut Staged) {
+        for _ in 0..MAX_COMMANDS {
+            let Some(queued) = self.runs.get_mut(&run).and_then(|entry| entry.inbox.pop_front())
+            else {
+                return;
+            };
+            let answer = self.decide_work(run, queued.work.clone(), staged);
+            if let Some(reply) = queued.reply {
+                staged.replies.push((reply, answer));
+            }
+            staged.decided.push(queued);
+        }
+        // The rest waits for the next turn, which follows the commit of this one.
+        self.dirty.insert(run);
+    }
+
+    fn decide_work(
+        &mut self,
+        run: RunId,
+        work: Work,
+        staged: &mut Staged,
+    ) -> Result<Response, Refusal> {
+        let command = match work {
+            Work::Submit(submission) => return self.begin(&submission, staged),
+            Work::Command(Command::Report(report)) => Command::Report(self.gate(run, report)),
+            Work::Command(command) => command,
+            Work::Finished(fence, end) => self.conclude(run, fence, *end, staged.now),
+            Work::Dead(fences) => Command::Lose { fences, cause: LossCause::Restart },
+            Work::Planned(Ok(plan)) => {
+                let adopted =
+                    Command::AdoptPlan { plan, base_seq: staged.base, retire: Vec::new() };
+                return self.try_execute(run, adopted, staged).or_else(|refusal| match refusal {
+                    Refusal::Plan(reason) => {
+                        self.try_execute(run, Command::FailPlan { errors: vec![reason] }, staged)
+                    }
+                    other => Err(other),
+                });
+            }
+            Work::Planned(Err(errors)) => Command::FailPlan { errors },
+            Work::End(outcome) => Command::End { outcome },
+            Work::Resume(epoch) => Command::Resume { epoch },
+            Work::Suspend(reason) => Command::Suspend { reason },
+        };
+        self.try_execute(run, command, staged)
+    }
+
+    /// The first event of a run.
+    fn begin(&mut self, submission: &Submission, staged: &mut Staged) -> Result<Response, Refusal> {
+        let event = Event::RunSubmitted {
+            task: submission.task.clone(),
+            settings: submission.settings.clone(),
+            given: submission.given.clone(),
+        };
+        let head = RunHead::new(
+            submission.run,
+            submission.settings.project.clone(),
+            &submission.task,
+            staged.now,
+        )
+        .with_request_key(submission.request_key.clone());
+        let Some(entry) = self.runs.get_mut(&submission.run) else {
+            return Err(Refusal::ShuttingDown);
+        };
+        entry.head = Some(Arc::new(head));
+        entry.state = submit(submission.run, event.clone(), staged.now);
+        staged.base = Seq(0);
+        staged.events.push(Recorded { seq: Seq(1), at: staged.now, event });
+        Ok(Response::Run(submission.run))
+    }
+
+    /// Turns the end of a managed attempt into what it means: a report, a loss, or nothing that anybody waits for.
+    fn conclude(
+        &mut self,
+        run: RunId,
+        fence: Fence,
+        mut end: AttemptEnd,
+        now: Timestamp,
+    ) -> Command {
+        let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) else {
+            return Command::Tick;
+        };
+        let attempt = match state.slot(fence) {
+            Some(Slot::Open(attempt)) => attempt,
+            // Nobody waits for a failure of an attempt that is over; a result is kept as evidence.
+            Some(Slot::Closed(closed)) if end.failure.is_none() || closed.report.is_some() => {
+                return Command::Report(report_of(fence, closed.token, end));
+            }
+            Some(Slot::Closed(_)) | None => return Command::Tick,
+        };
+        let (worker, token) = (attempt.worker.clone(), attempt.token);
+        let spec = state.node(attempt.subtask).spec.clone();
+        if state.must_stop(fence) && end.failure.is_some() {
+            if state.is_suspended() {
+                return Command::Lose { fences: vec![fence], cause: LossCause::Suspended };
+            }
+            if !state.is_overdue(fence) {
+                return Command::Close { fence };
+            }
+            end.failure = Some(timed_out(&spec, end.failure, now));
+        }
+        if end.failure.is_none() {
+            end.failure = self.policies.check(&spec, &end.body, end.blob.as_ref());
+        }
+        self.pool.observe(&worker, &spec.task_type, end.failure.as_ref(), now);
+        Command::Report(report_of(fence, token, end))
+    }
+
+    /// Lets the gates look at a reported result.
+    fn gate(&self, run: RunId, mut report: Report) -> Report {
+        if report.failure.is_some() {
+            return report;
+        }
+        let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) else {
+            return report;
+        };
+        let by_fence =
+            report.attempt.and_then(|(fence, _)| state.attempt(fence)).map(|a| a.subtask);
+        let index = by_fence.or_else(|| report.subtask.as_ref().and_then(|id| state.index_of(id)));
+        if let Some(index) = index {
+            let spec = state.node(index).spec.clone();
+            report.failure = self.policies.check(&spec, &report.body, report.blob.as_ref());
+        }
+        report
+    }
+
+    fn try_execute(
+        &mut self,
+        run: RunId,
+        command: Command,
+        staged: &mut Staged,
+    ) -> Result<Response, Refusal> {
+        let Some(state) = self.runs.get_mut(&run).and_then(|entry| entry.state.as_mut()) else {
+            return Err(Refusal::NoRun { run });
+        };
+        let Decided { events, answer, blobs } = decide(state, command, staged.now)?;
+        for event in events {
+            let seq = state.seq().next();
+            state.apply(seq, staged.now, &event);
+            staged.events.push(Recorded { seq, at: staged.now, event });
+        }
+        staged.blobs.extend(blobs);
+        Ok(Response::Answer(answer))
+    }
+
+    /// Executes a command of the engine's own, which may be refused without anybody minding.
+    pub(super) fn execute(&mut self, run: RunId, command: Command, staged: &mut Staged) -> bool {
+        self.try_execute(run, command, staged).is_ok()
+    }
+
+    /// Asks the failure handler about every failure that nobody has decided about.
+    fn ask_failure_handler(&mut self, run: RunId, staged: &mut Staged) {
+        let mut finally = false;
+        while let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) {
+            if state.is_suspended() {
+                return;
+            }
+            let Some(index) = state.undecided().first().copied() else { break };
+            let command =
+                if state.is_active() { self.what_follows(run, index, staged.now) } else { None };
+            let ending = || Command::GiveUp {
+                subtask: index,
+                failure: None,
+                reason: "the run is ending".to_owned(),
+            };
+            let command = command.unwrap_or_else(ending);
+            finally |= matches!(command, Command::GiveUp { .. });
+            if !self.execute(run, command, staged) {
+                return;
+            }
+        }
+        if finally && self.should_abort(run, staged.now) {
+            let detail = "too much has failed".to_owned();
+            self.execute(
+                run,
+                Command::Cancel { reason: orch_core::CancelReason::Aborted, detail },
+                staged,
+            );
+        }
+    }
+
+    fn what_follows(&mut self, run: RunId, index: SubtaskIndex, now: Timestamp) -> Option<Command> {
+        let draw = self.draw();
+        let state = self.runs.get(&run)?.state.as_ref()?;
+        let node = state.node(index);
+        let trouble = node.trouble.as_ref()?;
+        let failure = trouble.last.as_ref()?;
+        let worker =
+            trouble.tried.last().cloned().unwrap_or_else(|| orch_core::WorkerName::new(""));
+        let event = FailureEvent::new(node.spec.id.clone(), worker, failure, now);
+        let available = self.pool.available(run, &node.spec.task_type, now);
+        let constraints = own_constraints(state, index);
+        let routing = RoutingContext::new(&available, self.pool.loads(), state.tallies())
+            .with_constraints(constraints.as_ref())
+            .with_time_budget_ms(time_left(state, now));
+        let context = FailureContext::new(&state.settings().retry, routing, &trouble.tried, draw)
+            .with_failures(node.failures);
+        let handler = &self.policies.failure_handler;
+        let answer =
+            ask("failure handler", || handler.handle_failure(&event, &node.spec, &context));
+        Some(match answer {
+            Ok(FailureDecision::Retry { after: pause, worker, reason, intervention, .. }) => {
+                let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                Command::Retry {
+                    subtask: index,
+                    until: after(now, pause),
+                    worker,
+                    reason,
+                    intervention,
+                }
+            }
+            Ok(FailureDecision::GiveUp { reason, .. }) => {
+                Command::GiveUp { subtask: index, failure: None, reason }
+            }
+            Ok(_) => {
+                nonsense(index, "the failure handler gave an answer that this engine does not know")
+            }
+            Err(failure) => {
+                Command::GiveUp { subtask: index, failure: Some(failure), reason: String::new() }
+            }
+        })
+    }
+
+    fn should_abort(&self, run: RunId, now: Timestamp) -> bool {
+        let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) else {
+            return false;
+        };
+        let failures: Vec<FailureEvent> = state
+            .nodes()
+            .iter()
+            .filter_map(|node| match &node.state {
+                SubtaskState::Failed { failure, .. } => {
+                    let worker = node.trouble.as_ref().and_then(|t| t.tried.last().cloned());
+                    let worker = worker.unwrap_or_else(|| orch_core::WorkerName::new(""));
+                    Some(FailureEvent::new(node.spec.id.clone(), worker, failure, now))
+                }
+                _other => None,
+            })
+            .collect();
+        let handler = &self.policies.failure_handler;
+        ask("failure handler", || handler.should_abort(&failures, state.task())).unwrap_or(false)
+    }
+
+    /// Sends the turn's events to the journal; without events what it promised can be carried out at once.
+    fn commit(&mut self, run: RunId, staged: Staged) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let Staged { base, events, replies, decided, blobs, .. } = staged;
+        if events.is_empty() {
+            for (reply, answer) in replies {
+                self.outputs.push(Output::Reply { reply, answer });
+            }
+            self.reconcile_overdue(run);
+            self.settle(run);
+            return;
+        }
+        let (Some(state), Some(head)) = (&entry.state, entry.head.clone()) else { return };
+        let events: Arc<[Recorded]> = events.into();
+        let epoch = if bug::is(Bug::EpochNotChecked) { None } else { entry.epoch };
+        let (take, free) = lock_changes(state, &events);
+        let append = Append::new(head, base, epoch, events.clone(), state.summary())
+            .with_blobs(blobs)
+            .with_take(take)
+            .with_free(free);
+        let (touched, all) = concerned(&events);
+        entry.turn = Some(Turn { events, replies, decided, touched, all });
+        self.outputs.push(Output::Append(Box::new(append)));
+        if bug::is(Bug::ReplyBeforeCommit) {
+            self.let_out(run);
+        }
+    }
+}
+
+/// What an attempt that was stopped for its time failed of.
+fn timed_out(spec: &orch_core::Subtask, seen: Option<Failure>, now: Timestamp) -> Failure {
+    let evidence = seen.map(|f| f.evidence).unwrap_or_default();
+    let failure = match spec.deadline {
+        Some(deadline) if deadline <= now => {
+            Failure::new(Cause::Deadline, "the deadline of the subtask has passed")
+        }
+        _ => Failure::new(Cause::Timeout, "the attempt took too long and was stopped"),
+    };
+    failure.with_evidence(evidence)
+}
+
+fn report_of(fence: Fence, token: orch_core::Token, end: AttemptEnd) -> Report {
+    let usage = end.body.result.usage().ok().flatten();
+    Report {
+        subtask: None,
+        attempt: Some((fence, token)),
+        digest: end.digest,
+        body: end.body,
+        blob: end.blob,
+        failure: end.failure,
+        usage,
+        request_key: None,
+    }
+}
+
+fn nonsense(subtask: SubtaskIndex, what: &str) -> Command {
+    Command::GiveUp {
+        subtask,
+        failure: Some(Failure::new(Cause::Policy, what)),
+        reason: String::new(),
+    }
+}
+
+/// The constraints of a subtask without the worker that an earlier retry was planned for.
+fn own_constraints(state: &State, index: SubtaskIndex) -> Option<orch_core::Constraints> {
+    match (&state.node(index).spec.constraints, &state.task().constraints) {
+        (Some(own), Some(outer)) => Some(own.within(outer)),
+        (own, outer) => own.clone().or_else(|| outer.clone()),
+    }
+}
+
+/// Returns the time to the task's deadline, in milliseconds.
+pub(super) fn time_left(state: &State, now: Timestamp) -> Option<u64> {
+    let deadline = state.task().deadline?;
+    Some(u64::try_from(deadline.as_millisecond() - now.as_millisecond()).unwrap_or(0))
+}
+
+/// The locks that the journal must take and free for the events: what attempts held that ended, and what those hold that
+/// started. A lock that went from one attempt to another is in both.
+fn lock_changes(state: &State, events: &[Recorded]) -> (Vec<LockName>, Vec<LockName>) {
+    let mut take: BTreeSet<LockName> = BTreeSet::new();
+    let mut free: BTreeSet<LockName> = BTreeSet::new();
+    for recorded in events {
+        match &recorded.event {
+            Event::AttemptStarted { subtask, .. } => {
+                take.extend(state.node(*subtask).spec.locks.iter().cloned())
+            }
+            Event::ResultReceived { subtask, .. }
+            | Event::AttemptFailed { subtask, .. }
+            | Event::AttemptLost { subtask, .. }
+            | Event::AttemptClosed { subtask, .. } => {
+                free.extend(state.node(*subtask).spec.locks.iter().cloned())
+            }
+            Event::RunSubmitted { .. }
+            | Event::PlanAdopted { .. }
+            | Event::AttemptOffered { .. }
+            | Event::LeaseExtended { .. }
+            | Event::SubtaskCompleted { .. }
+            | Event::RetryScheduled { .. }
+            | Event::SubtaskFailed { .. }
+            | Event::SubtaskSkipped { .. }
+            | Event::InterventionMade { .. }
+            | Event::InterventionJudged { .. }
+            | Event::WidthChanged { .. }
+            | Event::UsageNoted { .. }
+            | Event::RunSuspended { .. }
+            | Event::RunResumed { .. }
+            | Event::CancelRequested { .. }
+            | Event::RunEnded { .. } => {}
+        }
+    }
+    let is_held = |lock: &LockName| state.locks().contains_key(lock);
+    // Still held though an attempt with it ended: another attempt of this turn has it, or another subtask's lapsed claim.
+    free.retain(|lock| !is_held(lock) || take.contains(lock));
+    take.retain(|lock| is_held(lock));
+    (take.into_iter().collect(), free.into_iter().collect())
+}
+
+/// The attempts that the events are about, and whether they concern all of them.
+fn concerned(events: &[Recorded]) -> (BTreeSet<Fence>, bool) {
+    let mut fences = BTreeSet::new();
+    let mut all = false;
+    for recorded in events {
+        match &recorded.event {
+            Event::AttemptStarted { fence, .. }
+            | Event::ResultReceived { fence, .. }
+            | Event::AttemptFailed { fence, .. }
+            | Event::AttemptLost { fence, .. }
+            | Event::AttemptClosed { fence, .. } => {
+                fences.insert(*fence);
+            }
+            Event::RunSuspended { .. }
+            | Event::RunResumed { .. }
+            | Event::CancelRequested { .. }
+            | Event::RunEnded { .. } => {
+                all = true;
+            }
+            Event::RunSubmitted { .. }
+            | Event::PlanAdopted { .. }
+            | Event::AttemptOffered { .. }
+            | Event::LeaseExtended { .. }
+            | Event::SubtaskCompleted { .. }
+            | Event::RetryScheduled { .. }
+            | Event::SubtaskFailed { .. }
+            | Event::SubtaskSkipped { .. }
+            | Event::InterventionMade { .. }
+            | Event::InterventionJudged { .. }
+            | Event::WidthChanged { .. }
+            | Event::UsageNoted { .. } => {}
+        }
+    }
+    (fences, all)
+}

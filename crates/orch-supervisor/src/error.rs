@@ -1,0 +1,31 @@
+//! What can go wrong with a supervisor as a whole.
+
+use orch_core::RunId;
+use orch_core::journal::JournalError;
+use thiserror::Error;
+
+use crate::machine::Refusal;
+
+/// Why a call on a supervisor failed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum SupervisorError {
+    /// The run refused: see there whether and when to ask again.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no such run.
+    #[error("there is no run {0}")]
+    NoRun(RunId),
+    /// The run was suspended; nothing is lost, resume it to go on.
+    #[error("run {0} is suspended; resume it to go on")]
+    Suspended(RunId),
+    /// Another process has taken the run over.
+    #[error("run {0} has gone to another owner")]
+    OwnerChanged(RunId),
+    /// The journal failed.
+    #[error("the journal failed")]
+    Journal(#[from] JournalError),
+    /// The supervisor has ended.
+    #[error("the supervisor has been shut down")]
+    ShutDown,
+}

@@ -1,0 +1,95 @@
+//! What a run has used and set aside: reserve, then settle. Integers only; what is unknown stays unknown.
+
+use std::collections::BTreeMap;
+
+use orch_core::{Budget, Usage};
+
+/// The books of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Ledger {
+    /// Known cost so far, reservations of lost attempts included, in millionths of a US dollar.
+    pub(super) spent: u64,
+    /// Set aside for open attempts, in millionths of a US dollar.
+    pub(super) reserved: u64,
+    pub(super) input_tokens: u64,
+    pub(super) output_tokens: u64,
+    /// Open attempts for which nothing could be set aside.
+    pub(super) unpriced: u32,
+    /// The greatest cost seen per type of subtask: what the next one is expected to cost.
+    learned: BTreeMap<String, u64>,
+    /// Whether any usage was reported at all.
+    pub(super) any_usage: bool,
+    /// Whether any cost was reported.
+    pub(super) any_cost: bool,
+}
+
+impl Ledger {
+    /// Returns what to set aside for an attempt: its declared cap, else the greatest cost seen of its type.
+    pub(super) fn reservation(&self, task_type: &str, cap: Option<u64>) -> Option<u64> {
+        cap.or_else(|| self.learned.get(task_type).copied())
+    }
+
+    /// Says why an attempt with this reservation may not start under `budget`, if so.
+    pub(super) fn refuses(
+        &self,
+        budget: &Budget,
+        reservation: Option<u64>,
+    ) -> Option<&'static str> {
+        if budget.max_tokens.is_some_and(|max| self.input_tokens + self.output_tokens >= max) {
+            return Some("the token budget is used up");
+        }
+        let limit = budget.max_cost_micro_usd?.saturating_sub(budget.aggregation_reserve_micro_usd);
+        match reservation {
+            Some(cost) if self.spent + self.reserved + cost > limit => {
+                Some("the cost budget does not cover it")
+            }
+            Some(_) => None,
+            None if self.spent + self.reserved >= limit => Some("the cost budget is used up"),
+            None if self.unpriced > 0 => {
+                Some("its cost is unknown, and another of unknown cost is running")
+            }
+            None => None,
+        }
+    }
+
+    pub(super) fn reserve(&mut self, reservation: Option<u64>) {
+        match reservation {
+            Some(cost) => self.reserved += cost,
+            None => self.unpriced += 1,
+        }
+    }
+
+    /// Ends the reservation of a started attempt. Without known cost it settles at what was set aside.
+    pub(super) fn settle(
+        &mut self,
+        reservation: Option<u64>,
+        task_type: &str,
+        usage: Option<&Usage>,
+    ) {
+        match reservation {
+            Some(cost) => self.reserved = self.reserved.saturating_sub(cost),
+            None => self.unpriced = self.unpriced.saturating_sub(1),
+        }
+        match usage.and_then(Usage::cost_micro_usd) {
+            Some(cost) => {
+                let learned = self.learned.entry(task_type.to_owned()).or_default();
+                *learned = cost.max(*learned);
+            }
+            None => self.spent += reservation.unwrap_or(0),
+        }
+        if let Some(usage) = usage {
+            self.note(usage);
+        }
+    }
+
+    /// Counts usage.
+    pub(super) fn note(&mut self, usage: &Usage) {
+        self.any_usage = true;
+        if let Some(cost) = usage.cost_micro_usd() {
+            self.any_cost = true;
+            self.spent = self.spent.saturating_add(cost);
+        }
+        self.input_tokens = self.input_tokens.saturating_add(usage.input_tokens.unwrap_or(0));
+        self.output_tokens = self.output_tokens.saturating_add(usage.output_tokens.unwrap_or(0));
+    }
+}

@@ -1,0 +1,76 @@
+//! One run as a pure state machine.
+//!
+//! ```text
+//! Command --decide(&State, now)--> [Event] --apply--> State --obligations--> what must be going on
+//! ```
+//!
+//! [`decide`] says what follows from a command, [`State::apply`] folds what happened and cannot fail. No I/O, runtime, clock,
+//! randomness, policy or memory: policies are asked by the driver, and their answers come in as commands, checked here.
+//! Time is a value; [`State::advance`] moves what only waits for it.
+
+mod apply;
+mod budget;
+mod claim;
+mod command;
+mod due;
+mod failure;
+mod invariants;
+mod lifecycle;
+mod ready;
+mod report;
+mod start;
+mod state;
+mod view;
+mod width;
+
+use jiff::Timestamp;
+use orch_core::Event;
+
+pub use command::{
+    Answer, Claim, Claimed, Command, Decided, Outcome, Refusal, Report, ReportAnswer, Start,
+};
+pub use ready::{Class, ClassId};
+pub use start::Blocked;
+pub(crate) use state::after;
+pub use state::{Attempt, AttemptKind, Node, Obligations, Slot, Stage, State, SubtaskState};
+
+/// Says what follows from `command`, without changing anything.
+///
+/// `now` must not be before the last event of the run. The events are to be applied in order, all of them.
+///
+/// # Errors
+/// With the reason when the command cannot be carried out; nothing follows then.
+pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Decided, Refusal> {
+    match command {
+        Command::AdoptPlan { plan, base_seq, retire } => {
+            lifecycle::adopt_plan(state, plan, base_seq, retire)
+        }
+        Command::FailPlan { errors } => lifecycle::fail_plan(state, errors),
+        Command::Start(start) => start::decide(state, start, now),
+        Command::Report(report) => report::decide(state, report, now),
+        Command::Claim(claim) => claim::decide(state, claim, now),
+        Command::Heartbeat { fence, token } => claim::heartbeat(state, fence, token, now),
+        Command::ExtendLeases => Ok(claim::extend_leases(state, now)),
+        Command::Lose { fences, cause } => failure::lose(state, &fences, cause),
+        Command::Close { fence } => failure::close(state, fence),
+        Command::Retry { subtask, until, worker, reason, intervention } => {
+            failure::retry(state, subtask, until, worker, reason, intervention)
+        }
+        Command::GiveUp { subtask, failure, reason } => {
+            failure::give_up(state, subtask, failure, reason)
+        }
+        Command::Suspend { reason } => lifecycle::suspend(state, reason),
+        Command::Resume { epoch } => lifecycle::resume(state, epoch),
+        Command::Cancel { reason, detail } => lifecycle::cancel(state, reason, detail, now),
+        Command::End { outcome } => lifecycle::end(state, outcome),
+        Command::Tick => Ok(Decided::events(due::decide(state, now))),
+    }
+}
+
+/// Tells what a run looks like after its first event; there is no state before it.
+pub fn submit(run: orch_core::RunId, event: Event, at: Timestamp) -> Option<State> {
+    let Event::RunSubmitted { .. } = &event else { return None };
+    let mut state = State::empty(run, at);
+    state.apply(orch_core::Seq(1), at, &event);
+    Some(state)
+}

@@ -1,0 +1,134 @@
+//! What could start, best first.
+//!
+//! Ready subtasks are kept per class: those of one class need the same of a worker, so that one look at a full worker
+//! rules out all of them at once.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
+
+use orch_core::{Constraints, LockName, Subtask, SubtaskIndex, WorkerName};
+
+/// Names a class of subtasks.
+pub type ClassId = u32;
+
+/// Subtasks that need the same: type, constraints, locks, group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Class {
+    /// The type.
+    pub task_type: String,
+    /// The subtasks' and the task's constraints, with the worker of a planned retry as required worker.
+    pub constraints: Option<Constraints>,
+    /// Locks.
+    pub locks: Vec<LockName>,
+    /// The group whose members go to distinct workers.
+    pub group: Option<String>,
+    ready: BTreeSet<Key>,
+}
+
+/// The order among ready subtasks: priority, then longest remaining path, then plan order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    priority: Reverse<u8>,
+    rank: Reverse<u64>,
+    index: SubtaskIndex,
+}
+
+impl Key {
+    pub(super) fn new(priority: u8, rank: u64, index: SubtaskIndex) -> Self {
+        Self { priority: Reverse(priority), rank: Reverse(rank), index }
+    }
+}
+
+/// All ready subtasks of a run.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct ReadyQueue {
+    classes: Vec<Class>,
+    known: HashMap<String, ClassId>,
+    len: usize,
+}
+
+impl ReadyQueue {
+    /// Returns the class of a subtask, a new one if there was none like it.
+    pub(super) fn class_of(
+        &mut self,
+        spec: &Subtask,
+        task: Option<&Constraints>,
+        pinned: Option<&WorkerName>,
+    ) -> ClassId {
+        let constraints = effective(spec, task, pinned);
+        let key = if constraints.is_none() && spec.locks.is_empty() && spec.group.is_none() {
+            spec.task_type.clone()
+        } else {
+            // Debug text of all parts names the class; it never leaves this map.
+            format!("{}\u{0}{constraints:?}{:?}{:?}", spec.task_type, spec.locks, spec.group)
+        };
+        let next = u32::try_from(self.classes.len()).unwrap_or(ClassId::MAX);
+        let id = *self.known.entry(key).or_insert(next);
+        if id == next {
+            self.classes.push(Class {
+                task_type: spec.task_type.clone(),
+                constraints,
+                locks: spec.locks.clone(),
+                group: spec.group.clone(),
+                ready: BTreeSet::new(),
+            });
+        }
+        id
+    }
+
+    pub(super) fn class(&self, id: ClassId) -> &Class {
+        &self.classes[id as usize]
+    }
+
+    pub(super) fn insert(&mut self, class: ClassId, key: Key) {
+        self.len += usize::from(self.classes[class as usize].ready.insert(key));
+    }
+
+    pub(super) fn remove(&mut self, class: ClassId, key: Key) {
+        self.len -= usize::from(self.classes[class as usize].ready.remove(&key));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Returns the best ready subtask whose class is not in `blocked`.
+    pub(super) fn best(&self, blocked: &BTreeSet<ClassId>) -> Option<(ClassId, SubtaskIndex)> {
+        if self.len == 0 {
+            return None;
+        }
+        (0u32..)
+            .zip(&self.classes)
+            .filter(|(id, _)| !blocked.contains(id))
+            .filter_map(|(id, class)| class.ready.first().map(|key| (*key, id)))
+            .min()
+            .map(|(key, id)| (id, key.index))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = SubtaskIndex> {
+        self.classes.iter().flat_map(|class| class.ready.iter().map(|key| key.index))
+    }
+}
+
+fn effective(
+    spec: &Subtask,
+    task: Option<&Constraints>,
+    pinned: Option<&WorkerName>,
+) -> Option<Constraints> {
+    let mut all = match (&spec.constraints, task) {
+        (None, None) => None,
+        (Some(own), None) => Some(own.clone()),
+        (None, Some(outer)) => Some(outer.clone()),
+        (Some(own), Some(outer)) => Some(own.within(outer)),
+    };
+    if let Some(worker) = pinned {
+        all.get_or_insert_default().require_worker = Some(worker.clone());
+    }
+    all
+}
+
+impl Class {
+    pub(super) fn contains(&self, key: Key) -> bool {
+        self.ready.contains(&key)
+    }
+}

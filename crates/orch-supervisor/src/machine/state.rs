@@ -1,0 +1,623 @@
+//! What is known of a run.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orch_core::{
+    BlobRef, CancelReason, ComplexTask, Constraints, Counts, DecompositionPlan, Digest, EndStatus,
+    Failure, Fence, LockName, RequestKey, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask,
+    SubtaskId, SubtaskIndex, SubtaskPhase, Tallies, Token, WorkerName,
+};
+use serde_json::Value;
+
+use super::budget::Ledger;
+use super::command::ReportAnswer;
+use super::ready::{Class, ClassId, Key, ReadyQueue};
+use super::width::Width;
+
+/// A run: a fold over its events.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    pub(super) run: RunId,
+    pub(super) seq: Seq,
+    pub(super) submitted_at: Timestamp,
+    /// The time of the last event.
+    pub(super) at: Timestamp,
+    pub(super) task: Arc<ComplexTask>,
+    pub(super) settings: Arc<RunSettings>,
+    pub(super) given: Option<Arc<DecompositionPlan>>,
+    pub(super) stage: Stage,
+    pub(super) suspended: bool,
+    /// 0 before the first plan.
+    pub(super) revision: u32,
+    pub(super) nodes: Vec<Node>,
+    pub(super) by_id: HashMap<SubtaskId, SubtaskIndex>,
+    pub(super) groups: BTreeMap<String, Vec<SubtaskIndex>>,
+    pub(super) counts: Counts,
+    pub(super) ready: ReadyQueue,
+    /// Subtasks whose failure the handler has not decided about yet.
+    pub(super) undecided: BTreeSet<SubtaskIndex>,
+    /// Fence n is slot n - 1.
+    pub(super) slots: Vec<Slot>,
+    /// Attempts that are open.
+    pub(super) open: BTreeSet<Fence>,
+    /// Open attempts that are not offers.
+    pub(super) in_flight: u32,
+    /// Open managed attempts of an earlier owner: dead or to be killed, not to be trusted.
+    pub(super) orphans: BTreeSet<Fence>,
+    pub(super) timers: BTreeSet<(Timestamp, Timer)>,
+    /// Managed attempts whose time is over.
+    pub(super) overdue: BTreeSet<Fence>,
+    pub(super) locks: BTreeMap<LockName, Fence>,
+    pub(super) requests: BTreeMap<RequestKey, Fence>,
+    pub(super) width: Width,
+    pub(super) ledger: Ledger,
+    pub(super) tallies: Tallies,
+    pub(super) busy_ms: BTreeMap<WorkerName, u64>,
+    /// Active time before `active_since`, in milliseconds.
+    pub(super) active_ms: u64,
+    pub(super) active_since: Option<Timestamp>,
+    /// Refused reports kept so far; bounded.
+    pub(super) evidence: u32,
+}
+
+/// The course of a run, suspension apart.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    /// There is no plan yet.
+    Planning,
+    /// Subtasks run, or all are over and the output is being made.
+    Active,
+    /// The run is ending early.
+    Cancelling {
+        /// Why.
+        reason: CancelReason,
+        /// Until when reports are accepted.
+        until: Timestamp,
+        /// More about it.
+        detail: String,
+    },
+    /// Nothing follows.
+    Ended(Box<Ended>),
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// How.
+    pub status: EndStatus,
+    /// The output; null when it is in `blob`.
+    pub output: Value,
+    /// The large output.
+    pub blob: Option<BlobRef>,
+    /// Conflicts that the aggregation resolved.
+    pub conflicts: Vec<String>,
+    /// How sure the aggregation is.
+    pub confidence: f64,
+    /// What went wrong.
+    pub errors: Vec<String>,
+}
+
+/// A subtask with its place in the graph.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The subtask.
+    pub spec: Arc<Subtask>,
+    /// What it depends on, in plan order, and whether it tolerates a failure there.
+    pub dependencies: Box<[(SubtaskIndex, bool)]>,
+    /// What depends on it.
+    pub dependants: Vec<SubtaskIndex>,
+    /// Where it stands.
+    pub state: SubtaskState,
+    /// The longest remaining path from here, in estimated milliseconds.
+    pub rank: u64,
+    /// What it needs of a worker.
+    pub class: ClassId,
+    /// Attempts started or offered so far.
+    pub attempts: u32,
+    /// Attempts that failed, losses apart.
+    pub failures: u32,
+    /// Attempts lost with their supervisor.
+    pub losses: u32,
+    /// What seldom happens to a subtask.
+    pub trouble: Option<Box<Trouble>>,
+}
+
+/// What is known of a subtask that has failed at least once.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Trouble {
+    /// Workers that failed at it, oldest first.
+    pub tried: Vec<WorkerName>,
+    /// The last failure.
+    pub last: Option<Failure>,
+    /// Advice for the next attempt.
+    pub guidance: Option<String>,
+    /// Whether an intervention waits to be judged.
+    pub intervened: bool,
+}
+
+/// Where a subtask stands. Each variant holds exactly what is known there.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SubtaskState {
+    /// Dependencies are missing.
+    Waiting {
+        /// How many.
+        unmet: NonZeroU32,
+    },
+    /// It could start.
+    Ready,
+    /// A pull worker may claim it.
+    Offered {
+        /// The offer.
+        fence: Fence,
+    },
+    /// Attempts are open.
+    Running {
+        /// Which, as a rule one.
+        attempts: Vec<Fence>,
+    },
+    /// A result is stored, and not accepted yet.
+    Checking {
+        /// Whose.
+        fence: Fence,
+        /// The result.
+        result: Arc<StoredResult>,
+    },
+    /// The last attempt failed; what follows is being decided.
+    Undecided,
+    /// It will be tried again.
+    Backoff {
+        /// When.
+        until: Timestamp,
+    },
+    /// A result is accepted.
+    Done {
+        /// Whose.
+        fence: Fence,
+        /// The result.
+        result: Arc<StoredResult>,
+    },
+    /// It has failed.
+    Failed {
+        /// The last failure.
+        failure: Box<Failure>,
+        /// Why it was not tried again.
+        reason: String,
+    },
+    /// Something that it needs failed.
+    Skipped {
+        /// The root of it.
+        because: SubtaskIndex,
+    },
+    /// The run ended before it was done.
+    Cancelled,
+    /// A revised plan does not want it.
+    Retired {
+        /// Which revision.
+        revision: u32,
+    },
+}
+
+impl SubtaskState {
+    /// Returns the word for it.
+    pub fn phase(&self) -> SubtaskPhase {
+        match self {
+            Self::Waiting { .. } => SubtaskPhase::Waiting,
+            Self::Ready => SubtaskPhase::Ready,
+            Self::Offered { .. } => SubtaskPhase::Offered,
+            Self::Running { .. } => SubtaskPhase::Running,
+            Self::Checking { .. } => SubtaskPhase::Checking,
+            Self::Undecided | Self::Backoff { .. } => SubtaskPhase::Backoff,
+            Self::Done { .. } => SubtaskPhase::Done,
+            Self::Failed { .. } => SubtaskPhase::Failed,
+            Self::Skipped { .. } => SubtaskPhase::Skipped,
+            Self::Cancelled => SubtaskPhase::Cancelled,
+            Self::Retired { .. } => SubtaskPhase::Retired,
+        }
+    }
+}
+
+/// What is known of an attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Slot {
+    /// It is open.
+    Open(Box<Attempt>),
+    /// It is over.
+    Closed(Closed),
+}
+
+/// An open attempt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// The subtask.
+    pub subtask: SubtaskIndex,
+    /// The secret.
+    pub token: Token,
+    /// Who makes it.
+    pub worker: WorkerName,
+    /// How.
+    pub kind: AttemptKind,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it times out, or its lease or offer ends.
+    pub until: Timestamp,
+    /// What is set aside for its cost, in millionths of a US dollar.
+    pub reserved: Option<u64>,
+}
+
+/// How an attempt is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptKind {
+    /// The engine runs it.
+    Managed,
+    /// A pull worker may claim it.
+    Offered,
+    /// A pull worker has claimed it.
+    Claimed,
+}
+
+/// An attempt that is over.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closed {
+    /// The subtask.
+    pub subtask: SubtaskIndex,
+    /// The secret.
+    pub token: Token,
+    /// What it reported, if it did, and what the answer was.
+    pub report: Option<(Digest, ReportAnswer)>,
+}
+
+/// Why the engine must look at a run at a certain time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// An attempt times out, or its lease or offer ends.
+    Attempt(Fence),
+    /// A pause before a retry ends.
+    Backoff(SubtaskIndex),
+    /// The task's deadline.
+    Deadline,
+    /// The end of the grace time of a cancel.
+    Grace,
+    /// The active time is used up.
+    ActiveBudget,
+}
+
+/// What must be going on now, given that this process owns the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Obligations {
+    /// A plan is to be made.
+    pub plan: bool,
+    /// Managed attempts that are to run.
+    pub run: BTreeSet<Fence>,
+    /// Managed attempts that are to be stopped, and are still open.
+    pub stop: BTreeSet<Fence>,
+    /// Attempts of an earlier owner that are to be made sure dead.
+    pub reap: BTreeSet<Fence>,
+    /// The output is to be made.
+    pub aggregate: bool,
+}
+
+/// Most refused reports that a run keeps.
+pub(super) const MAX_EVIDENCE: u32 = 1_000;
+
+impl State {
+    pub(super) fn empty(run: RunId, at: Timestamp) -> Self {
+        Self {
+            run,
+            seq: Seq(0),
+            submitted_at: at,
+            at,
+            task: Arc::new(ComplexTask::new("", "", "")),
+            settings: Arc::default(),
+            given: None,
+            stage: Stage::Planning,
+            suspended: false,
+            revision: 0,
+            nodes: Vec::new(),
+            by_id: HashMap::new(),
+            groups: BTreeMap::new(),
+            counts: Counts::default(),
+            ready: ReadyQueue::default(),
+            undecided: BTreeSet::new(),
+            slots: Vec::new(),
+            open: BTreeSet::new(),
+            in_flight: 0,
+            orphans: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            overdue: BTreeSet::new(),
+            locks: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            width: Width::default(),
+            ledger: Ledger::default(),
+            tallies: Tallies::default(),
+            busy_ms: BTreeMap::new(),
+            active_ms: 0,
+            active_since: Some(at),
+            evidence: 0,
+        }
+    }
+
+    /// Returns the run.
+    pub fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Returns the last event.
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// Returns the time of the last event.
+    pub fn at(&self) -> Timestamp {
+        self.at
+    }
+
+    /// Returns when the run was submitted.
+    pub fn submitted_at(&self) -> Timestamp {
+        self.submitted_at
+    }
+
+    /// Returns what is asked for.
+    pub fn task(&self) -> &Arc<ComplexTask> {
+        &self.task
+    }
+
+    /// Returns how it is run.
+    pub fn settings(&self) -> &Arc<RunSettings> {
+        &self.settings
+    }
+
+    /// Returns the plan that came with the task.
+    pub fn given(&self) -> Option<&Arc<DecompositionPlan>> {
+        self.given.as_ref()
+    }
+
+    /// Returns the course of the run.
+    pub fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    /// Tells whether the run waits to be resumed.
+    pub fn is_suspended(&self) -> bool {
+        self.suspended
+    }
+
+    /// Tells whether nothing follows.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ended(_))
+    }
+
+    /// Returns the subtasks, in plan order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Returns a subtask.
+    pub fn node(&self, index: SubtaskIndex) -> &Node {
+        &self.nodes[index.get()]
+    }
+
+    /// Returns the index of a subtask.
+    pub fn index_of(&self, id: &SubtaskId) -> Option<SubtaskIndex> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Returns how many subtasks stand where.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Returns what the run has seen of its workers.
+    pub fn tallies(&self) -> &Tallies {
+        &self.tallies
+    }
+
+    /// Returns the open attempts.
+    pub fn open(&self) -> &BTreeSet<Fence> {
+        &self.open
+    }
+
+    /// Returns how many attempts are in flight; offers do not count.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Returns what is known of an attempt.
+    pub fn slot(&self, fence: Fence) -> Option<&Slot> {
+        usize::try_from(fence.0.checked_sub(1)?).ok().and_then(|i| self.slots.get(i))
+    }
+
+    /// Returns an open attempt.
+    pub fn attempt(&self, fence: Fence) -> Option<&Attempt> {
+        match self.slot(fence)? {
+            Slot::Open(attempt) => Some(attempt),
+            Slot::Closed(_) => None,
+        }
+    }
+
+    /// Returns subtasks whose failure the handler is to decide about.
+    pub fn undecided(&self) -> &BTreeSet<SubtaskIndex> {
+        &self.undecided
+    }
+
+    /// Returns the best ready subtask whose class is not in `blocked`.
+    pub fn next_ready(&self, blocked: &BTreeSet<ClassId>) -> Option<(ClassId, SubtaskIndex)> {
+        self.ready.best(blocked)
+    }
+
+    /// Returns a class.
+    pub fn class(&self, id: ClassId) -> &Class {
+        self.ready.class(id)
+    }
+
+    /// Returns the workers that members of `group` have been given to.
+    pub fn workers_of_group(&self, group: &str) -> Vec<WorkerName> {
+        let members = self.groups.get(group).map_or(&[][..], |m| m);
+        members.iter().flat_map(|index| self.workers_of(*index)).collect()
+    }
+
+    fn workers_of(&self, index: SubtaskIndex) -> Vec<WorkerName> {
+        match &self.node(index).state {
+            SubtaskState::Done { result, .. } | SubtaskState::Checking { result, .. } => {
+                vec![result.result.worker_name.clone()]
+            }
+            SubtaskState::Offered { fence } => {
+                self.attempt(*fence).map(|a| a.worker.clone()).into_iter().collect()
+            }
+            SubtaskState::Running { attempts } => attempts
+                .iter()
+                .filter_map(|fence| self.attempt(*fence))
+                .map(|a| a.worker.clone())
+                .collect(),
+            SubtaskState::Waiting { .. }
+            | SubtaskState::Ready
+            | SubtaskState::Undecided
+            | SubtaskState::Backoff { .. }
+            | SubtaskState::Failed { .. }
+            | SubtaskState::Skipped { .. }
+            | SubtaskState::Cancelled
+            | SubtaskState::Retired { .. } => Vec::new(),
+        }
+    }
+
+    /// Returns the locks that open attempts hold.
+    pub fn locks(&self) -> &BTreeMap<LockName, Fence> {
+        &self.locks
+    }
+
+    /// Returns the next time at which something is due.
+    pub fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Tells whether all subtasks of an adopted plan are over.
+    pub fn all_over(&self) -> bool {
+        self.revision > 0 && self.counts.finished() == self.counts.total && self.open.is_empty()
+    }
+
+    /// Returns where the run stands, in one word.
+    pub fn phase(&self) -> RunPhase {
+        match &self.stage {
+            Stage::Ended(_) => RunPhase::Ended,
+            Stage::Planning | Stage::Active | Stage::Cancelling { .. } if self.suspended => {
+                RunPhase::Suspended
+            }
+            Stage::Active | Stage::Cancelling { .. } if self.all_over() => RunPhase::Aggregating,
+            Stage::Planning => RunPhase::Planning,
+            Stage::Active => RunPhase::Active,
+            Stage::Cancelling { .. } => RunPhase::Cancelling,
+        }
+    }
+
+    /// Returns how the run ended.
+    pub fn end(&self) -> Option<&Ended> {
+        match &self.stage {
+            Stage::Ended(ended) => Some(ended),
+            Stage::Planning | Stage::Active | Stage::Cancelling { .. } => None,
+        }
+    }
+
+    /// Returns what must be going on now.
+    pub fn obligations(&self) -> Obligations {
+        let mut all = Obligations { reap: self.orphans.clone(), ..Obligations::default() };
+        for fence in &self.open {
+            if self.must_run(*fence) {
+                all.run.insert(*fence);
+            } else if self.must_stop(*fence) {
+                all.stop.insert(*fence);
+            }
+        }
+        if !self.suspended {
+            all.plan = self.stage == Stage::Planning;
+            all.aggregate = matches!(self.stage, Stage::Active | Stage::Cancelling { .. })
+                && self.wants_output();
+        }
+        all
+    }
+
+    /// Tells whether only the output is missing.
+    pub(super) fn wants_output(&self) -> bool {
+        self.all_over() || (self.revision == 0 && matches!(self.stage, Stage::Cancelling { .. }))
+    }
+
+    fn is_ours(&self, fence: Fence) -> bool {
+        self.attempt(fence).is_some_and(|a| a.kind == AttemptKind::Managed)
+            && !self.orphans.contains(&fence)
+    }
+
+    /// Tells whether a managed attempt is to run.
+    pub fn must_run(&self, fence: Fence) -> bool {
+        self.is_ours(fence) && !self.is_unwanted(fence)
+    }
+
+    /// Tells whether a managed attempt is to be stopped.
+    pub fn must_stop(&self, fence: Fence) -> bool {
+        self.is_ours(fence) && self.is_unwanted(fence)
+    }
+
+    fn is_unwanted(&self, fence: Fence) -> bool {
+        self.suspended
+            || self.overdue.contains(&fence)
+            || !matches!(self.stage, Stage::Active)
+            || self.attempt(fence).is_some_and(|a| self.node(a.subtask).state.phase().is_final())
+    }
+
+    /// Returns open attempts whose time is over.
+    pub fn overdue(&self) -> &BTreeSet<Fence> {
+        &self.overdue
+    }
+
+    /// Returns open managed attempts of an earlier owner.
+    pub fn orphans(&self) -> &BTreeSet<Fence> {
+        &self.orphans
+    }
+
+    /// Returns the number that the next attempt gets.
+    pub fn fence_of_next(&self) -> Fence {
+        self.next_fence()
+    }
+
+    /// What a recovery would do that forgets timers.
+    pub(crate) fn forget_timers(&mut self) {
+        self.timers.clear();
+    }
+
+    /// Tells whether the time of a managed attempt is over.
+    pub fn is_overdue(&self, fence: Fence) -> bool {
+        self.overdue.contains(&fence)
+    }
+
+    /// Returns the epoch-independent time that the run was active until `now`, in milliseconds.
+    pub fn active_ms(&self, now: Timestamp) -> u64 {
+        self.active_ms + self.active_since.map_or(0, |since| millis_between(since, now))
+    }
+
+    pub(super) fn key(&self, index: SubtaskIndex) -> Key {
+        let node = self.node(index);
+        Key::new(node.spec.priority, node.rank, index)
+    }
+
+    pub(super) fn task_constraints(&self) -> Option<&Constraints> {
+        self.task.constraints.as_ref()
+    }
+
+    pub(super) fn next_fence(&self) -> Fence {
+        Fence(self.slots.len() as u64 + 1)
+    }
+}
+
+/// Returns the milliseconds from `a` to `b`, 0 when `b` is not after `a`.
+pub(super) fn millis_between(a: Timestamp, b: Timestamp) -> u64 {
+    u64::try_from(b.as_millisecond().saturating_sub(a.as_millisecond())).unwrap_or(0)
+}
+
+/// Returns `at` + `ms`, saturating at the end of time.
+pub(crate) fn after(at: Timestamp, ms: u64) -> Timestamp {
+    let ms = i64::try_from(ms).unwrap_or(i64::MAX);
+    at.as_millisecond()
+        .checked_add(ms)
+        .and_then(|_| at.checked_add(std::time::Duration::from_millis(ms.unsigned_abs())).ok())
+        .unwrap_or(Timestamp::MAX)
+}

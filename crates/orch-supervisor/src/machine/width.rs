@@ -1,0 +1,56 @@
+//! How many attempts an adaptive run makes at once: doubles after a full window of successes, halves on trouble.
+
+use orch_core::{Cause, FailureType, Fence, RunSettings};
+
+use super::state::State;
+
+/// The width and what has happened since it last changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Width {
+    pub(super) current: u32,
+    /// Successes since the last change.
+    successes: u32,
+    /// The last attempt that was started before the last change.
+    changed_after: Fence,
+}
+
+impl Width {
+    pub(super) fn new(settings: &RunSettings) -> Self {
+        Self {
+            current: settings.initial_width.clamp(1, settings.max_parallel.max(1)),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn succeeded(&mut self) {
+        self.successes = self.successes.saturating_add(1);
+    }
+
+    pub(super) fn change(&mut self, width: u32, last: Fence) {
+        *self = Self { current: width, successes: 0, changed_after: last };
+    }
+}
+
+/// Returns the new width after one more success, if it changes.
+pub(super) fn after_success(state: &State) -> Option<u32> {
+    let width = &state.width;
+    let full = width.successes + 1 >= width.current;
+    let wider = width.current.saturating_mul(2).min(state.settings.max_parallel.max(1));
+    (state.is_adaptive() && full && wider > width.current).then_some(wider)
+}
+
+/// Returns the new width after attempt `fence` failed of `cause`, if it changes.
+///
+/// Only an attempt that started after the last change counts, so that one bad window halves once.
+pub(super) fn after_failure(state: &State, fence: Fence, cause: Cause) -> Option<u32> {
+    let counts = match cause.failure_type() {
+        FailureType::Timeout | FailureType::Quality | FailureType::Unavailable => true,
+        FailureType::Error => false,
+    };
+    let narrower = (state.width.current / 2).max(1);
+    (state.is_adaptive()
+        && counts
+        && fence > state.width.changed_after
+        && narrower < state.width.current)
+        .then_some(narrower)
+}

@@ -1,0 +1,315 @@
+//! The workers of one process: who is there, who is free, whose turn it is. Pure and volatile: rebuilt at every start.
+//!
+//! A slot is taken in the turn that starts an attempt and freed when the attempt is known to be over. Between runs it is
+//! fair per worker: whoever holds fewest of its slots goes first. A worker that is `unavailable` again and again is left
+//! alone for a while ([`breaker`]).
+
+mod breaker;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orch_core::{
+    Constraints, Failure, RoutingContext, RunId, Standing, Subtask, Tallies, Worker, WorkerKind,
+    WorkerName, fit,
+};
+
+use breaker::Breaker;
+
+/// The workers of a process and their slots.
+pub struct Pool {
+    members: BTreeMap<WorkerName, Member>,
+    /// In order of registration.
+    order: Vec<Arc<dyn Worker>>,
+    /// Members that could start something now, in order of registration; kept up to date.
+    free: Vec<Arc<dyn Worker>>,
+    loads: BTreeMap<WorkerName, f64>,
+    in_flight: u32,
+    cap: u32,
+    /// Runs that wait because the process is full, with their place in the queue.
+    waiting: BTreeMap<RunId, u64>,
+    per_run: BTreeMap<RunId, u32>,
+    /// The last place given out.
+    ticket: u64,
+    /// Whether something became free since somebody asked.
+    changed: bool,
+}
+
+struct Member {
+    worker: Arc<dyn Worker>,
+    slots: u32,
+    busy: u32,
+    /// Slots that each run holds.
+    held: BTreeMap<RunId, u32>,
+    /// Runs that wait for a slot of this worker, with their place in the queue.
+    waiting: BTreeMap<RunId, u64>,
+    /// Per task type; absent while nothing went wrong.
+    breakers: BTreeMap<String, Breaker>,
+}
+
+impl Pool {
+    /// Makes a pool without workers that has at most `cap` attempts in flight.
+    pub fn new(cap: u32) -> Self {
+        Self {
+            members: BTreeMap::new(),
+            order: Vec::new(),
+            free: Vec::new(),
+            loads: BTreeMap::new(),
+            in_flight: 0,
+            cap: cap.max(1),
+            waiting: BTreeMap::new(),
+            per_run: BTreeMap::new(),
+            ticket: 0,
+            changed: false,
+        }
+    }
+
+    /// Adds a worker; one of the same name is replaced, and its running attempts count on.
+    pub fn register(&mut self, worker: Arc<dyn Worker>) {
+        let name = worker.name().clone();
+        let slots = worker.max_concurrency().get();
+        let before = self.members.remove(&name);
+        let (busy, held) = before.map_or_else(Default::default, |m| (m.busy, m.held));
+        self.order.retain(|w| *w.name() != name);
+        self.order.push(worker.clone());
+        let member = Member {
+            worker,
+            slots,
+            busy,
+            held,
+            waiting: BTreeMap::new(),
+            breakers: BTreeMap::new(),
+        };
+        self.members.insert(name, member);
+        self.refresh();
+    }
+
+    /// Removes a worker; attempts that it is making go on.
+    pub fn unregister(&mut self, name: &WorkerName) -> bool {
+        let known = self.members.remove(name).is_some();
+        self.order.retain(|w| w.name() != name);
+        self.loads.remove(name);
+        self.refresh();
+        known
+    }
+
+    /// Returns the workers, in order of registration.
+    pub fn workers(&self) -> &[Arc<dyn Worker>] {
+        &self.order
+    }
+
+    /// Returns a worker.
+    pub fn worker(&self, name: &WorkerName) -> Option<&Arc<dyn Worker>> {
+        self.members.get(name).map(|m| &m.worker)
+    }
+
+    /// Returns how many attempts each worker can make at once.
+    pub fn slots(&self) -> BTreeMap<WorkerName, u32> {
+        self.members.iter().map(|(name, m)| (name.clone(), m.slots)).collect()
+    }
+
+    /// Returns how busy each worker is, 0 to 1.
+    pub fn loads(&self) -> &BTreeMap<WorkerName, f64> {
+        &self.loads
+    }
+
+    /// Returns how many attempts are in flight in this process.
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight
+    }
+
+    /// Tells whether `run` may take one more slot of the process.
+    pub fn has_room(&self, run: RunId) -> bool {
+        self.in_flight < self.cap && goes_first(&self.waiting, &self.per_run, run)
+    }
+
+    /// Returns the workers that could start a subtask of `task_type` for `run` now.
+    pub fn available(
+        &self,
+        run: RunId,
+        task_type: &str,
+        now: Timestamp,
+    ) -> std::borrow::Cow<'_, [Arc<dyn Worker>]> {
+        let passes = |worker: &Arc<dyn Worker>| {
+            self.members
+                .get(worker.name())
+                .is_some_and(|m| m.is_turn_of(run) && m.lets_through(task_type, now))
+        };
+        if self.free.iter().all(passes) {
+            return std::borrow::Cow::Borrowed(&self.free);
+        }
+        std::borrow::Cow::Owned(self.free.iter().filter(|w| passes(w)).cloned().collect())
+    }
+
+    /// Returns the workers that could do `subtask` if they were free; when there is none, waiting is in vain.
+    pub fn capable(&self, subtask: &Subtask, constraints: Option<&Constraints>) -> Vec<WorkerName> {
+        let (loads, tallies) = (BTreeMap::new(), Tallies::default());
+        let context = RoutingContext::new(&[], &loads, &tallies).with_constraints(constraints);
+        self.order
+            .iter()
+            .filter(|w| context.admits(&***w) && fit(&***w, subtask, &Standing::IDLE).score > 0.0)
+            .map(|w| w.name().clone())
+            .collect()
+    }
+
+    /// Notes what `run` waits for now: any slot of the process, or one of `workers`. It keeps its place where it waited
+    /// before, and loses it elsewhere.
+    pub fn wait(&mut self, run: RunId, process: bool, workers: &BTreeSet<WorkerName>) {
+        let ticket = &mut self.ticket;
+        let mut changed = false;
+        let mut queue = |waiting: &mut BTreeMap<RunId, u64>, wanted: bool| {
+            if !wanted {
+                changed |= waiting.remove(&run).is_some();
+            } else if let std::collections::btree_map::Entry::Vacant(place) = waiting.entry(run) {
+                *ticket += 1;
+                place.insert(*ticket);
+            }
+        };
+        queue(&mut self.waiting, process);
+        for (name, member) in &mut self.members {
+            queue(&mut member.waiting, workers.contains(name));
+        }
+        self.changed |= changed;
+    }
+
+    /// Tells, once, whether somebody who waits should look again.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Returns the runs that wait for something, those that hold least first.
+    pub fn waiting(&self) -> Vec<RunId> {
+        let all: BTreeSet<RunId> = self
+            .members
+            .values()
+            .flat_map(|m| m.waiting.keys())
+            .chain(self.waiting.keys())
+            .copied()
+            .collect();
+        let mut runs: Vec<RunId> = all.into_iter().collect();
+        runs.sort_by_key(|run| self.per_run.get(run).copied().unwrap_or(0));
+        runs
+    }
+
+    /// Takes a slot.
+    pub fn take(&mut self, worker: &WorkerName, run: RunId) {
+        self.in_flight += 1;
+        *self.per_run.entry(run).or_default() += 1;
+        self.changed |= self.waiting.remove(&run).is_some();
+        if let Some(member) = self.members.get_mut(worker) {
+            self.changed |= member.waiting.remove(&run).is_some();
+            member.busy += 1;
+            *member.held.entry(run).or_default() += 1;
+            let full = member.busy == member.slots;
+            let load = member.load();
+            self.set_load(worker, load);
+            if full {
+                self.refresh();
+            }
+        }
+    }
+
+    /// Frees a slot.
+    pub fn give_back(&mut self, worker: &WorkerName, run: RunId) {
+        self.changed = true;
+        self.in_flight = self.in_flight.saturating_sub(1);
+        decrement(&mut self.per_run, run);
+        if let Some(member) = self.members.get_mut(worker) {
+            let full = member.busy >= member.slots;
+            member.busy = member.busy.saturating_sub(1);
+            decrement(&mut member.held, run);
+            let load = member.load();
+            self.set_load(worker, load);
+            if full {
+                self.refresh();
+            }
+        }
+    }
+
+    fn set_load(&mut self, worker: &WorkerName, load: f64) {
+        match self.loads.get_mut(worker) {
+            Some(entry) => *entry = load,
+            None => {
+                self.loads.insert(worker.clone(), load);
+            }
+        }
+    }
+
+    fn refresh(&mut self) {
+        self.changed = true;
+        self.free = self
+            .order
+            .iter()
+            .filter(|w| self.members.get(w.name()).is_some_and(Member::is_free))
+            .cloned()
+            .collect();
+    }
+
+    /// Takes note of how an attempt at `task_type` ended.
+    pub fn observe(
+        &mut self,
+        worker: &WorkerName,
+        task_type: &str,
+        failure: Option<&Failure>,
+        now: Timestamp,
+    ) {
+        let Some(member) = self.members.get_mut(worker) else { return };
+        match failure {
+            Some(failure) if Breaker::counts(failure) => {
+                member.breakers.entry(task_type.to_owned()).or_default().failed(failure, now);
+            }
+            Some(_) => {}
+            None => {
+                member.breakers.remove(task_type);
+            }
+        }
+    }
+
+    /// Returns the next time at which an open breaker lets a probe through.
+    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        self.members
+            .values()
+            .flat_map(|m| m.breakers.values())
+            .filter_map(Breaker::opens_until)
+            .filter(|at| *at > now)
+            .min()
+    }
+}
+
+impl Member {
+    fn is_free(&self) -> bool {
+        // An offer to a pull worker takes no slot: the worker takes it when it can.
+        self.worker.kind() == WorkerKind::Pull || self.busy < self.slots
+    }
+
+    fn load(&self) -> f64 {
+        (f64::from(self.busy) / f64::from(self.slots.max(1))).min(1.0)
+    }
+
+    fn is_turn_of(&self, run: RunId) -> bool {
+        goes_first(&self.waiting, &self.held, run)
+    }
+
+    fn lets_through(&self, task_type: &str, now: Timestamp) -> bool {
+        self.breakers.get(task_type).is_none_or(|breaker| breaker.lets_through(now, self.busy))
+    }
+}
+
+/// Tells whether nobody who waits goes before `run`: who holds less does, then who has waited longer.
+fn goes_first(waiting: &BTreeMap<RunId, u64>, held: &BTreeMap<RunId, u32>, run: RunId) -> bool {
+    let rank = |run: &RunId| {
+        (held.get(run).copied().unwrap_or(0), waiting.get(run).copied().unwrap_or(u64::MAX))
+    };
+    let mine = rank(&run);
+    waiting.keys().all(|other| *other == run || rank(other) > mine)
+}
+
+fn decrement(counts: &mut BTreeMap<RunId, u32>, run: RunId) {
+    if let Some(count) = counts.get_mut(&run) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(&run);
+        }
+    }
+}

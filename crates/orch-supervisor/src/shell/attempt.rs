@@ -1,0 +1,168 @@
+//! One attempt as a tokio task: inputs, worker, panic, stop, clean-up. Ends with exactly one `Finished`.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use orch_core::journal::{AttemptProcess, Journal, ProcessId};
+use orch_core::{
+    Cause, Fence, ProcessLog, RunId, StopSignal, Worker, WorkerContext, WorkerError, WorkerResult,
+};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::clock::monotonic;
+use super::results::{reported, whole};
+use crate::driver::{AttemptEnd, Input, StartAttempt};
+
+/// How much longer than its grace time a stopped attempt may take before its future is dropped.
+const DROP_AFTER: Duration = Duration::from_secs(2);
+/// How long a worker may clean up.
+const CLEANUP_LIMIT: Duration = Duration::from_secs(5);
+
+/// How to end a running attempt.
+#[derive(Clone)]
+pub(super) struct Handle {
+    stop: StopSignal,
+    grace: Arc<std::sync::OnceLock<Duration>>,
+}
+
+impl Handle {
+    /// Asks the attempt to end, and drops it when it has not done so within `grace` and a little more.
+    pub(super) fn stop(&self, grace: Duration) {
+        let _ = self.grace.set(grace);
+        self.stop.stop();
+    }
+}
+
+/// Starts an attempt.
+pub(super) fn spawn(
+    start: StartAttempt,
+    journal: Arc<dyn Journal>,
+    events: UnboundedSender<Input>,
+) -> Handle {
+    let handle = Handle { stop: StopSignal::new(), grace: Arc::default() };
+    let own = handle.clone();
+    tokio::spawn(async move {
+        let (run, fence) = (start.run, start.attempt.fence);
+        let end = Box::new(make(start, journal, own).await);
+        // Without a receiver the engine is gone, and with it everybody who could want to know.
+        let _ = events.send(Input::Finished { run, fence, end });
+    });
+    handle
+}
+
+async fn make(start: StartAttempt, journal: Arc<dyn Journal>, handle: Handle) -> AttemptEnd {
+    let since = monotonic();
+    let (worker, subtask) = (start.worker.clone(), start.subtask.clone());
+    let work = AssertUnwindSafe(work(start, journal, handle.stop.clone())).catch_unwind();
+    let ended = tokio::select! {
+        biased;
+        ended = work => ended,
+        () = overstayed(&handle) => Ok(Err(WorkerError::new(Cause::Cancelled, "the attempt did not end when it was told to"))),
+    };
+    let outcome = ended.unwrap_or_else(|panic| Err(panicked(&*panic)));
+    let millis = u64::try_from(monotonic().duration_since(since).as_millis()).unwrap_or(u64::MAX);
+    let (result, failure) = match outcome {
+        Ok(result) => (result, None),
+        Err(error) => {
+            let failure = error.into_failure();
+            (WorkerResult::failure("", "", failure.message.clone()), Some(failure))
+        }
+    };
+    let result = normalise(result, &subtask.id, &*worker, millis);
+    clean_up(&*worker, &result).await;
+    let report = reported(result);
+    AttemptEnd { digest: report.digest, body: report.body, blob: report.blob, failure }
+}
+
+/// Gathers the inputs, then lets the worker prepare and execute.
+async fn work(
+    start: StartAttempt,
+    journal: Arc<dyn Journal>,
+    stop: StopSignal,
+) -> Result<WorkerResult, WorkerError> {
+    let mut inputs = Vec::with_capacity(start.inputs.len());
+    for stored in &start.inputs {
+        let input = whole(&*journal, stored).await.map_err(|error| {
+            WorkerError::new(Cause::Unavailable, "the result of a dependency cannot be loaded")
+                .with_source(Some(error.into()))
+        })?;
+        inputs.push(input);
+    }
+    let log = Log { journal, run: start.run, fence: start.attempt.fence };
+    let context = WorkerContext::new(start.subtask, start.attempt)
+        .with_parent_context(Arc::new(start.task.context.clone()))
+        .with_sibling_results(inputs)
+        .with_absent(start.absent)
+        .with_stop(stop)
+        .with_processes(Some(Arc::new(log) as Arc<dyn ProcessLog>));
+    start.worker.prepare(&context).await?;
+    start.worker.execute(context).await
+}
+
+/// Waits until the attempt was told to stop and has had its time to do so.
+async fn overstayed(handle: &Handle) {
+    handle.stop.stopped().await;
+    let grace = handle.grace.get().copied().unwrap_or_default();
+    tokio::time::sleep(grace + DROP_AFTER).await;
+}
+
+fn panicked(panic: &(dyn std::any::Any + Send)) -> WorkerError {
+    let text = panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    WorkerError::new(Cause::Crash, format!("the worker panicked: {}", text.unwrap_or("no message")))
+}
+
+/// Fills in what the engine knows better than the worker.
+fn normalise(
+    mut result: WorkerResult,
+    subtask: &orch_core::SubtaskId,
+    worker: &dyn Worker,
+    millis: u64,
+) -> WorkerResult {
+    result.subtask_id = subtask.clone();
+    result.worker_name = worker.name().clone();
+    if result.duration_ms == 0 {
+        result.duration_ms = millis;
+    }
+    if !(0.0..=1.0).contains(&result.confidence) {
+        tracing::warn!(worker = %result.worker_name, confidence = result.confidence, "confidence is not in 0 to 1; taken as 0");
+        result.confidence = 0.0;
+    }
+    result
+}
+
+/// Runs whatever happened; cannot change the result.
+async fn clean_up(worker: &dyn Worker, result: &WorkerResult) {
+    let cleanup = AssertUnwindSafe(worker.cleanup(result)).catch_unwind();
+    match tokio::time::timeout(CLEANUP_LIMIT, cleanup).await {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => {
+            tracing::warn!(worker = %worker.name(), error = %panicked(&*panic), "clean-up failed")
+        }
+        Err(_) => tracing::warn!(worker = %worker.name(), "clean-up took too long and was dropped"),
+    }
+}
+
+/// Notes processes in the journal, beside the events.
+struct Log {
+    journal: Arc<dyn Journal>,
+    run: RunId,
+    fence: Fence,
+}
+
+impl ProcessLog for Log {
+    fn started(&self, process: ProcessId) {
+        let note = AttemptProcess::new(self.run, self.fence, process);
+        let journal = self.journal.clone();
+        tokio::spawn(async move {
+            if let Err(error) = journal.note_process(note).await {
+                // Recovery also finds the process by its environment.
+                tracing::warn!(%error, "the process of an attempt could not be noted");
+            }
+        });
+    }
+}

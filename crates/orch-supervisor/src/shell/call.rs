@@ -1,0 +1,52 @@
+//! What callers ask of the engine's task.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orch_core::journal::{Recorded, RunHead};
+use orch_core::{OrchestrationResult, RunId, RunStatus};
+use tokio::sync::oneshot;
+
+use crate::driver::{Left, Response, Submission};
+use crate::error::SupervisorError;
+use crate::machine::{Command, Refusal};
+
+/// A call from outside.
+pub(crate) enum Call {
+    Submit(Box<Submission>, Caller<Result<Response, Refusal>>),
+    Command(RunId, Box<Command>, Caller<Result<Response, Refusal>>),
+    Resume(RunId, Caller<Result<Response, Refusal>>),
+    /// Answered when the run ends or leaves this process; `None` when it is not here.
+    Wait(RunId, Caller<Option<Waited>>),
+    /// `None` when the run is not here.
+    Status(RunId, Caller<Option<RunStatus>>),
+    /// Answered when everything is suspended.
+    Shutdown(std::time::Duration, Caller<()>),
+}
+
+/// How a wait ended.
+pub(crate) type Waited = Result<Result<OrchestrationResult, Left>, SupervisorError>;
+
+/// Where an answer goes.
+pub(crate) type Caller<T> = oneshot::Sender<T>;
+
+/// Events of a run, as subscribers see them: in order, with their sequence numbers.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Lifecycle {
+    /// Which run.
+    pub head: Arc<RunHead>,
+    /// What happened.
+    pub events: Arc<[Recorded]>,
+}
+
+impl Lifecycle {
+    pub(crate) fn new(head: Arc<RunHead>, events: Arc<[Recorded]>) -> Self {
+        Self { head, events }
+    }
+
+    /// Returns when the last of the events happened.
+    pub fn at(&self) -> Option<Timestamp> {
+        self.events.last().map(|recorded| recorded.at)
+    }
+}

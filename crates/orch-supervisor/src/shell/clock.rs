@@ -1,0 +1,83 @@
+//! The one file that reads the clock.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// More than so much between wall clock and monotonic clock is a jump.
+const JUMP: Duration = Duration::from_secs(5);
+
+/// Where a supervisor takes its time from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Clock {
+    /// The wall clock of the machine, made monotone.
+    #[default]
+    System,
+    /// Starts at the given time and goes with tokio's clock: together with `start_paused` tests, virtual time.
+    Tokio(Timestamp),
+}
+
+/// A running clock.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    clock: Clock,
+    origin: Instant,
+    start: Timestamp,
+}
+
+/// What a look at the clock shows.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reading {
+    /// The time.
+    pub(crate) now: Timestamp,
+    /// Whether the wall clock has jumped since the last look.
+    pub(crate) jumped: bool,
+}
+
+impl Ticker {
+    /// Starts a clock.
+    pub(crate) fn new(clock: Clock) -> Self {
+        let start = match clock {
+            Clock::System => wall(),
+            Clock::Tokio(start) => start,
+        };
+        Self { clock, origin: monotonic(), start }
+    }
+
+    /// Reads the clock: the start plus the time that has passed since. A jump of the wall clock makes a new start.
+    pub(crate) fn read(&mut self) -> Reading {
+        let passed = monotonic().duration_since(self.origin);
+        let now = self.start.checked_add(passed).unwrap_or(Timestamp::MAX);
+        if self.clock != Clock::System {
+            return Reading { now, jumped: false };
+        }
+        let seen = wall();
+        let apart = seen.duration_since(now).unsigned_abs();
+        if apart < JUMP {
+            return Reading { now, jumped: false };
+        }
+        (self.origin, self.start) = (monotonic(), seen);
+        Reading { now: seen, jumped: true }
+    }
+
+    /// Returns when tokio's clock will show `at`.
+    pub(crate) fn instant_of(&self, at: Timestamp) -> Instant {
+        let wait = at.duration_since(self.start);
+        let wait = Duration::try_from(wait).unwrap_or(Duration::ZERO);
+        // A timer far beyond any run's life is as good as none.
+        self.origin + wait.min(Duration::from_secs(86_400 * 365))
+    }
+}
+
+/// Returns tokio's clock; used to measure how long attempts take.
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+pub(super) fn monotonic() -> Instant {
+    Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
+fn wall() -> Timestamp {
+    Timestamp::now()
+}

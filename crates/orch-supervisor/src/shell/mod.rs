@@ -1,0 +1,26 @@
+//! The shell: tokio tasks, timers, the journal and subscribers around the driver. No rule of the engine lives here.
+//!
+//! ```text
+//! callers, attempts, journal, timers --Input--> Driver::step --Output--> Shell::carry_out
+//! ```
+//!
+//! One task owns the driver. It waits, feeds the driver what has come, and carries out all outputs before it waits again.
+
+mod attempt;
+mod call;
+mod clock;
+mod engine;
+mod entropy;
+mod lookup;
+mod parts;
+mod results;
+
+pub(crate) use call::Call;
+pub use call::Lifecycle;
+pub use clock::Clock;
+pub(crate) use clock::Ticker;
+pub(crate) use engine::{CALLS, Engine};
+pub(crate) use entropy::{run_entropy, seed};
+pub(crate) use lookup::{result_in, status_in};
+pub(crate) use parts::Parts;
+pub(crate) use results::{Reported, reported};

@@ -1,0 +1,27 @@
+//! What a supervisor is made of.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use orch_core::journal::{Journal, ProcessId};
+use orch_core::{Aggregator, Decomposer, OwnerId, Reaper, RunSettings, Worker};
+
+use super::Clock;
+use crate::driver::Policies;
+
+/// All replaceable parts, ready to run.
+pub(crate) struct Parts {
+    pub(crate) name: String,
+    pub(crate) journal: Arc<dyn Journal>,
+    pub(crate) decomposer: Arc<dyn Decomposer>,
+    pub(crate) aggregator: Arc<dyn Aggregator>,
+    pub(crate) policies: Policies,
+    pub(crate) reaper: Arc<dyn Reaper>,
+    pub(crate) workers: Vec<Arc<dyn Worker>>,
+    pub(crate) settings: RunSettings,
+    pub(crate) process_cap: u32,
+    pub(crate) clock: Clock,
+    pub(crate) owner: OwnerId,
+    pub(crate) process: ProcessId,
+    pub(crate) owner_ttl: Duration,
+}

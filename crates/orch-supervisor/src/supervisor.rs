@@ -1,0 +1,425 @@
+//! The handle on a running engine.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use orch_core::journal::{Journal, RunFilter, RunRow};
+use orch_core::{
+    CancelReason, ComplexTask, DecompositionPlan, Digest, Failure, Fence, JsonMap,
+    OrchestrationResult, RequestKey, RunId, RunSettings, RunStatus, SubtaskId, Token, Worker,
+    WorkerName, WorkerResult,
+};
+use tokio::sync::{broadcast, mpsc, oneshot};
+
+use crate::builder::Builder;
+use crate::driver::{Driver, Input, Left, Response, Submission};
+use crate::error::SupervisorError;
+use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer};
+use crate::shell::{
+    Call, Engine, Lifecycle, Parts, Reported, Ticker, reported, result_in, run_entropy, seed,
+    status_in,
+};
+
+/// Events that a subscriber may lag behind before it loses some, and is told so.
+const SUBSCRIBER_LAG: usize = 1_024;
+/// How often a run that is not in this process is looked at by whoever waits for it.
+const FOREIGN_WAIT: Duration = Duration::from_millis(200);
+
+/// Runs complex tasks. Clones are handles on the same engine; when the last is dropped, its runs are suspended.
+#[derive(Clone)]
+pub struct Supervisor {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    calls: mpsc::Sender<Call>,
+    events: mpsc::UnboundedSender<Input>,
+    subscribers: broadcast::Sender<Lifecycle>,
+    journal: Arc<dyn Journal>,
+    settings: RunSettings,
+    ticker: Mutex<Ticker>,
+}
+
+/// How a task is to be run; see [`Supervisor::submit_with`].
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SubmitOptions {
+    /// The settings; those of the supervisor when absent.
+    pub settings: Option<RunSettings>,
+    /// A plan to follow.
+    pub plan: Option<DecompositionPlan>,
+    /// The same key again gets the same run.
+    pub request_key: Option<RequestKey>,
+}
+
+impl SubmitOptions {
+    /// Options that leave everything to the supervisor.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the settings.
+    #[must_use]
+    pub fn settings(mut self, settings: RunSettings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// Sets the plan to follow.
+    #[must_use]
+    pub fn plan(mut self, plan: DecompositionPlan) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+
+    /// Sets the key of the request.
+    #[must_use]
+    pub fn request_key(mut self, key: impl Into<RequestKey>) -> Self {
+        self.request_key = Some(key.into());
+        self
+    }
+}
+
+/// What a pull worker, or a person, reports on a subtask.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SubtaskReport {
+    /// The subtask.
+    pub subtask: SubtaskId,
+    /// The attempt; may be left out while exactly one is open.
+    pub attempt: Option<(Fence, Token)>,
+    /// The result; its subtask and worker are filled in.
+    pub result: WorkerResult,
+    /// Why it failed, when it did; a result with `success: false` says so too.
+    pub failure: Option<Failure>,
+    /// The same key again gets the same answer.
+    pub request_key: Option<RequestKey>,
+}
+
+impl SubtaskReport {
+    /// Makes a report on whichever attempt of `subtask` is open.
+    pub fn new(subtask: impl Into<SubtaskId>, result: WorkerResult) -> Self {
+        Self { subtask: subtask.into(), attempt: None, result, failure: None, request_key: None }
+    }
+
+    /// Names the attempt.
+    #[must_use]
+    pub fn attempt(mut self, fence: Fence, token: Token) -> Self {
+        self.attempt = Some((fence, token));
+        self
+    }
+
+    /// Sets why it failed.
+    #[must_use]
+    pub fn failure(mut self, failure: Failure) -> Self {
+        self.failure = Some(failure);
+        self
+    }
+
+    /// Sets the key of the request.
+    #[must_use]
+    pub fn request_key(mut self, key: impl Into<RequestKey>) -> Self {
+        self.request_key = Some(key.into());
+        self
+    }
+}
+
+impl Supervisor {
+    /// Begins to put a supervisor together.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn start(parts: Parts) -> Self {
+        let (calls, calls_in) = mpsc::channel(crate::shell::CALLS);
+        let (events, events_in) = mpsc::unbounded_channel();
+        let (subscribers, _) = broadcast::channel(SUBSCRIBER_LAG);
+        let inner = Inner {
+            calls,
+            events: events.clone(),
+            subscribers: subscribers.clone(),
+            journal: parts.journal.clone(),
+            settings: parts.settings.clone(),
+            ticker: Mutex::new(Ticker::new(parts.clock)),
+        };
+        let driver = Driver::new(parts.policies.clone(), parts.process_cap, seed());
+        let engine =
+            Engine::new(parts, driver, calls_in, (events.downgrade(), events_in), subscribers);
+        tokio::spawn(engine.run(events));
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Runs a task to its end: splits it, gives the subtasks to workers, survives failures, makes one output.
+    ///
+    /// `context` is added to the task's own; on equal keys it counts.
+    ///
+    /// # Errors
+    /// When the task is refused, the run is suspended or goes to another owner, or the journal fails. A task that was run and
+    /// failed is no error: see [`OrchestrationResult::status`].
+    pub async fn execute(
+        &self,
+        mut task: ComplexTask,
+        context: impl Into<Option<JsonMap>>,
+    ) -> Result<OrchestrationResult, SupervisorError> {
+        task.context.extend(context.into().unwrap_or_default());
+        let run = self.submit(task).await?;
+        self.wait(run).await
+    }
+
+    /// Submits a task with the supervisor's settings; it is durable when this returns.
+    ///
+    /// # Errors
+    /// When the supervisor is shutting down or the journal fails.
+    pub async fn submit(&self, task: ComplexTask) -> Result<RunId, SupervisorError> {
+        self.submit_with(task, SubmitOptions::new()).await
+    }
+
+    /// Submits a task; it is durable when this returns.
+    ///
+    /// # Errors
+    /// When the supervisor is shutting down or the journal fails.
+    pub async fn submit_with(
+        &self,
+        task: ComplexTask,
+        options: SubmitOptions,
+    ) -> Result<RunId, SupervisorError> {
+        if let Some(key) = &options.request_key {
+            let settings = options.settings.as_ref().unwrap_or(&self.inner.settings);
+            if let Some(run) = self.inner.journal.run_of_request(&settings.project, key).await? {
+                return Ok(run);
+            }
+        }
+        let submission = Submission {
+            run: self.new_run(),
+            task: Arc::new(task),
+            settings: Arc::new(options.settings.unwrap_or_else(|| self.inner.settings.clone())),
+            given: options.plan.map(Arc::new),
+            request_key: options.request_key,
+            reply: 0,
+        };
+        match self.call(|caller| Call::Submit(Box::new(submission), caller)).await?? {
+            Response::Run(run) => Ok(run),
+            Response::Answer(_) => Err(SupervisorError::ShutDown),
+        }
+    }
+
+    fn new_run(&self) -> RunId {
+        let mut ticker = self.inner.ticker.lock().unwrap_or_else(PoisonError::into_inner);
+        RunId::new(ticker.read().now, run_entropy())
+    }
+
+    /// Waits until a run has ended, whichever process it runs in.
+    ///
+    /// # Errors
+    /// When there is no such run, when it is suspended or leaves this process, or when the journal fails.
+    pub async fn wait(&self, run: RunId) -> Result<OrchestrationResult, SupervisorError> {
+        match self.call(|caller| Call::Wait(run, caller)).await? {
+            Some(Ok(Ok(result))) => Ok(result),
+            Some(Ok(Err(Left::Suspended))) => Err(SupervisorError::Suspended(run)),
+            Some(Ok(Err(Left::OwnerChanged))) => Err(SupervisorError::OwnerChanged(run)),
+            Some(Err(error)) => Err(error),
+            None => self.wait_elsewhere(run).await,
+        }
+    }
+
+    /// The run is in another process, or over.
+    async fn wait_elsewhere(&self, run: RunId) -> Result<OrchestrationResult, SupervisorError> {
+        loop {
+            let row = self.inner.journal.row(run).await?.ok_or(SupervisorError::NoRun(run))?;
+            match row.summary.phase {
+                orch_core::RunPhase::Ended => {
+                    let result =
+                        result_in(&*self.inner.journal, run, &std::collections::BTreeMap::new())
+                            .await?;
+                    return result.ok_or(SupervisorError::NoRun(run));
+                }
+                orch_core::RunPhase::Suspended => return Err(SupervisorError::Suspended(run)),
+                orch_core::RunPhase::Submitted
+                | orch_core::RunPhase::Planning
+                | orch_core::RunPhase::Active
+                | orch_core::RunPhase::Cancelling
+                | orch_core::RunPhase::Aggregating => tokio::time::sleep(FOREIGN_WAIT).await,
+            }
+        }
+    }
+
+    /// Returns what became of a run, `None` while it has not ended.
+    ///
+    /// # Errors
+    /// When there is no such run or the journal fails.
+    pub async fn result(&self, run: RunId) -> Result<Option<OrchestrationResult>, SupervisorError> {
+        result_in(&*self.inner.journal, run, &std::collections::BTreeMap::new()).await
+    }
+
+    /// Returns how a run stands.
+    ///
+    /// # Errors
+    /// When there is no such run or the journal fails.
+    pub async fn status(&self, run: RunId) -> Result<RunStatus, SupervisorError> {
+        match self.call(|caller| Call::Status(run, caller)).await? {
+            Some(status) => Ok(status),
+            None => status_in(&*self.inner.journal, run).await,
+        }
+    }
+
+    /// Lists runs, newest first.
+    ///
+    /// # Errors
+    /// When the journal fails.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<RunRow>, SupervisorError> {
+        Ok(self.inner.journal.rows(filter).await?)
+    }
+
+    /// Cancels a run: nothing new starts, running attempts are stopped, and it ends with what it has. Returns `false` when it
+    /// had ended before.
+    ///
+    /// The owner carries it out; when there is none that lives, this process does.
+    ///
+    /// # Errors
+    /// When there is no such run or the journal fails.
+    pub async fn cancel(&self, run: RunId) -> Result<bool, SupervisorError> {
+        let command = Command::Cancel { reason: CancelReason::Requested, detail: String::new() };
+        let cancelling = match self.command(run, command).await? {
+            Answer::Cancelling(cancelling) => cancelling,
+            _ => false,
+        };
+        if cancelling {
+            match self.resume(run).await {
+                Ok(())
+                | Err(SupervisorError::Refused(Refusal::Owned { .. } | Refusal::Ended { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(cancelling)
+    }
+
+    /// Makes this process the owner of a run and goes on with it, after whatever its last owner left behind is dead.
+    ///
+    /// # Errors
+    /// When there is no such run, when it has ended, when a living process owns it (the error says which), or when the journal
+    /// fails.
+    pub async fn resume(&self, run: RunId) -> Result<(), SupervisorError> {
+        self.call(|caller| Call::Resume(run, caller)).await??;
+        Ok(())
+    }
+
+    /// Suspends a run: attempts are stopped and count as lost, not as failed; `resume` goes on.
+    ///
+    /// # Errors
+    /// When there is no such run, when it has ended, or when the journal fails.
+    pub async fn suspend(
+        &self,
+        run: RunId,
+        reason: impl Into<String>,
+    ) -> Result<(), SupervisorError> {
+        self.command(run, Command::Suspend { reason: reason.into() }).await.map(|_| ())
+    }
+
+    /// Claims work for a pull worker: one subtask by name, or any that was offered to it. `None` when there is none now.
+    ///
+    /// # Errors
+    /// When the claim is refused or the journal fails.
+    pub async fn claim(
+        &self,
+        run: RunId,
+        worker: impl Into<WorkerName>,
+        subtask: Option<SubtaskId>,
+        slots: u32,
+        request_key: Option<RequestKey>,
+    ) -> Result<Option<Claimed>, SupervisorError> {
+        let token = Token(run_entropy() as u64);
+        let claim = Claim { worker: worker.into(), subtask, slots, token, request_key };
+        match self.command(run, Command::Claim(claim)).await? {
+            Answer::Claim(claimed) => Ok(claimed),
+            _ => Ok(None),
+        }
+    }
+
+    /// Says that a claimed attempt is still being worked on; returns when its lease now ends.
+    ///
+    /// # Errors
+    /// When the attempt is not open any more or the journal fails.
+    pub async fn heartbeat(
+        &self,
+        run: RunId,
+        fence: Fence,
+        token: Token,
+    ) -> Result<jiff::Timestamp, SupervisorError> {
+        match self.command(run, Command::Heartbeat { fence, token }).await? {
+            Answer::Lease(until) => Ok(until),
+            _ => Err(Refusal::NotOpen { fence }.into()),
+        }
+    }
+
+    /// Reports on a subtask that is done outside the engine.
+    ///
+    /// # Errors
+    /// When the report is refused or the journal fails; [`Refusal::Retry`] asks to report again.
+    pub async fn report(
+        &self,
+        run: RunId,
+        report: SubtaskReport,
+    ) -> Result<ReportAnswer, SupervisorError> {
+        let mut result = report.result;
+        result.subtask_id = report.subtask.clone();
+        let usage = result.usage().ok().flatten();
+        let Reported { digest, body, blob } = reported(result);
+        let digest = match &report.failure {
+            Some(failure) => Digest::of_json(&(failure, digest)).unwrap_or(digest),
+            None => digest,
+        };
+        let report = Report {
+            subtask: Some(report.subtask),
+            attempt: report.attempt,
+            digest,
+            body,
+            blob,
+            failure: report.failure,
+            usage,
+            request_key: report.request_key,
+        };
+        match self.command(run, Command::Report(report)).await? {
+            Answer::Report(answer) => Ok(answer),
+            _ => Ok(ReportAnswer::Received),
+        }
+    }
+
+    /// Adds a worker; runs that wait for one like it go on at once. One of the same name is replaced.
+    pub fn register_worker(&self, worker: impl Worker) {
+        // A closed channel means that the engine has ended, and nothing more will be given to anybody.
+        let _ = self.inner.events.send(Input::Register(Arc::new(worker)));
+    }
+
+    /// Removes a worker; attempts that it is making go on.
+    pub fn unregister_worker(&self, name: impl Into<WorkerName>) {
+        let _ = self.inner.events.send(Input::Unregister(name.into()));
+    }
+
+    /// Follows what happens from now on, in this process and, for runs that it owns, in others. A subscriber that lags too far
+    /// behind loses events and is told how many; the journal has them all.
+    pub fn subscribe(&self) -> broadcast::Receiver<Lifecycle> {
+        self.inner.subscribers.subscribe()
+    }
+
+    /// Suspends all runs of this process, gives attempts `grace` to end, and ends the engine.
+    pub async fn shutdown(&self, grace: Duration) {
+        // An engine that has ended has nothing left to suspend.
+        let _ = self.call(|caller| Call::Shutdown(grace, caller)).await;
+    }
+
+    async fn command(&self, run: RunId, command: Command) -> Result<Answer, SupervisorError> {
+        match self.call(|caller| Call::Command(run, Box::new(command), caller)).await?? {
+            Response::Answer(answer) => Ok(answer),
+            Response::Run(_) => Ok(Answer::Done),
+        }
+    }
+
+    async fn call<T>(
+        &self,
+        call: impl FnOnce(oneshot::Sender<T>) -> Call,
+    ) -> Result<T, SupervisorError> {
+        let (caller, answer) = oneshot::channel();
+        self.inner.calls.send(call(caller)).await.map_err(|_| SupervisorError::ShutDown)?;
+        answer.await.map_err(|_| SupervisorError::ShutDown)
+    }
+}

@@ -1,0 +1,3 @@
+//! The engine as a library user meets it.
+
+mod basics;
