@@ -6,6 +6,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 /// A BLAKE3 hash of some content; 64 hex digits in JSON.
+///
+/// ```
+/// use orch_core::Digest;
+/// use serde_json::json;
+///
+/// assert_eq!(Digest::of_json(&json!({ "a": 1, "b": 2 }))?, Digest::of_json(&json!({ "b": 2, "a": 1 }))?);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 

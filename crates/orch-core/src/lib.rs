@@ -18,8 +18,10 @@
 
 mod aggregate;
 mod context;
+mod convergence;
 mod digest;
 mod event;
+mod facts;
 mod failure;
 mod gate;
 mod graph;
@@ -48,14 +50,16 @@ pub use aggregate::{
     AggregateError, AggregationInput, AggregationResult, AggregationStrategy, Aggregator,
 };
 pub use context::{Absence, AttemptInfo, WorkerContext};
+pub use convergence::{Intervention, InterventionEngine, InterventionType, Issue, IssueKind};
 pub use digest::{BlobRef, Digest};
-pub use event::{
-    AttemptClosedReason, CancelReason, EndStatus, Event, Evidence, EvidenceKind, LossCause,
-    PlanSource, RouteNote, StoredResult, VOCABULARY_VERSION,
+pub use event::{Event, VOCABULARY_VERSION};
+pub use facts::{
+    AttemptClosedReason, CancelReason, EndStatus, Evidence, EvidenceKind, LossCause, PlanSource,
+    RouteNote, StoredResult,
 };
 pub use failure::{
     Cause, Failure, FailureContext, FailureDecision, FailureEvent, FailureHandler, FailureType,
-    Intervention, InterventionEngine, InterventionType, Issue, IssueKind, RetryPolicy,
+    RetryPolicy,
 };
 pub use gate::{Gate, GateVerdict, QualityGate, check_gates};
 pub use ids::{

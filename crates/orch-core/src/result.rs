@@ -11,6 +11,18 @@ use crate::setters::setters;
 use crate::{EndStatus, JsonMap, SubtaskId, TaskId, WorkerName};
 
 /// What a worker made of a subtask.
+///
+/// ```
+/// use orch_core::WorkerResult;
+/// use serde_json::json;
+///
+/// let result: WorkerResult = serde_json::from_value(json!({
+///     "subtask_id": "sizes", "worker_name": "du", "success": true, "output": { "bytes": 4096 },
+///     "metadata": { "usage": { "cost_usd": 0.02 } },
+/// }))?;
+/// assert_eq!(result.usage()?.and_then(|usage| usage.cost_micro_usd()), Some(20_000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

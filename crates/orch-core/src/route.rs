@@ -25,6 +25,18 @@ words! {
 }
 
 /// What a router may look at. Everything in it is a snapshot.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use orch_core::{RoutingContext, Tallies, WorkerName};
+///
+/// let victor = WorkerName::new("victor");
+/// let mut tallies = Tallies::default();
+/// tallies.record(&victor, "api_testing", false);
+/// let loads = BTreeMap::from([(victor.clone(), 0.25)]);
+/// let standing = RoutingContext::new(&[], &loads, &tallies).standing(&victor, "api_testing");
+/// assert_eq!((standing.success, standing.load), (0.5, 0.25));
+/// ```
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct RoutingContext<'a> {

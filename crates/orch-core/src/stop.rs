@@ -9,6 +9,13 @@ use event_listener::Event;
 ///
 /// An attempt that sees it should end soon and may still return a result; when the grace time is over its future is
 /// dropped.
+///
+/// ```
+/// let signal = orch_core::StopSignal::new();
+/// let worker = signal.clone();
+/// signal.stop();
+/// assert!(worker.is_stopped());
+/// ```
 #[derive(Clone, Default)]
 pub struct StopSignal(Arc<Inner>);
 

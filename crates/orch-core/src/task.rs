@@ -6,6 +6,15 @@ use crate::setters::setters;
 use crate::{Gate, JsonMap, LockName, SubtaskId, TaskId, Worker, WorkerName};
 
 /// A task too large for one worker, as a user submits it.
+///
+/// ```
+/// use orch_core::{ComplexTask, Constraints, infer_task_type};
+///
+/// let description = "Test every form of the shop";
+/// let task = ComplexTask::new("shop-1", description, infer_task_type(description))
+///     .with_constraints(Constraints::new().with_max_cost_usd(0.5));
+/// assert_eq!(task.task_type, "testing");
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -55,6 +64,15 @@ setters! { ComplexTask {
 } }
 
 /// Who may or should do the work, and for how much.
+///
+/// ```
+/// use orch_core::Constraints;
+///
+/// let task = Constraints::new().with_exclude_workers(vec!["intern".into()]).with_max_cost_usd(1.0);
+/// let subtask = Constraints::new().with_prefer(vec!["victor".into()]).with_max_cost_usd(2.0);
+/// let both = subtask.within(&task);
+/// assert_eq!((both.exclude_workers.len(), both.prefer.len(), both.max_cost_usd), (1, 1, Some(1.0)));
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -120,6 +138,19 @@ setters! { Constraints {
 } }
 
 /// One piece of work for one worker.
+///
+/// ```
+/// use orch_core::{Gate, Subtask};
+///
+/// let subtask = Subtask::new("report", "Write the report", "writing")
+///     .with_dependencies(["sizes", "authors"])
+///     .with_tolerates(["authors"])
+///     .with_gates(vec![Gate::MinLength(100)]);
+/// let json = serde_json::to_value(&subtask)?;
+/// assert_eq!(json["dependencies"][1], "authors");
+/// assert_eq!(serde_json::from_value::<Subtask>(json)?, subtask);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]

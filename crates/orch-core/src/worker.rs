@@ -97,6 +97,29 @@ impl Standing {
 ///
 /// The engine calls `prepare`, then `execute`, then `cleanup` for every attempt; a failing `prepare` fails the attempt, and
 /// `cleanup` runs whatever happened. A panic in any of them fails the attempt only.
+///
+/// ```
+/// use orch_core::{
+///     Standing, Subtask, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerName, WorkerResult, fit,
+/// };
+///
+/// struct Shouter { name: WorkerName, capabilities: Vec<WorkerCapability> }
+///
+/// #[async_trait::async_trait]
+/// impl Worker for Shouter {
+///     fn name(&self) -> &WorkerName { &self.name }
+///     fn capabilities(&self) -> &[WorkerCapability] { &self.capabilities }
+///     async fn execute(&self, context: WorkerContext) -> Result<WorkerResult, WorkerError> {
+///         let output = context.subtask.description.to_uppercase();
+///         Ok(WorkerResult::success(context.subtask.id.clone(), self.name.clone(), output.into()))
+///     }
+/// }
+///
+/// let capabilities = vec![WorkerCapability::new("shout", ["text"]).with_proficiency(0.9)];
+/// let shouter = Shouter { name: "shouter".into(), capabilities };
+/// let fits = |task_type: &str| fit(&shouter, &Subtask::new("a", "hello", task_type), &Standing::IDLE).score;
+/// assert_eq!((fits("text"), fits("music")), (0.9, 0.0));
+/// ```
 #[async_trait]
 pub trait Worker: Send + Sync + 'static {
     /// Returns the name, unique within a supervisor.
@@ -161,6 +184,15 @@ pub trait Worker: Send + Sync + 'static {
 }
 
 /// Why an attempt failed. Match on `cause` to decide what to do next.
+///
+/// ```
+/// use orch_core::{Cause, WorkerError};
+///
+/// let source = std::io::Error::other("connection reset");
+/// let error = WorkerError::new(Cause::Unavailable, "cannot reach the model").with_source(Some(source.into()));
+/// assert!(error.cause.is_retryable());
+/// assert_eq!(error.into_failure().message, "cannot reach the model: connection reset");
+/// ```
 #[derive(Debug, Error)]
 #[error("{message}")]
 #[non_exhaustive]

@@ -17,6 +17,23 @@ use crate::{BlobRef, Epoch, OwnerId, ProjectId, RequestKey, RunId, Seq};
 ///
 /// Clones share the runs; [`second_writer`](Self::second_writer) makes a handle whose appends the others see as foreign, as
 /// if it belonged to another process.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use orch_core::journal::{AppendError, MemoryJournal};
+/// use orch_core::testing::SampleRun; // behind the feature `testing`
+/// use orch_core::{Journal, Seq};
+///
+/// let (journal, run) = (MemoryJournal::new(), SampleRun::new(1));
+/// let other = journal.second_writer();
+/// journal.append(run.step(0, 2)).await?;
+/// let late = other.append(run.step(0, 1)).await;
+/// assert!(matches!(late, Err(AppendError::Conflict { actual: Seq(2), .. })));
+/// assert_eq!(other.load(run.id(), Seq(0)).await?.len(), 2);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct MemoryJournal {
     shared: Arc<Shared>,

@@ -1,0 +1,77 @@
+//! What is written at once.
+
+use std::sync::Arc;
+
+use super::{Recorded, RunHead, RunSummary};
+use crate::setters::setters;
+use crate::{BlobRef, Digest, Epoch, LockName, Seq};
+
+/// One atomic write: the events of a turn and all that goes with them.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Append {
+    /// What never changes; creates the run's row when `expected` is 0.
+    pub head: Arc<RunHead>,
+    /// The last event that the writer has seen.
+    pub expected: Seq,
+    /// The writer's epoch, when it must be the owner.
+    pub epoch: Option<Epoch>,
+    /// The events, numbered from `expected` + 1; never empty.
+    pub events: Arc<[Recorded]>,
+    /// Where the run stands after them.
+    pub summary: RunSummary,
+    /// Blobs that the events name: durable before the events are.
+    pub blobs: Vec<Blob>,
+    /// Locks to take, all or nothing. None may be held after `free`, by this run neither: each belongs to one attempt.
+    pub take: Vec<LockName>,
+    /// Locks to free, before others are taken; those that this run does not hold are passed over.
+    pub free: Vec<LockName>,
+}
+
+impl Append {
+    /// Makes an append without blobs and locks.
+    pub fn new(
+        head: Arc<RunHead>,
+        expected: Seq,
+        epoch: Option<Epoch>,
+        events: Arc<[Recorded]>,
+        summary: RunSummary,
+    ) -> Self {
+        Self {
+            head,
+            expected,
+            epoch,
+            events,
+            summary,
+            blobs: Vec::new(),
+            take: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+setters! { Append {
+    /// Sets the blobs that the events name.
+    with_blobs => blobs: Vec<Blob>,
+    /// Sets the locks to take.
+    with_take => take: Vec<LockName>,
+    /// Sets the locks to free.
+    with_free => free: Vec<LockName>,
+} }
+
+/// The bytes of a blob with their name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blob {
+    /// The name: the hash of the bytes.
+    pub name: BlobRef,
+    /// The bytes.
+    pub bytes: Arc<[u8]>,
+}
+
+impl Blob {
+    /// Names `bytes` by their hash.
+    pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
+        let bytes = bytes.into();
+        Self { name: BlobRef { hash: Digest::of_bytes(&bytes), size: bytes.len() as u64 }, bytes }
+    }
+}
