@@ -130,18 +130,18 @@ async fn journal(batch: usize, synchronous: Synchronous) -> f64 {
 async fn many_runs(synchronous: Synchronous) -> f64 {
     const RUNS: u32 = 64;
     const TURNS: u64 = 50;
+    let events: Vec<Event> = (0..3).map(event).collect();
     best(async || {
         let folder = tempfile::tempdir().unwrap();
         let journal = Arc::new(open(&folder.path().join("orch.db"), synchronous).await);
         let start = now();
         let runs: Vec<_> = (0..RUNS)
             .map(|number| {
-                let journal = journal.clone();
+                let (journal, events) = (journal.clone(), events.clone());
                 tokio::spawn(async move {
                     let run = SampleRun::new(number);
                     for turn in 0..TURNS {
-                        let events = (0..3).map(event).collect();
-                        journal.append(run.append(turn * 3, events)).await.unwrap();
+                        journal.append(run.append(turn * 3, events.clone())).await.unwrap();
                     }
                 })
             })

@@ -1,144 +1,137 @@
-//! One append: encoded by who asks, checked and written by the writer.
+//! The appends of one transaction, checked one after the other and written together.
+//!
+//! Where the runs stand is read once at the beginning; since nobody else can write before the commit, it is then kept in
+//! memory. Rows of events and of runs that exist are gathered and written at the end, for all runs at once, because every
+//! statement costs a change of threads. What is rare, or must be seen by the checks that follow, is written at once.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 
-use orch_core::journal::{Append, AppendError, Blob, Recorded, RunHead, RunSummary};
-use orch_core::{BoxError, Epoch, LockName, RunId, RunPhase, Seq};
-use sqlx::{Row, SqliteConnection};
+use orch_core::journal::AppendError;
+use orch_core::{Epoch, RunId, RunPhase, Seq};
+use sqlx::SqliteConnection;
 
 use super::events::{self, EventRow};
+use super::prepared::Prepared;
 use super::{blobs, locks};
-use crate::codec;
 
-/// An event whose JSON is longer than this many bytes is kept as a blob.
-const INLINE: usize = 16 << 10;
-
-/// An append in the form in which it is stored: made outside the writer, which then has less to do.
-pub(super) struct Prepared {
-    head: Arc<RunHead>,
-    expected: Seq,
-    epoch: Option<Epoch>,
-    last: Seq,
-    updated_at: i64,
-    summary: RunSummary,
-    counts: String,
+/// What the appends of one transaction have come to.
+#[derive(Default)]
+pub(super) struct Appends {
+    /// Where the runs stand that exist and are appended to.
+    standings: HashMap<RunId, Standing>,
     rows: Vec<EventRow>,
-    blobs: Vec<Blob>,
-    take: Vec<LockName>,
-    free: Vec<LockName>,
+    /// The new rows of runs that exist, as JSON has them.
+    updates: HashMap<RunId, Update>,
 }
 
-/// Why an append makes no sense, whatever is in the store.
-#[derive(Debug, thiserror::Error)]
-#[error("event {found} stands where {expected} was expected")]
-struct Misnumbered {
-    expected: Seq,
-    found: Seq,
+#[derive(Clone, Copy, Default)]
+struct Standing {
+    seq: Seq,
+    epoch: Epoch,
 }
 
-impl Prepared {
-    /// Encodes `append`.
-    ///
-    /// # Errors
-    /// When an event has no JSON form or the events are not numbered in sequence; nothing was written.
-    pub(super) fn new(append: Append) -> Result<Self, AppendError> {
-        let run = append.head.run;
-        let refuse = |source| AppendError::Store { run, source };
-        let mut blobs = append.blobs;
-        let mut rows = Vec::with_capacity(append.events.len());
-        let mut last = append.expected;
-        for recorded in append.events.iter() {
-            last = last.next();
-            if recorded.seq != last {
-                return Err(refuse(Box::new(Misnumbered { expected: last, found: recorded.seq })));
-            }
-            rows.push(encode(recorded, &mut blobs).map_err(refuse)?);
+/// Name, phase, end, counts, last event and its time.
+type Update = (std::sync::Arc<str>, &'static str, Option<&'static str>, String, i64, i64);
+
+impl Appends {
+    /// Begins a transaction that writes, and reads where `runs` stand.
+    pub(super) async fn begin(
+        conn: &mut SqliteConnection,
+        runs: impl Iterator<Item = RunId>,
+    ) -> sqlx::Result<Self> {
+        let names: Vec<RunId> = runs.collect();
+        let names = serde_json::to_string(&names).expect("ids have a JSON form");
+        let found: Vec<(String, i64, i64)> = sqlx::query_as(
+            "BEGIN IMMEDIATE; \
+             SELECT run, seq, epoch FROM orch_runs WHERE run IN (SELECT value FROM json_each(?))",
+        )
+        .bind(names)
+        .fetch_all(conn)
+        .await?;
+        let mut standings = HashMap::with_capacity(found.len());
+        for (run, seq, epoch) in found {
+            let run = run.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+            let standing =
+                Standing { seq: Seq(seq.cast_unsigned()), epoch: Epoch(epoch.cast_unsigned()) };
+            standings.insert(run, standing);
         }
-        Ok(Self {
-            updated_at: rows.last().map_or(0, |row| row.at),
-            counts: serde_json::to_string(&append.summary.counts)
-                .map_err(|error| refuse(error.into()))?,
-            head: append.head,
-            expected: append.expected,
-            epoch: append.epoch,
-            last,
-            summary: append.summary,
-            rows,
-            blobs,
-            take: append.take,
-            free: append.free,
-        })
+        Ok(Self { standings, ..Self::default() })
     }
 
-    pub(super) fn run(&self) -> RunId {
-        self.head.run
+    /// Checks `append`, and takes it in unless it must be refused.
+    pub(super) async fn admit(
+        &mut self,
+        conn: &mut SqliteConnection,
+        append: &mut Prepared,
+    ) -> sqlx::Result<Result<(), AppendError>> {
+        if let Some(refusal) = self.refusal(conn, append).await? {
+            return Ok(Err(refusal));
+        }
+        if !append.rows.is_empty() {
+            self.take_in(conn, append).await?;
+        }
+        Ok(Ok(()))
     }
 
-    pub(super) fn blobs(&self) -> &[Blob] {
-        &self.blobs
+    /// Finds out why `append` must not be written, in the order in which the errors help: a writer without ownership has to
+    /// stop, one that is behind has to catch up, and only who is up to date can do something about locks and requests.
+    async fn refusal(
+        &self,
+        conn: &mut SqliteConnection,
+        append: &Prepared,
+    ) -> sqlx::Result<Option<AppendError>> {
+        let (run, expected) = (append.run(), append.expected);
+        let Standing { seq: actual, epoch } = self.standings.get(&run).copied().unwrap_or_default();
+        if let Some(mine) = append.epoch
+            && mine != epoch
+        {
+            return Ok(Some(AppendError::Fenced { run, epoch: mine, actual: epoch }));
+        }
+        if actual != expected {
+            return Ok(Some(AppendError::Conflict { run, expected, actual }));
+        }
+        let project = &append.head.project;
+        let held = locks::held(conn, run, project, &append.take, &append.free).await?;
+        if let Some((lock, holder)) = held {
+            return Ok(Some(AppendError::LockHeld { run, lock, holder }));
+        }
+        answered_before(conn, append).await
+    }
+
+    async fn take_in(
+        &mut self,
+        conn: &mut SqliteConnection,
+        append: &mut Prepared,
+    ) -> sqlx::Result<()> {
+        if append.expected == Seq(0) {
+            insert_run(conn, append).await?;
+        } else {
+            self.updates.insert(append.run(), update(append));
+        }
+        self.standings.entry(append.run()).or_default().seq = append.last;
+        self.rows.append(&mut append.rows);
+        for blob in &append.blobs {
+            blobs::write(conn, blob).await?;
+        }
+        let project = &append.head.project;
+        locks::free(conn, &append.name, project, &append.free).await?;
+        locks::take(conn, &append.name, project, &append.take).await?;
+        if append.summary.phase == RunPhase::Ended {
+            clear_ended(conn, &append.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes what was gathered.
+    pub(super) async fn flush(self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
+        if !self.updates.is_empty() {
+            update_runs(conn, self.updates.into_values().collect()).await?;
+        }
+        events::insert(conn, self.rows).await
     }
 }
 
-/// Encodes an event; a large one goes to `blobs` and leaves its type and the blob's name.
-fn encode(recorded: &Recorded, blobs: &mut Vec<Blob>) -> Result<EventRow, BoxError> {
-    let seq = recorded.seq.0.cast_signed();
-    let at = recorded.at.as_microsecond();
-    let body = codec::encode(&recorded.event)?;
-    if body.len() <= INLINE {
-        return Ok(EventRow { seq, at, body, blob: None });
-    }
-    let blob = Blob::new(body.into_bytes());
-    let hash = blob.name.hash;
-    blobs.push(blob);
-    let body = format!(r#"{{"type":"{}"}}"#, recorded.event.name());
-    Ok(EventRow { seq, at, body, blob: Some(hash) })
-}
-
-/// Checks and writes `append` within the open transaction.
-pub(super) async fn append(
-    conn: &mut SqliteConnection,
-    append: &Prepared,
-) -> sqlx::Result<Result<(), AppendError>> {
-    let refused = check(conn, append).await?;
-    if let Some(refusal) = refused {
-        return Ok(Err(refusal));
-    }
-    if !append.rows.is_empty() {
-        write(conn, append).await?;
-    }
-    Ok(Ok(()))
-}
-
-/// Finds out why `append` must not be written, in the order in which the errors help: a writer without ownership has to
-/// stop, one that is behind has to catch up, and only who is up to date can do something about locks and requests.
-async fn check(
-    conn: &mut SqliteConnection,
-    append: &Prepared,
-) -> sqlx::Result<Option<AppendError>> {
-    let run = append.run();
-    let (actual, epoch) = sqlx::query("SELECT seq, epoch FROM orch_runs WHERE run = ?")
-        .bind(run.to_string())
-        .fetch_optional(&mut *conn)
-        .await?
-        .map_or(Ok((0, 0)), |row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?)))?;
-    let (actual, epoch) = (Seq(i64::cast_unsigned(actual)), Epoch(i64::cast_unsigned(epoch)));
-    if let Some(mine) = append.epoch
-        && mine != epoch
-    {
-        return Ok(Some(AppendError::Fenced { run, epoch: mine, actual: epoch }));
-    }
-    if actual != append.expected {
-        return Ok(Some(AppendError::Conflict { run, expected: append.expected, actual }));
-    }
-    if let Some((lock, holder)) =
-        locks::held(conn, run, &append.head.project, &append.take, &append.free).await?
-    {
-        return Ok(Some(AppendError::LockHeld { run, lock, holder }));
-    }
-    taken(conn, append).await
-}
-
-async fn taken(
+async fn answered_before(
     conn: &mut SqliteConnection,
     append: &Prepared,
 ) -> sqlx::Result<Option<AppendError>> {
@@ -156,33 +149,14 @@ async fn taken(
     Ok(Some(AppendError::RequestTaken { run: append.run(), key: key.clone(), existing }))
 }
 
-async fn write(conn: &mut SqliteConnection, append: &Prepared) -> sqlx::Result<()> {
-    let run: Arc<str> = append.run().to_string().into();
-    if append.expected == Seq(0) {
-        insert_run(conn, &run, append).await?;
-    } else {
-        update_run(conn, &run, append).await?;
-    }
-    for blob in &append.blobs {
-        blobs::write(conn, blob).await?;
-    }
-    events::insert(conn, &run, &append.rows).await?;
-    locks::free(conn, &run, &append.head.project, &append.free).await?;
-    locks::take(conn, &run, &append.head.project, &append.take).await?;
-    if append.summary.phase == RunPhase::Ended {
-        clear_ended(conn, &run).await?;
-    }
-    Ok(())
-}
-
-async fn insert_run(conn: &mut SqliteConnection, run: &str, append: &Prepared) -> sqlx::Result<()> {
+async fn insert_run(conn: &mut SqliteConnection, append: &Prepared) -> sqlx::Result<()> {
     let head = &append.head;
     sqlx::query(
         "INSERT INTO orch_runs (run, project, task_id, task_type, description, request_key, \
          phase, end_status, counts, seq, created_at, updated_at) \
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
-    .bind(run)
+    .bind(append.name.clone())
     .bind(head.project.as_str())
     .bind(head.task_id.as_str())
     .bind(&head.task_type)
@@ -199,17 +173,25 @@ async fn insert_run(conn: &mut SqliteConnection, run: &str, append: &Prepared) -
     Ok(())
 }
 
-async fn update_run(conn: &mut SqliteConnection, run: &str, append: &Prepared) -> sqlx::Result<()> {
-    sqlx::query(
-        "UPDATE orch_runs SET phase = ?, end_status = ?, counts = ?, seq = ?, updated_at = ? \
-         WHERE run = ?",
+fn update(append: &mut Prepared) -> Update {
+    (
+        append.name.clone(),
+        append.summary.phase.as_str(),
+        append.summary.end.map(|end| end.as_str()),
+        std::mem::take(&mut append.counts),
+        append.last.0.cast_signed(),
+        append.updated_at,
     )
-    .bind(append.summary.phase.as_str())
-    .bind(append.summary.end.map(|end| end.as_str()))
-    .bind(&append.counts)
-    .bind(append.last.0.cast_signed())
-    .bind(append.updated_at)
-    .bind(run)
+}
+
+async fn update_runs(conn: &mut SqliteConnection, updates: Vec<Update>) -> sqlx::Result<()> {
+    let updates = serde_json::to_string(&updates).expect("texts and numbers have a JSON form");
+    sqlx::query(
+        "UPDATE orch_runs SET phase = u.value ->> 1, end_status = u.value ->> 2, \
+         counts = u.value ->> 3, seq = u.value ->> 4, updated_at = u.value ->> 5 \
+         FROM json_each(?) AS u WHERE orch_runs.run = u.value ->> 0",
+    )
+    .bind(updates)
     .execute(conn)
     .await?;
     Ok(())
@@ -217,12 +199,13 @@ async fn update_run(conn: &mut SqliteConnection, run: &str, append: &Prepared) -
 
 /// An ended run owns nothing and nobody owns it.
 async fn clear_ended(conn: &mut SqliteConnection, run: &str) -> sqlx::Result<()> {
-    for statement in [
-        "UPDATE orch_runs SET owner = NULL WHERE run = ?",
-        "DELETE FROM orch_locks WHERE run = ?",
-        "DELETE FROM orch_processes WHERE run = ?",
-    ] {
-        sqlx::query(statement).bind(run).execute(&mut *conn).await?;
-    }
+    sqlx::query(
+        "UPDATE orch_runs SET owner = NULL WHERE run = ?1; \
+         DELETE FROM orch_locks WHERE run = ?1; \
+         DELETE FROM orch_processes WHERE run = ?1",
+    )
+    .bind(run)
+    .execute(conn)
+    .await?;
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! The rows of events: written many at a time, read in pages.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
@@ -14,6 +13,7 @@ use crate::codec;
 
 /// An event as it is stored.
 pub(super) struct EventRow {
+    pub(super) run: Arc<str>,
     pub(super) seq: i64,
     /// Microseconds since 1970.
     pub(super) at: i64,
@@ -30,36 +30,27 @@ static STATEMENTS: LazyLock<[Arc<str>; SIZES.len()]> = LazyLock::new(|| SIZES.ma
 
 /// One statement that inserts up to `size` rows; parameters that were not bound are null, and such rows are left out.
 fn statement(size: usize) -> Arc<str> {
-    let rows = vec!["(?,?,?,?)"; size].join(",");
-    let mut sql = String::with_capacity(rows.len() + 200);
-    write!(
-        sql,
+    let rows = vec!["(?,?,?,?,?)"; size].join(",");
+    format!(
         "INSERT INTO orch_events (run, seq, version, at, body, blob) \
-         SELECT h.column1, r.column1, {VOCABULARY_VERSION}, r.column2, r.column3, r.column4 \
-         FROM (VALUES (?)) h, (VALUES {rows}) r WHERE r.column1 IS NOT NULL"
+         SELECT column1, column2, {VOCABULARY_VERSION}, column3, column4, column5 \
+         FROM (VALUES {rows}) WHERE column1 IS NOT NULL"
     )
-    .expect("a string takes all that is written");
-    sql.into()
+    .into()
 }
 
-/// Inserts `rows` of `run`.
-pub(super) async fn insert(
-    conn: &mut SqliteConnection,
-    run: &Arc<str>,
-    mut rows: &[EventRow],
-) -> sqlx::Result<()> {
-    while !rows.is_empty() {
+/// Inserts `rows`, of whatever runs.
+pub(super) async fn insert(conn: &mut SqliteConnection, rows: Vec<EventRow>) -> sqlx::Result<()> {
+    let mut rows = rows.into_iter();
+    while rows.len() > 0 {
         let fitting = SIZES.iter().position(|size| *size >= rows.len()).unwrap_or(SIZES.len() - 1);
-        let (now, later) = rows.split_at(rows.len().min(SIZES[fitting]));
         // The text is made of constants only.
-        let sql = AssertSqlSafe(STATEMENTS[fitting].clone());
-        let mut query = sqlx::query(sql).bind(run.clone());
-        for row in now {
+        let mut query = sqlx::query(AssertSqlSafe(STATEMENTS[fitting].clone()));
+        for row in rows.by_ref().take(SIZES[fitting]) {
             let blob = row.blob.map(|hash| hash.to_string());
-            query = query.bind(row.seq).bind(row.at).bind(row.body.clone()).bind(blob);
+            query = query.bind(row.run).bind(row.seq).bind(row.at).bind(row.body).bind(blob);
         }
         query.execute(&mut *conn).await?;
-        rows = later;
     }
     Ok(())
 }

@@ -14,9 +14,9 @@ use orch_core::{BlobRef, BoxError, Epoch, Journal, OwnerId, ProjectId, RequestKe
 use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
-use super::append::Prepared;
 use super::error::{Closed, OpenError, failed_to};
 use super::options::SqliteOptions;
+use super::prepared::Prepared;
 use super::request::{Acquire, Request, Slot, Write};
 use super::writer::Writer;
 use super::{blobs, events, open, owners, runs};

@@ -19,6 +19,7 @@ mod locks;
 mod open;
 mod options;
 mod owners;
+mod prepared;
 mod request;
 mod runs;
 mod writer;

@@ -5,9 +5,10 @@ use orch_core::{Epoch, OwnerId, RunId};
 use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
-use super::append::{self, Prepared};
+use super::append::Appends;
 use super::error::{Failure, failed_to};
 use super::owners;
+use super::prepared::Prepared;
 
 /// A message to the writer.
 pub(super) enum Request {
@@ -58,12 +59,23 @@ impl<T, E> Slot<T, E> {
 }
 
 impl Write {
-    /// Carries it out within the open transaction and keeps the outcome. A refusal is an outcome: it writes nothing.
+    /// Carries out an append within the open transaction and keeps the outcome; leaves other writes alone. A refusal is an
+    /// outcome: it writes nothing.
+    pub(super) async fn append(
+        &mut self,
+        conn: &mut SqliteConnection,
+        appends: &mut Appends,
+    ) -> sqlx::Result<()> {
+        if let Self::Append(append, slot) = self {
+            slot.outcome = Some(appends.admit(conn, append).await?);
+        }
+        Ok(())
+    }
+
+    /// Carries out what is no append within the open transaction and keeps the outcome.
     pub(super) async fn carry_out(&mut self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
         match self {
-            Self::Append(append, slot) => {
-                slot.outcome = Some(append::append(conn, append).await?);
-            }
+            Self::Append(..) => {}
             Self::Register(owner, slot) => {
                 slot.outcome = Some(Ok(owners::register(conn, owner).await?));
             }
@@ -78,6 +90,14 @@ impl Write {
             }
         }
         Ok(())
+    }
+
+    /// Returns the append that it is.
+    pub(super) fn as_append(&self) -> Option<&Prepared> {
+        match self {
+            Self::Append(append, _) => Some(append),
+            Self::Register(..) | Self::Acquire(..) | Self::Release(..) | Self::Note(..) => None,
+        }
     }
 
     /// Answers who asked.

@@ -13,8 +13,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
+use super::append::Appends;
 use super::blobs;
 use super::error::Failure;
+use super::prepared::Prepared;
 use super::request::{Request, Write};
 
 /// How many requests may wait before those who ask must.
@@ -138,19 +140,20 @@ impl Writer {
     }
 }
 
-/// Carries out `writes` in one transaction. The caller drops the connection on an error.
+/// Carries out `writes` in one transaction: first the appends, then the rest, each in their order; all were asked for at
+/// the same time. The caller drops the connection on an error.
 async fn transact(conn: &mut SqliteConnection, writes: &mut [Write]) -> sqlx::Result<()> {
-    let blobs = || {
-        writes.iter().flat_map(|write| match write {
-            Write::Append(append, _) => append.blobs(),
-            Write::Register(..) | Write::Acquire(..) | Write::Release(..) | Write::Note(..) => &[],
-        })
-    };
+    let appends = || writes.iter().filter_map(Write::as_append);
+    let blobs = || appends().flat_map(|append| &append.blobs);
     // Few bytes go with their events: one wait for the disk instead of two.
     if blobs().map(|blob| blob.bytes.len()).sum::<usize>() > blobs::PIECE {
         blobs::write_ahead(conn, blobs()).await?;
     }
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
+    let mut appends = Appends::begin(conn, appends().map(Prepared::run)).await?;
+    for write in writes.iter_mut() {
+        write.append(conn, &mut appends).await?;
+    }
+    appends.flush(conn).await?;
     for write in writes {
         write.carry_out(conn).await?;
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use orch_core::journal::{AppendError, Blob, JournalError};
-use orch_core::testing::{SampleRun, sample_plan, time};
+use orch_core::testing::{SampleRun, sample_plan, time, within_a_minute};
 use orch_core::{Event, Journal, Seq};
 use orch_memory::SqliteJournal;
 
@@ -86,7 +86,7 @@ async fn a_failed_transaction_fails_all_in_it_and_the_next_one_works() {
         journal.append(run.step(0, 1)).await.unwrap();
     }
     // While the connection was gone, somebody may have written: better one look too many.
-    journal.foreign_change().await.unwrap();
+    within_a_minute("foreign_change", journal.foreign_change()).await.unwrap();
 }
 
 #[tokio::test]
@@ -218,9 +218,9 @@ async fn own_commits_wake_nobody() {
     // Long enough for several looks.
     let quiet = tokio::time::timeout(Duration::from_millis(200), mine.foreign_change()).await;
     assert!(quiet.is_err(), "an own commit counted as foreign");
-    other.foreign_change().await.unwrap();
+    within_a_minute("foreign_change", other.foreign_change()).await.unwrap();
     other.append(run.step(10, 1)).await.unwrap();
-    mine.foreign_change().await.unwrap();
+    within_a_minute("foreign_change", mine.foreign_change()).await.unwrap();
 }
 
 #[tokio::test]
