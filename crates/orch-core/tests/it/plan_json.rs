@@ -1,6 +1,8 @@
 //! The JSON form of plans: `dependency_graph` is derived, and must agree when it is given.
 
-use orch_core::{DecompositionPlan, PlanSource, Subtask};
+use std::num::NonZeroUsize;
+
+use orch_core::{ComplexTask, DecompositionPlan, DecompositionRequest, PlanSource, Subtask};
 use serde_json::{Value, json};
 
 fn read(graph: Value) -> Result<DecompositionPlan, String> {
@@ -66,4 +68,13 @@ fn a_plan_may_be_short() {
         (plan.source, plan.confidence, plan.parallelism_factor),
         (PlanSource::Explicit, 1.0, 1.0)
     );
+}
+
+#[test]
+fn a_request_may_carry_a_given_plan() {
+    let task = ComplexTask::new("t", "", "");
+    let plan = DecompositionPlan::new([Subtask::new("a", "A", "")]);
+    let request = DecompositionRequest::new(&task, &[], NonZeroUsize::MIN);
+    assert!(request.given.is_none());
+    assert_eq!(request.with_given(Some(&plan)).given, Some(&plan));
 }

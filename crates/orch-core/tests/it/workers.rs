@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use orch_core::{AttemptInfo, Fence, RunId, Token, Worker};
+use orch_core::journal::{AttemptProcess, ProcessId};
+use orch_core::{AttemptInfo, BoxError, Fence, Reaper, RunId, Token, Worker};
 use orch_core::{
     Cause, Constraints, FailureType, Fit, RouteError, Router, RoutingContext, RoutingDecision,
     Standing, Subtask, Tallies, WorkerCapability, WorkerContext, WorkerError, WorkerKind,
@@ -261,4 +262,19 @@ fn every_cause_has_its_type_and_says_whether_to_retry() {
             "policy error retry",
         ]
     );
+}
+
+/// Kills nothing and knows nothing.
+struct Idle;
+
+#[async_trait::async_trait]
+impl Reaper for Idle {
+    async fn reap(&self, _: RunId, _: &[Fence], _: &[AttemptProcess]) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_process_is_not_gone_unless_somebody_knows() {
+    assert!(!Idle.is_gone(&ProcessId::new(1, 0, "")));
 }
