@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use orch_core::{AttemptInfo, DecompositionPlan, Fence, RunId};
+use orch_core::{AttemptInfo, DecompositionPlan, Fence, PlanLimits, RunId};
 
 use super::Driver;
 use super::io::{AggregateRun, AttemptEnd, Left, Output, ResultBlobs, StartAttempt};
@@ -126,9 +126,12 @@ impl Driver {
     pub(super) fn planned(&mut self, run: RunId, plan: Result<DecompositionPlan, Vec<String>>) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.planning = false;
-        let task = entry.state.as_ref().map(|state| state.task().id.clone());
+        let Some(state) = &entry.state else { return };
+        let task = state.task().clone();
+        let limits = PlanLimits::from(&**state.settings());
         let plan = plan.and_then(|plan| {
-            let issues = plan.validate(self.pool.workers());
+            let issues =
+                plan.validate_within(self.pool.workers(), limits, task.constraints.as_ref());
             if issues.is_empty() {
                 Ok(plan)
             } else {
@@ -138,10 +141,8 @@ impl Driver {
         let plan = plan.map(|plan| {
             let mut plan = plan.expand_replicas();
             for subtask in &mut plan.subtasks {
-                if let Some(task) = &task
-                    && subtask.parent_task_id != *task
-                {
-                    Arc::make_mut(subtask).parent_task_id = task.clone();
+                if subtask.parent_task_id != task.id {
+                    Arc::make_mut(subtask).parent_task_id = task.id.clone();
                 }
             }
             Arc::new(plan)

@@ -105,7 +105,7 @@ pub(super) fn end(state: &State, outcome: Outcome) -> Result<Decided, Refusal> {
                 blob: blob.as_ref().map(|b| b.name),
                 conflicts: conflicts_resolved,
                 confidence,
-                errors: Vec::new(),
+                errors: state.why_early(),
             };
             Ok(Decided {
                 events: vec![event],
@@ -118,7 +118,8 @@ pub(super) fn end(state: &State, outcome: Outcome) -> Result<Decided, Refusal> {
                 EndStatus::Cancelled => EndStatus::Cancelled,
                 EndStatus::Completed | EndStatus::Partial | EndStatus::Failed => EndStatus::Failed,
             };
-            Ok(Decided::events(vec![ended(status, Value::Null, vec![error])]))
+            let errors = [error].into_iter().chain(state.why_early()).collect();
+            Ok(Decided::events(vec![ended(status, Value::Null, errors)]))
         }
     }
 }
@@ -138,6 +139,16 @@ impl State {
             EndStatus::Partial
         } else {
             EndStatus::Failed
+        }
+    }
+
+    /// Returns why the run ends before its time, in a sentence.
+    fn why_early(&self) -> Vec<String> {
+        match &self.stage {
+            Stage::Cancelling { detail, .. } if !detail.is_empty() => vec![detail.clone()],
+            Stage::Planning | Stage::Active | Stage::Cancelling { .. } | Stage::Ended(_) => {
+                Vec::new()
+            }
         }
     }
 

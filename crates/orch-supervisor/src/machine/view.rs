@@ -9,7 +9,7 @@ use orch_core::{
     SubtaskIndex, SubtaskStatus, Usage, WorkerName, WorkerResult, WorkerStatus,
 };
 
-use super::state::{AttemptKind, Node, Stage, State, SubtaskState, millis_between};
+use super::state::{AttemptKind, Node, State, SubtaskState, millis_between};
 
 impl State {
     /// Returns what lists show of the run.
@@ -224,11 +224,6 @@ impl State {
         let mut errors: Vec<String> = Vec::new();
         if let Some(end) = self.end() {
             errors.extend(end.errors.iter().cloned());
-        }
-        if let Stage::Cancelling { detail, .. } = &self.stage
-            && !detail.is_empty()
-        {
-            errors.push(detail.clone());
         }
         let failed = |node: &Node| match &node.state {
             SubtaskState::Failed { .. } | SubtaskState::Skipped { .. } => {

@@ -47,9 +47,11 @@ impl Ticker {
     }
 
     /// Reads the clock: the start plus the time that has passed since. A jump of the wall clock makes a new start.
+    ///
+    /// Times are whole microseconds, as journals store them: a replay sees the same times as the live state.
     pub(crate) fn read(&mut self) -> Reading {
         let passed = monotonic().duration_since(self.origin);
-        let now = self.start.checked_add(passed).unwrap_or(Timestamp::MAX);
+        let now = whole_micros(self.start.checked_add(passed).unwrap_or(Timestamp::MAX));
         if self.clock != Clock::System {
             return Reading { now, jumped: false };
         }
@@ -59,7 +61,7 @@ impl Ticker {
             return Reading { now, jumped: false };
         }
         (self.origin, self.start) = (monotonic(), seen);
-        Reading { now: seen, jumped: true }
+        Reading { now: whole_micros(seen), jumped: true }
     }
 
     /// Returns when tokio's clock will show `at`.
@@ -69,6 +71,10 @@ impl Ticker {
         // A timer far beyond any run's life is as good as none.
         self.origin + wait.min(Duration::from_secs(86_400 * 365))
     }
+}
+
+fn whole_micros(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
 /// Returns tokio's clock; used to measure how long attempts take.

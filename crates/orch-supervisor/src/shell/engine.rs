@@ -59,6 +59,8 @@ pub(crate) struct Engine {
     completing: std::collections::BTreeSet<RunId>,
     statuses: Vec<(RunId, Caller<Option<orch_core::RunStatus>>)>,
     shutdown: Option<(Duration, Vec<Caller<()>>)>,
+    /// Whether the last handle was dropped.
+    deserted: bool,
     next_heartbeat: Option<Instant>,
 }
 
@@ -87,6 +89,7 @@ impl Engine {
             completing: std::collections::BTreeSet::new(),
             statuses: Vec::new(),
             shutdown: None,
+            deserted: false,
             next_heartbeat: None,
         }
     }
@@ -132,7 +135,7 @@ impl Engine {
         tokio::select! {
             _ = self.events.recv_many(&mut self.ready, BATCH) => {}
             Some(done) = self.operations.next() => self.done(done),
-            call = self.calls.recv() => match call {
+            call = self.calls.recv(), if !self.deserted => match call {
                 Some(call) => batch.push(call),
                 None => self.last_handle_dropped(),
             },
@@ -175,9 +178,7 @@ impl Engine {
             self.ready.push(Input::Shutdown { reason: "the supervisor was dropped".to_owned() });
         }
         // A closed channel is always ready: there is nobody left to listen to.
-        self.calls.close();
-        let (_, never) = mpsc::channel(1);
-        self.calls = never;
+        self.deserted = true;
     }
 
     /// Feeds the driver, carries out what it wants, and goes on as long as that had answers at once.

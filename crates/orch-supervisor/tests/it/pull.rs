@@ -1,0 +1,155 @@
+//! Pull workers: offers, claims, leases, reports.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orch_core::{
+    Cause, EndStatus, Failure, SubtaskPhase, Worker, WorkerCapability, WorkerContext, WorkerError,
+    WorkerKind, WorkerName, WorkerResult,
+};
+use orch_supervisor::{Refusal, ReportAnswer, SubtaskReport, Supervisor, SupervisorError};
+use serde_json::json;
+
+use crate::support::{plan, settings, submit, virtual_time};
+
+struct Agent(WorkerName, Vec<WorkerCapability>);
+
+#[async_trait]
+impl Worker for Agent {
+    fn name(&self) -> &WorkerName {
+        &self.0
+    }
+    fn capabilities(&self) -> &[WorkerCapability] {
+        &self.1
+    }
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::Pull
+    }
+    async fn execute(&self, _: WorkerContext) -> Result<WorkerResult, WorkerError> {
+        Err(WorkerError::new(Cause::Unavailable, "a pull worker is never called"))
+    }
+}
+
+fn agent() -> Agent {
+    Agent("agent".into(), vec![WorkerCapability::new("work", ["work"])])
+}
+
+fn result(output: &str) -> WorkerResult {
+    WorkerResult::success("", "agent", json!(output))
+}
+
+async fn supervisor() -> Supervisor {
+    virtual_time()
+        .settings(settings().with_lease_ms(10_000_u64).with_offer_timeout_ms(60_000_u64))
+        .worker(agent())
+        .build()
+}
+
+/// Lets the engine offer what it has.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn claim_report_and_the_next_one() {
+    let supervisor = supervisor().await;
+    let run = submit(&supervisor, plan("a -> b")).await;
+    settle().await;
+    assert_eq!(supervisor.status(run).await.unwrap().subtasks[0].status, SubtaskPhase::Offered);
+    let claimed =
+        supervisor.claim(run, "agent", None, 1, Some("k1".into())).await.unwrap().unwrap();
+    let again = supervisor.claim(run, "agent", None, 1, Some("k1".into())).await.unwrap().unwrap();
+    assert_eq!(claimed, again, "the same request, the same lease");
+    let more = supervisor.claim(run, "agent", None, 1, None).await;
+    assert!(
+        matches!(more, Err(SupervisorError::Refused(Refusal::NoSlot { held: 1, slots: 1, .. }))),
+        "{more:?}"
+    );
+    let report = || SubtaskReport::new("a", result("done")).attempt(claimed.fence, claimed.token);
+    assert_eq!(supervisor.report(run, report()).await.unwrap(), ReportAnswer::Accepted);
+    let first = Box::new(ReportAnswer::Accepted);
+    assert_eq!(supervisor.report(run, report()).await.unwrap(), ReportAnswer::Duplicate { first });
+    let other =
+        SubtaskReport::new("a", result("something else")).attempt(claimed.fence, claimed.token);
+    assert!(matches!(supervisor.report(run, other).await.unwrap(), ReportAnswer::Rejected { .. }));
+    settle().await;
+    let answer = supervisor.report(run, SubtaskReport::new("b", result("b"))).await.unwrap();
+    assert_eq!(answer, ReportAnswer::Accepted, "an offer may be reported on without a claim");
+    let result = supervisor.wait(run).await.unwrap();
+    assert_eq!(result.aggregated_output, json!(["done", "b"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_report_counts_until_somebody_else_has_claimed() {
+    let supervisor = supervisor().await;
+    let run = submit(&supervisor, plan("a; b")).await;
+    settle().await;
+    let slow = supervisor.claim(run, "agent", Some("a".into()), 4, None).await.unwrap().unwrap();
+    let lost = supervisor.claim(run, "agent", Some("b".into()), 4, None).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let taken = supervisor.claim(run, "agent", Some("b".into()), 4, None).await.unwrap().unwrap();
+    assert!(taken.fence > lost.fence);
+    let late = SubtaskReport::new("a", result("late")).attempt(slow.fence, slow.token);
+    assert_eq!(supervisor.report(run, late).await.unwrap(), ReportAnswer::Accepted);
+    let too_late = SubtaskReport::new("b", result("too late")).attempt(lost.fence, lost.token);
+    assert_eq!(supervisor.report(run, too_late).await.unwrap(), ReportAnswer::Stale);
+    let fresh = SubtaskReport::new("b", result("fresh")).attempt(taken.fence, taken.token);
+    assert_eq!(supervisor.report(run, fresh).await.unwrap(), ReportAnswer::Accepted);
+    assert_eq!(supervisor.wait(run).await.unwrap().aggregated_output, json!(["late", "fresh"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn heartbeats_keep_a_lease_alive() {
+    let supervisor = supervisor().await;
+    let run = submit(&supervisor, plan("a")).await;
+    settle().await;
+    let claimed = supervisor.claim(run, "agent", None, 1, None).await.unwrap().unwrap();
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let until = supervisor.heartbeat(run, claimed.fence, claimed.token).await.unwrap();
+        assert!(until > claimed.lease_until);
+    }
+    let stolen = supervisor.claim(run, "agent", Some("a".into()), 4, None).await;
+    assert!(
+        matches!(stolen, Err(SupervisorError::Refused(Refusal::NotReady { .. }))),
+        "{stolen:?}"
+    );
+    let forged = supervisor.heartbeat(run, claimed.fence, orch_core::Token(7)).await;
+    assert!(matches!(forged, Err(SupervisorError::Refused(Refusal::NotOpen { .. }))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offer_that_nobody_takes_fails_so_that_the_run_ends() {
+    let supervisor = supervisor().await;
+    let run = submit(&supervisor, plan("a")).await;
+    let result = supervisor.wait(run).await.unwrap();
+    assert_eq!(result.status, EndStatus::Failed);
+    assert!(result.errors[0].contains("did not take it"), "{:?}", result.errors);
+    assert_eq!(result.total_duration_ms, 60_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reports_of_failures_and_of_nonsense() {
+    let supervisor = supervisor().await;
+    let run = submit(&supervisor, plan("alpha; beta")).await;
+    settle().await;
+    let unknown = supervisor.report(run, SubtaskReport::new("alhpa", result("x"))).await;
+    assert!(
+        matches!(&unknown, Err(SupervisorError::Refused(Refusal::NoSubtask { nearest: Some(n), .. })) if n == "alpha"),
+        "{unknown:?}"
+    );
+    let forged =
+        SubtaskReport::new("alpha", result("x")).attempt(orch_core::Fence(1), orch_core::Token(1));
+    assert_eq!(supervisor.report(run, forged).await.unwrap(), ReportAnswer::Stale);
+    let failure = Failure::new(Cause::InvalidInput, "cannot read it");
+    let failed = SubtaskReport::new("alpha", WorkerResult::failure("", "agent", "cannot read it"))
+        .failure(failure);
+    assert_eq!(supervisor.report(run, failed).await.unwrap(), ReportAnswer::Accepted);
+    assert_eq!(
+        supervisor.report(run, SubtaskReport::new("beta", result("b"))).await.unwrap(),
+        ReportAnswer::Accepted
+    );
+    let result = supervisor.wait(run).await.unwrap();
+    assert_eq!(result.aggregated_output, json!(["b"]).as_array().map(|_| json!(["b"])).unwrap());
+    assert!(result.errors[0].contains("cannot read it"));
+}
