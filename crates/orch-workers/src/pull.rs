@@ -74,4 +74,18 @@ mod tests {
         assert_eq!(worker.kind(), WorkerKind::Pull);
         assert_eq!(worker.max_concurrency().get(), 3);
     }
+    #[tokio::test]
+    async fn a_pull_worker_is_never_called() {
+        let subtask = orch_core::Subtask::new("a", "Do it", "review");
+        let run = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let (fence, token) = (orch_core::Fence(1), orch_core::Token(1));
+        let attempt = orch_core::AttemptInfo::new(run, fence, token, &subtask.id, 1_000);
+        let worker = PullWorker::new("ann", Vec::new());
+        let error = worker.execute(WorkerContext::new(subtask, attempt)).await.unwrap_err();
+        assert_eq!(error.cause, Cause::Unavailable);
+        assert_eq!(
+            error.message,
+            "worker `ann` claims its work itself and is never called by the engine"
+        );
+    }
 }

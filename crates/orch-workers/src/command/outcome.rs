@@ -220,3 +220,22 @@ fn add_evidence(result: &mut WorkerResult, ours: JsonMap) -> Result<(), String> 
     result.metadata.insert("evidence".into(), json!(all));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_could_not_be_ended_is_evidence_of_success_and_failure() {
+        let result = WorkerResult::success("a", "w", Value::Null);
+        let mut outcome = Ok(result);
+        note_left_behind(&mut outcome, "process 7".into());
+        let evidence = outcome.unwrap().evidence().unwrap().unwrap();
+        assert_eq!(Value::Object(evidence), json!({"left_behind": "process 7"}));
+
+        let mut outcome = Err(WorkerError::new(Cause::Timeout, "late"));
+        note_left_behind(&mut outcome, "process 7".into());
+        let evidence = outcome.unwrap_err().evidence;
+        assert_eq!(Value::Object(evidence), json!({"left_behind": "process 7"}));
+    }
+}

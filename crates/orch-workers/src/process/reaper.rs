@@ -122,6 +122,10 @@ impl Reaper for LeftoverReaper {
 /// Whom to end.
 struct Wanted {
     /// Names of attempts, as processes carry them.
+    #[cfg_attr(
+        not(target_os = "linux"),
+        expect(dead_code, reason = "only Linux shows the environments of processes")
+    )]
     names: Vec<String>,
     noted: Vec<ProcessId>,
 }
@@ -191,9 +195,8 @@ mod look {
 impl Wanted {
     /// Kills nobody: returns when all noted processes are gone.
     fn kill(&self) -> Result<Vec<u32>, ReapError> {
-        // Without a list of environments the names help nobody here.
-        let Self { names: _, noted } = self;
-        let pids: Vec<u32> = noted.iter().filter(|n| super::is_alive(n)).map(|n| n.pid).collect();
+        let alive = self.noted.iter().filter(|n| super::is_alive(n));
+        let pids: Vec<u32> = alive.map(|n| n.pid).collect();
         if pids.is_empty() { Ok(pids) } else { Err(ReapError::Unproven { pids }) }
     }
 }

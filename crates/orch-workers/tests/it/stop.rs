@@ -26,6 +26,7 @@ async fn an_attempt_that_was_stopped_before_does_not_begin() {
     context.stop.stop();
     let error = worker(shell_with(": > $1", &[&name])).execute(context).await.unwrap_err();
     assert_eq!(error.cause, Cause::Cancelled);
+    assert_eq!(error.message, "asked to stop before it began");
     assert!(!file.exists());
 }
 
