@@ -1,6 +1,7 @@
 //! Ends that are not the program's own: stop, timeout, drop; and who may survive them.
 
 use std::path::Path;
+#[cfg(target_os = "linux")]
 use std::time::Duration;
 
 use orch_core::{Cause, Worker};
