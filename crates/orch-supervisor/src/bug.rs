@@ -1,5 +1,10 @@
 //! Deliberately broken variants, to see that the laws catch them. Without the feature `sim` none can be switched on.
 
+#![cfg_attr(
+    not(any(test, feature = "sim")),
+    allow(unreachable_pub, reason = "public with the feature `sim` only")
+)]
+
 /// A way in which the engine can be broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bug {
@@ -21,6 +26,7 @@ pub enum Bug {
     AdoptedWithoutBeingDead,
 }
 
+#[cfg(any(test, feature = "sim"))]
 impl Bug {
     /// All of them.
     pub const ALL: [Self; 8] = [

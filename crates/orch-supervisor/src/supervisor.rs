@@ -279,10 +279,7 @@ impl Supervisor {
     /// When there is no such run or the journal fails.
     pub async fn cancel(&self, run: RunId) -> Result<bool, SupervisorError> {
         let command = Command::Cancel { reason: CancelReason::Requested, detail: String::new() };
-        let cancelling = match self.command(run, command).await? {
-            Answer::Cancelling(cancelling) => cancelling,
-            _ => false,
-        };
+        let cancelling = self.command(run, command).await? == Answer::Cancelling(true);
         if cancelling {
             match self.resume(run).await {
                 Ok(())
@@ -329,10 +326,8 @@ impl Supervisor {
     ) -> Result<Option<Claimed>, SupervisorError> {
         let token = Token(run_entropy() as u64);
         let claim = Claim { worker: worker.into(), subtask, slots, token, request_key };
-        match self.command(run, Command::Claim(claim)).await? {
-            Answer::Claim(claimed) => Ok(claimed),
-            _ => Ok(None),
-        }
+        let answer = self.command(run, Command::Claim(claim)).await?;
+        if let Answer::Claim(claimed) = answer { Ok(claimed) } else { Ok(None) }
     }
 
     /// Says that a claimed attempt is still being worked on; returns when its lease now ends.
@@ -345,9 +340,11 @@ impl Supervisor {
         fence: Fence,
         token: Token,
     ) -> Result<jiff::Timestamp, SupervisorError> {
-        match self.command(run, Command::Heartbeat { fence, token }).await? {
-            Answer::Lease(until) => Ok(until),
-            _ => Err(Refusal::NotOpen { fence }.into()),
+        let answer = self.command(run, Command::Heartbeat { fence, token }).await?;
+        if let Answer::Lease(until) = answer {
+            Ok(until)
+        } else {
+            Err(Refusal::NotOpen { fence }.into())
         }
     }
 
@@ -378,10 +375,8 @@ impl Supervisor {
             usage,
             request_key: report.request_key,
         };
-        match self.command(run, Command::Report(report)).await? {
-            Answer::Report(answer) => Ok(answer),
-            _ => Ok(ReportAnswer::Received),
-        }
+        let answer = self.command(run, Command::Report(report)).await?;
+        if let Answer::Report(answer) = answer { Ok(answer) } else { Ok(ReportAnswer::Received) }
     }
 
     /// Adds a worker; runs that wait for one like it go on at once. One of the same name is replaced.

@@ -10,7 +10,7 @@ use super::Driver;
 use super::io::{AggregateRun, AttemptEnd, Left, Output, ResultBlobs, StartAttempt};
 use super::run::Work;
 use crate::bug::{self, Bug};
-use crate::machine::{State, SubtaskState};
+use crate::machine::State;
 
 impl Driver {
     /// The append in flight is durable.
@@ -294,9 +294,8 @@ pub(crate) fn finish(
     slots: &std::collections::BTreeMap<orch_core::WorkerName, u32>,
 ) -> (orch_core::OrchestrationResult, ResultBlobs) {
     let result = state.result(slots);
-    let by_id = |id: &orch_core::SubtaskId| match &state.node(state.index_of(id)?).state {
-        SubtaskState::Done { result, .. } => result.blob,
-        _other => None,
+    let by_id = |id: &orch_core::SubtaskId| {
+        state.node(state.index_of(id)?).state.accepted().and_then(|stored| stored.blob)
     };
     let large = result
         .subtask_results

@@ -15,6 +15,10 @@ use crate::machine::{Answer, Command, Outcome, Refusal};
 pub type ReplyId = u64;
 
 /// Something that reached the driver.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "inputs are moved once or twice, and most are commands"
+)]
 pub enum Input {
     /// A new run.
     Submit(Box<Submission>),

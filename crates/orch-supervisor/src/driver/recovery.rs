@@ -65,7 +65,7 @@ impl Driver {
                 Refusal::Owned { owner: format!("{} (process {})", owner.name, owner.process.pid) }
             }
             AcquireError::NotFound(run) => Refusal::NoRun { run },
-            _ => Refusal::Retry,
+            AcquireError::Unregistered(_) | AcquireError::Journal(_) | _ => Refusal::Retry,
         };
         match entry.resuming.take() {
             Some(reply) => {
@@ -131,7 +131,7 @@ impl Driver {
                 requeue(entry, turn.decided);
             }
             AppendError::Conflict { .. } => requeue(entry, turn.decided),
-            _ => {
+            AppendError::Store { .. } | _ => {
                 // Nobody knows whether it was written: callers may ask again; the engine's own work is decided anew.
                 let (callers, own): (Vec<_>, Vec<_>) = turn
                     .decided
@@ -210,9 +210,8 @@ impl Driver {
                 state.forget_timers();
             }
         }
-        let taken_over = events.iter().rev().find_map(|recorded| match recorded.event {
-            Event::RunResumed { epoch } => Some(epoch),
-            _ => None,
+        let taken_over = events.iter().rev().find_map(|recorded| {
+            if let Event::RunResumed { epoch } = recorded.event { Some(epoch) } else { None }
         });
         if taken_over > entry.epoch && entry.is_owned() {
             self.lose_ownership(run);

@@ -52,6 +52,10 @@ pub(super) struct Queued {
 }
 
 /// What is to be decided.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "work is queued and taken out once, and most is commands or boxed"
+)]
 #[derive(Clone)]
 pub(super) enum Work {
     Submit(Box<Submission>),

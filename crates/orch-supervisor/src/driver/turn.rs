@@ -15,9 +15,7 @@ use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::policies::ask;
 use super::run::{Queued, Turn, Work};
 use crate::bug::{self, Bug};
-use crate::machine::{
-    Command, Decided, Refusal, Report, Slot, State, SubtaskState, after, decide, submit,
-};
+use crate::machine::{Command, Decided, Refusal, Report, Slot, State, after, decide, submit};
 
 /// The most commands that one turn decides: the append stays of bounded size.
 const MAX_COMMANDS: usize = 4_096;
@@ -97,12 +95,9 @@ impl Driver {
             Work::Planned(Ok(plan)) => {
                 let adopted =
                     Command::AdoptPlan { plan, base_seq: staged.base, retire: Vec::new() };
-                return self.try_execute(run, adopted, staged).or_else(|refusal| match refusal {
-                    Refusal::Plan(reason) => {
-                        self.try_execute(run, Command::FailPlan { errors: vec![reason] }, staged)
-                    }
-                    other => Err(other),
-                });
+                let answer = self.try_execute(run, adopted, staged);
+                let Err(Refusal::Plan(reason)) = answer else { return answer };
+                Command::FailPlan { errors: vec![reason] }
             }
             Work::Planned(Err(errors)) => Command::FailPlan { errors },
             Work::End(outcome) => Command::End { outcome },
@@ -295,13 +290,11 @@ impl Driver {
         let failures: Vec<FailureEvent> = state
             .nodes()
             .iter()
-            .filter_map(|node| match &node.state {
-                SubtaskState::Failed { failure, .. } => {
-                    let worker = node.trouble.as_ref().and_then(|t| t.tried.last().cloned());
-                    let worker = worker.unwrap_or_else(|| orch_core::WorkerName::new(""));
-                    Some(FailureEvent::new(node.spec.id.clone(), worker, failure, now))
-                }
-                _other => None,
+            .filter_map(|node| {
+                let failure = node.state.failure()?;
+                let worker = node.trouble.as_ref().and_then(|t| t.tried.last().cloned());
+                let worker = worker.unwrap_or_else(|| orch_core::WorkerName::new(""));
+                Some(FailureEvent::new(node.spec.id.clone(), worker, failure, now))
             })
             .collect();
         let handler = &self.policies.failure_handler;

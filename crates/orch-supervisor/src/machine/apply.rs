@@ -368,10 +368,8 @@ impl State {
             }
             None => self.open_slot(fence, attempt),
         }
-        let attempts = match &self.nodes[subtask.get()].state {
-            SubtaskState::Running { attempts } => attempts.iter().copied().chain([fence]).collect(),
-            _other => vec![fence],
-        };
+        let attempts =
+            self.nodes[subtask.get()].state.running().iter().copied().chain([fence]).collect();
         self.set(subtask, SubtaskState::Running { attempts });
     }
 
@@ -509,10 +507,10 @@ impl State {
     }
 
     fn worker_of(&self, index: SubtaskIndex, fence: Fence) -> Option<WorkerName> {
-        match &self.node(index).state {
-            SubtaskState::Checking { result, .. } => Some(result.result.worker_name.clone()),
-            _ => self.attempt(fence).map(|a| a.worker.clone()),
+        if let SubtaskState::Checking { result, .. } = &self.node(index).state {
+            return Some(result.result.worker_name.clone());
         }
+        self.attempt(fence).map(|a| a.worker.clone())
     }
 
     fn schedule(&mut self, index: SubtaskIndex, until: Timestamp, worker: Option<&WorkerName>) {

@@ -41,11 +41,10 @@ pub(super) fn decide(state: &State, claim: Claim, now: Timestamp) -> Result<Deci
         }
         Err(why) => return Err(Refusal::Blocked { subtask: id(), why }),
     };
-    let (fence, token) = match &state.node(subtask).state {
-        SubtaskState::Offered { fence } => {
-            (*fence, state.attempt(*fence).map_or(claim.token, |a| a.token))
-        }
-        _ => (state.next_fence(), claim.token),
+    let (fence, token) = if let SubtaskState::Offered { fence } = &state.node(subtask).state {
+        (*fence, state.attempt(*fence).map_or(claim.token, |a| a.token))
+    } else {
+        (state.next_fence(), claim.token)
     };
     let lease_until = after(now, state.settings.lease_ms);
     let mut events: Vec<Event> = freed
@@ -110,10 +109,7 @@ fn pick(state: &State, claim: &Claim, now: Timestamp) -> Result<Option<SubtaskIn
 }
 
 fn lapsed(state: &State, subtask: SubtaskIndex) -> Vec<Fence> {
-    match &state.node(subtask).state {
-        SubtaskState::Running { attempts } => attempts.clone(),
-        _ => Vec::new(),
-    }
+    state.node(subtask).state.running().to_vec()
 }
 
 /// Extends a lease; written down only when less than half of it is left.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    BlobRef, CancelReason, ComplexTask, Constraints, Counts, DecompositionPlan, Digest, EndStatus,
-    Failure, Fence, LockName, RequestKey, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask,
+    BlobRef, CancelReason, ComplexTask, Counts, DecompositionPlan, Digest, EndStatus, Failure,
+    Fence, LockName, RequestKey, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask,
     SubtaskId, SubtaskIndex, SubtaskPhase, Tallies, Token, WorkerName,
 };
 use serde_json::Value;
@@ -201,6 +201,21 @@ pub enum SubtaskState {
 }
 
 impl SubtaskState {
+    /// Returns the accepted result.
+    pub fn accepted(&self) -> Option<&Arc<StoredResult>> {
+        if let Self::Done { result, .. } = self { Some(result) } else { None }
+    }
+
+    /// Returns the failure of a subtask that has failed for good.
+    pub fn failure(&self) -> Option<&Failure> {
+        if let Self::Failed { failure, .. } = self { Some(failure) } else { None }
+    }
+
+    /// Returns the open attempts of a running subtask.
+    pub fn running(&self) -> &[Fence] {
+        if let Self::Running { attempts } = self { attempts } else { &[] }
+    }
+
     /// Returns the word for it.
     pub fn phase(&self) -> SubtaskPhase {
         match self {
@@ -271,7 +286,7 @@ pub struct Closed {
 
 /// Why the engine must look at a run at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Timer {
+pub(super) enum Timer {
     /// An attempt times out, or its lease or offer ends.
     Attempt(Fence),
     /// A pause before a retry ends.
@@ -597,10 +612,6 @@ impl State {
     pub(super) fn key(&self, index: SubtaskIndex) -> Key {
         let node = self.node(index);
         Key::new(node.spec.priority, node.rank, index)
-    }
-
-    pub(super) fn task_constraints(&self) -> Option<&Constraints> {
-        self.task.constraints.as_ref()
     }
 
     pub(super) fn next_fence(&self) -> Fence {

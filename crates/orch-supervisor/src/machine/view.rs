@@ -139,12 +139,12 @@ impl State {
 
     /// Returns the accepted results, in plan order.
     pub fn results(&self) -> Vec<Arc<StoredResult>> {
-        self.nodes.iter().filter_map(accepted).cloned().collect()
+        self.nodes.iter().filter_map(|node| node.state.accepted()).cloned().collect()
     }
 
     /// Returns the subtasks that are over without an accepted result, in plan order.
     pub fn without_result(&self) -> Vec<SubtaskId> {
-        let over = |node: &&Node| node.state.phase().is_final() && accepted(node).is_none();
+        let over = |node: &&Node| node.state.phase().is_final() && node.state.accepted().is_none();
         self.nodes.iter().filter(over).map(|node| node.spec.id.clone()).collect()
     }
 
@@ -153,7 +153,7 @@ impl State {
         let mut on: Vec<SubtaskIndex> =
             self.node(index).dependencies.iter().map(|(on, _)| *on).collect();
         on.sort();
-        on.into_iter().filter_map(|i| accepted(self.node(i))).cloned().collect()
+        on.into_iter().filter_map(|i| self.node(i).state.accepted()).cloned().collect()
     }
 
     /// Returns the dependencies of `index` that failed and may.
@@ -163,7 +163,7 @@ impl State {
         on.sort();
         on.into_iter()
             .map(|i| self.node(i))
-            .filter(|node| accepted(node).is_none())
+            .filter(|node| node.state.accepted().is_none())
             .map(|node| {
                 Absence::new(
                     node.spec.id.clone(),
@@ -195,7 +195,7 @@ impl State {
     }
 
     fn result_of(&self, node: &Node) -> Option<WorkerResult> {
-        if let Some(stored) = accepted(node) {
+        if let Some(stored) = node.state.accepted() {
             return Some((*stored.result).clone());
         }
         let trouble = node.trouble.as_ref();
@@ -225,39 +225,14 @@ impl State {
         if let Some(end) = self.end() {
             errors.extend(end.errors.iter().cloned());
         }
-        let failed = |node: &Node| match &node.state {
-            SubtaskState::Failed { .. } | SubtaskState::Skipped { .. } => {
-                self.reason(node).map(|reason| format!("subtask `{}`: {reason}", node.spec.id))
-            }
-            SubtaskState::Waiting { .. }
-            | SubtaskState::Ready
-            | SubtaskState::Offered { .. }
-            | SubtaskState::Running { .. }
-            | SubtaskState::Checking { .. }
-            | SubtaskState::Undecided
-            | SubtaskState::Backoff { .. }
-            | SubtaskState::Done { .. }
-            | SubtaskState::Cancelled
-            | SubtaskState::Retired { .. } => None,
+        let failed = |node: &Node| {
+            let gone = node.state.failure().is_some()
+                || matches!(node.state, SubtaskState::Skipped { .. });
+            gone.then(|| self.reason(node))
+                .flatten()
+                .map(|reason| format!("subtask `{}`: {reason}", node.spec.id))
         };
         errors.extend(self.nodes.iter().filter_map(failed));
         errors
-    }
-}
-
-fn accepted(node: &Node) -> Option<&Arc<StoredResult>> {
-    match &node.state {
-        SubtaskState::Done { result, .. } => Some(result),
-        SubtaskState::Waiting { .. }
-        | SubtaskState::Ready
-        | SubtaskState::Offered { .. }
-        | SubtaskState::Running { .. }
-        | SubtaskState::Checking { .. }
-        | SubtaskState::Undecided
-        | SubtaskState::Backoff { .. }
-        | SubtaskState::Failed { .. }
-        | SubtaskState::Skipped { .. }
-        | SubtaskState::Cancelled
-        | SubtaskState::Retired { .. } => None,
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A slot is taken in the turn that starts an attempt and freed when the attempt is known to be over. Between runs it is
 //! fair per worker: whoever holds fewest of its slots goes first. A worker that is `unavailable` again and again is left
-//! alone for a while ([`breaker`]).
+//! alone for a while (its circuit breaker).
 
 mod breaker;
 

@@ -61,7 +61,10 @@ async fn make(start: StartAttempt, journal: Arc<dyn Journal>, handle: Handle) ->
         ended = work => ended,
         () = overstayed(&handle) => Ok(Err(WorkerError::new(Cause::Cancelled, "the attempt did not end when it was told to"))),
     };
-    let outcome = ended.unwrap_or_else(|panic| Err(panicked(&*panic)));
+    let outcome = match ended {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(panicked(&*panic)),
+    };
     let millis = u64::try_from(monotonic().duration_since(since).as_millis()).unwrap_or(u64::MAX);
     let (result, failure) = match outcome {
         Ok(result) => (result, None),

@@ -8,6 +8,7 @@
 
 mod attempt;
 mod call;
+mod carry_out;
 mod clock;
 mod engine;
 mod entropy;

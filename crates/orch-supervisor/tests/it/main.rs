@@ -1,5 +1,7 @@
 //! The engine as a library user meets it: real tokio, virtual time, a journal in memory.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
+
 mod basics;
 mod failures;
 mod lifecycle;

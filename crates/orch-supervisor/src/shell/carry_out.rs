@@ -1,0 +1,261 @@
+//! What the engine's task does for each output of the driver.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use orch_core::journal::{AcquireError, Journal, Owner};
+use orch_core::{DecompositionRequest, Fence, OrchestrationResult, RunId};
+
+use super::Lifecycle;
+use super::attempt;
+use super::call::Waited;
+use super::engine::{Done, Engine, Operation};
+use super::lookup::fill_in;
+use super::results::{take_large, whole};
+use crate::driver::{AggregateRun, Input, Output, ResultBlobs};
+use crate::machine::Outcome;
+
+impl Engine {
+    pub(super) fn carry_out(&mut self, output: Output, now: Timestamp) {
+        let journal = self.parts.journal.clone();
+        match output {
+            Output::Append(append) => {
+                let run = append.head.run;
+                self.operate(async move {
+                    Done::Input(match journal.append(*append).await {
+                        Ok(()) => Input::Appended { run },
+                        Err(error) => Input::AppendFailed { run, error },
+                    })
+                });
+            }
+            Output::Load { run, after } => self.operate(async move {
+                Done::Input(match journal.load(run, after).await {
+                    Ok(events) => Input::Loaded { run, after, events },
+                    Err(error) => {
+                        tracing::warn!(%run, %error, "a run could not be loaded");
+                        Input::LoadFailed { run }
+                    }
+                })
+            }),
+            Output::Acquire { run } => self.acquire(run, now),
+            Output::Release { run, epoch } => self.operate(async move {
+                if let Err(error) = journal.release(run, epoch).await {
+                    tracing::warn!(%run, %error, "a run could not be released; it will be free when its owner's time is over");
+                }
+                Done::Nothing
+            }),
+            Output::Start(start) => {
+                if let Some(events) = self.send.upgrade() {
+                    let key = (start.run, start.attempt.fence);
+                    self.attempts.insert(key, attempt::spawn(*start, journal, events));
+                }
+            }
+            Output::Stop { run, fence, grace_ms } => {
+                if let Some(handle) = self.attempts.get(&(run, fence)) {
+                    let limit = self.shutdown.as_ref().map_or(Duration::MAX, |(grace, _)| *grace);
+                    handle.stop(Duration::from_millis(grace_ms).min(limit));
+                }
+            }
+            Output::Reap { run, fences } => self.reap(run, fences),
+            Output::Plan { run, task, given, max_subtasks } => {
+                let (decomposer, workers) = (self.parts.decomposer.clone(), self.driver.pool().workers().to_vec());
+                let max = std::num::NonZeroUsize::new(max_subtasks as usize).unwrap_or(std::num::NonZeroUsize::MIN);
+                self.operate(async move {
+                    let request = DecompositionRequest::new(&task, &workers, max).with_given(given.as_deref());
+                    let plan = AssertUnwindSafe(decomposer.decompose(request)).catch_unwind().await;
+                    let plan = match plan {
+                        Ok(plan) => plan.map_err(|error| vec![with_causes(&error)]),
+                        Err(_) => Err(vec!["the decomposer panicked".to_owned()]),
+                    };
+                    Done::Input(Input::Planned { run, plan })
+                });
+            }
+            Output::Aggregate(input) => {
+                let aggregator = self.parts.aggregator.clone();
+                self.operate(async move {
+                    let run = input.run;
+                    Done::Input(Input::Aggregated { run, outcome: aggregate(&*journal, &*aggregator, *input).await })
+                });
+            }
+            Output::Reply { reply, answer } => {
+                if let Some(caller) = self.replies.remove(&reply) {
+                    let _ = caller.send(answer);
+                }
+            }
+            Output::Publish { head, events } => {
+                if self.subscribers.receiver_count() > 0 {
+                    let _ = self.subscribers.send(Lifecycle::new(head, events));
+                }
+            }
+            Output::Ended { run, result, blobs } => self.ended(run, *result, blobs),
+            Output::Left { run, why } => self.tell(run, Ok(Err(why))),
+        }
+    }
+
+    /// Starts an operation; one that is done at once needs no waiting.
+    fn operate(&mut self, operation: impl Future<Output = Done> + Send + 'static) {
+        let mut operation: Operation = Box::pin(operation);
+        match operation.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => self.done(done),
+            // Polled again, with a waker that wakes this task, when the engine waits.
+            Poll::Pending => self.operations.push(operation),
+        }
+    }
+
+    fn owner(&self, now: Timestamp) -> Owner {
+        let until = now.checked_add(self.parts.owner_ttl).unwrap_or(Timestamp::MAX);
+        Owner::new(
+            self.parts.owner.clone(),
+            self.parts.name.clone(),
+            self.parts.process.clone(),
+            until,
+        )
+    }
+
+    /// Acquires a run, also from an owner that is known to be dead.
+    fn acquire(&mut self, run: RunId, now: Timestamp) {
+        let (journal, reaper, owner) =
+            (self.parts.journal.clone(), self.parts.reaper.clone(), self.owner(now));
+        self.next_heartbeat.get_or_insert(self.ticker.instant_of(now) + self.parts.owner_ttl / 3);
+        self.operate(async move {
+            let acquired = async {
+                journal.register(&owner).await?;
+                match journal.acquire(run, &owner.id, now, None).await {
+                    Err(AcquireError::Owned { owner: other, epoch, .. })
+                        if reaper.is_gone(&other.process) =>
+                    {
+                        journal.acquire(run, &owner.id, now, Some(epoch)).await
+                    }
+                    acquired => acquired,
+                }
+            };
+            Done::Input(match acquired.await {
+                Ok(epoch) => Input::Acquired { run, epoch },
+                Err(error) => Input::NotAcquired { run, error },
+            })
+        });
+    }
+
+    /// Keeps the ownership of this process's runs alive.
+    pub(super) fn beat(&mut self) {
+        let Some(due) = self.next_heartbeat else { return };
+        let now = self.ticker.read().now;
+        let instant = self.ticker.instant_of(now);
+        if instant < due {
+            return;
+        }
+        if self.driver.owned().next().is_none() {
+            self.next_heartbeat = None;
+            return;
+        }
+        self.next_heartbeat = Some(instant + self.parts.owner_ttl / 3);
+        let (journal, owner) = (self.parts.journal.clone(), self.owner(now));
+        self.operate(async move {
+            if let Err(error) = journal.register(&owner).await {
+                tracing::warn!(%error, "the ownership of runs could not be renewed");
+            }
+            Done::Nothing
+        });
+    }
+
+    fn reap(&mut self, run: RunId, fences: Vec<Fence>) {
+        let (journal, reaper) = (self.parts.journal.clone(), self.parts.reaper.clone());
+        self.operate(async move {
+            let reaped = async {
+                let noted = journal.processes(run).await?;
+                reaper.reap(run, &fences, &noted).await
+            };
+            Done::Input(match reaped.await {
+                Ok(()) => Input::Reaped { run, fences },
+                Err(error) => {
+                    tracing::warn!(%run, %error, "processes of a dead supervisor may still live");
+                    Input::ReapFailed { run }
+                }
+            })
+        });
+    }
+
+    pub(super) fn look_at_heads(&mut self) {
+        let runs = self.driver.loaded_runs();
+        if runs.is_empty() {
+            return;
+        }
+        let journal = self.parts.journal.clone();
+        self.operate(async move {
+            match journal.heads(&runs).await {
+                Ok(heads) => Done::Input(Input::Heads(heads)),
+                Err(error) => {
+                    tracing::warn!(%error, "the heads of runs could not be read");
+                    Done::Nothing
+                }
+            }
+        });
+    }
+
+    fn ended(&mut self, run: RunId, result: OrchestrationResult, blobs: ResultBlobs) {
+        if blobs.output.is_none() && blobs.results.is_empty() {
+            self.tell(run, Ok(Ok(result)));
+            return;
+        }
+        self.completing.insert(run);
+        let journal = self.parts.journal.clone();
+        self.operate(
+            async move { Done::Result(run, fill_in(&*journal, result, blobs).await.map(Ok)) },
+        );
+    }
+
+    /// Tells those who wait for a run.
+    pub(super) fn tell(&mut self, run: RunId, result: Waited) {
+        self.completing.remove(&run);
+        let Some(mut waiters) = self.waiters.remove(&run) else { return };
+        let Some(last) = waiters.pop() else { return };
+        for waiter in waiters {
+            let copy = match &result {
+                Ok(result) => Some(Ok(result.clone())),
+                // Whoever waits beside asks the journal.
+                Err(_) => None,
+            };
+            let _ = waiter.send(copy);
+        }
+        let _ = last.send(Some(result));
+    }
+}
+
+async fn aggregate(
+    journal: &dyn Journal,
+    aggregator: &dyn orch_core::Aggregator,
+    run: AggregateRun,
+) -> Outcome {
+    let mut results = Vec::with_capacity(run.results.len());
+    for stored in &run.results {
+        match whole(journal, stored).await {
+            Ok(result) => results.push(result),
+            Err(error) => return Outcome::Failed(format!("a result cannot be loaded: {error}")),
+        }
+    }
+    let aggregated =
+        std::panic::catch_unwind(AssertUnwindSafe(|| aggregator.aggregate(&run.input(&results))));
+    match aggregated {
+        Ok(Ok(mut aggregated)) => {
+            let blob = take_large(&mut aggregated.output);
+            Outcome::Output(Box::new(aggregated), blob)
+        }
+        Ok(Err(error)) => Outcome::Failed(with_causes(&error)),
+        Err(_) => Outcome::Failed("the aggregator panicked".to_owned()),
+    }
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
