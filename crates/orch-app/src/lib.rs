@@ -1,1 +1,59 @@
-//! To be written: see the crate's description.
+//! What the binaries of orch share: from files that people write to a running supervisor.
+//!
+//! - [`Config`] is `orch.yaml`, [`TaskFile`] a task; both say everything that is wrong at once, with line, column and the
+//!   nearest known name ([`Issue`]). [`Place`] is where they are found.
+//! - [`Workers`], [`check`], [`open_store`] and [`supervisor`] wire the parts together.
+//! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
+//!
+//! ```
+//! use orch_app::{Access, Config, Place, TaskFile, Workers};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! std::fs::write(folder.path().join("orch.yaml"), "
+//! workers:
+//!   greeter:
+//!     command: [echo, 'Hello {{ subtask.context.name }}']
+//!     capabilities: [{ name: greet, task_types: [greeting] }]
+//! ")?;
+//! std::fs::write(folder.path().join("task.yaml"), "
+//! description: Greet everybody
+//! subtasks:
+//!   - { id: ann, task_type: greeting, description: Greet Ann, context: { name: Ann } }
+//! ")?;
+//!
+//! let config = Config::load(&Place::find(folder.path(), None, None)?)?;
+//! let workers = Workers::of(&config)?;
+//! let task = TaskFile::load(&folder.path().join("task.yaml"), &[])?;
+//! orch_app::check(&config, &workers, &task, &config.settings())?;
+//!
+//! let store = orch_app::open_store(&config, Access::Create).await?;
+//! let supervisor = orch_app::supervisor(&config, &workers, store, "example");
+//! let run = supervisor.submit_with(task.task.clone(), task.options(config.settings())).await?;
+//! let result = supervisor.wait(run).await?;
+//! assert_eq!(result.aggregated_output, serde_json::json!({ "ann": "Hello Ann" }));
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+
+mod config;
+mod decode;
+mod document;
+mod error;
+mod history;
+mod issue;
+mod note;
+mod task;
+mod wire;
+
+pub use config::{
+    ALMA_FILE, Config, Decomposition, FILE_NAME, Limits, Place, PullConfig, Retry, Routing, Store,
+    WorkerConfig,
+};
+pub use error::AppError;
+pub use history::{AttemptEnd, AttemptRecord, SubtaskHistory, history};
+pub use issue::{Issue, Issues};
+pub use note::Note;
+pub use task::{Show, ShowItem, TaskFile};
+pub use wire::{Access, Workers, check, open_store, supervisor, with_causes};

@@ -1,2 +1,35 @@
-//! The command line of orch.
-fn main() {}
+//! `orch`: the command line of the orchestration engine.
+//!
+//! `args` says what can be asked; one module per subcommand in `commands` does it and returns a [`Report`](report::Report);
+//! `report` writes that for people or as JSON. Data goes to stdout, the rest to stderr.
+
+mod args;
+mod commands;
+mod error;
+mod exit;
+mod follow;
+mod logging;
+mod progress;
+mod report;
+mod runs;
+mod session;
+mod signals;
+mod text;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    logging::start(args.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report::failed(&error.into()).into(),
+    };
+    let exit = runtime.block_on(commands::run(args));
+    // Dropping the tasks kills the process groups of attempts that are still there, after a second Ctrl-C.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    exit.into()
+}

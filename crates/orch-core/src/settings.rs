@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::number::or_nan;
 use crate::setters::setters;
 use crate::words::words;
-use crate::{AggregationStrategy, ProjectId, RetryPolicy};
+use crate::{AggregationStrategy, JsonMap, ProjectId, RetryPolicy};
 
 words! {
     /// How many subtasks run at once.
@@ -106,6 +106,10 @@ pub struct RunSettings {
     pub grace_ms: u64,
     /// The most subtasks of a plan.
     pub max_subtasks: u32,
+    /// What whoever submits the run wants to find with it again, such as the configuration that it was made with; the
+    /// engine does not look at it.
+    #[serde(skip_serializing_if = "JsonMap::is_empty")]
+    pub annotations: JsonMap,
 }
 
 impl Default for RunSettings {
@@ -123,6 +127,7 @@ impl Default for RunSettings {
             offer_timeout_ms: 24 * 60 * 60 * 1_000,
             grace_ms: 5_000,
             max_subtasks: 10_000,
+            annotations: JsonMap::new(),
         }
     }
 }
@@ -152,4 +157,6 @@ setters! { RunSettings {
     with_grace_ms => grace_ms: u64,
     /// Sets the most subtasks of a plan.
     with_max_subtasks => max_subtasks: u32,
+    /// Sets what the submitter wants to find with the run again.
+    with_annotations => annotations: JsonMap,
 } }

@@ -1,0 +1,189 @@
+//! `orch.yaml`: who does the work, and how runs are run. One file per section.
+
+mod aggregation;
+mod budget;
+mod decomposition;
+mod find;
+mod limits;
+mod retry;
+mod routing;
+mod span;
+mod store;
+mod word;
+mod workers;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use orch_core::{AggregationSettings, Budget, ExecutionStrategy, ProjectId, RunSettings};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::decode::decode;
+use crate::document::{Document, Kind, Step};
+use crate::error::AppError;
+use crate::issue::{Issue, Issues};
+
+pub(crate) use aggregation::{Aggregation, fault as aggregation_fault};
+pub(crate) use budget::BudgetSection;
+pub use decomposition::Decomposition;
+pub use find::Place;
+pub use limits::Limits;
+pub use retry::Retry;
+pub use routing::Routing;
+pub use store::Store;
+pub(crate) use word::or_map as word_or_map;
+pub use workers::{PullConfig, WorkerConfig};
+
+/// The name of the configuration file.
+pub const FILE_NAME: &str = "orch.yaml";
+/// The file of ALMA that may hold the configuration in the block `orchestration`.
+pub const ALMA_FILE: &str = ".alma/config.yaml";
+const ALMA_BLOCK: &str = "orchestration";
+
+/// The configuration of a project, checked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The file that it was read from; `None` when there is none, and all has its default.
+    pub file: Option<PathBuf>,
+    /// The folder of the project: relative paths of store and workers start here.
+    pub project_dir: PathBuf,
+    /// Where runs are kept.
+    pub store: Store,
+    /// The project's name; its locks and what is learned belong to it.
+    pub project: ProjectId,
+    /// How many subtasks run at once.
+    pub strategy: ExecutionStrategy,
+    /// How workers are chosen.
+    pub routing: Routing,
+    /// How tasks without a given plan are split.
+    pub decomposition: Decomposition,
+    /// How results become one.
+    pub aggregation: AggregationSettings,
+    /// How failed subtasks are tried again.
+    pub retry: Retry,
+    /// How much, how long, how many.
+    pub limits: Limits,
+    /// What a run may use up.
+    pub budget: Budget,
+    /// The workers, in the order of the file.
+    pub workers: Vec<(String, WorkerConfig)>,
+}
+
+/// The file as it is written. `workers` is read apart, so that a wrong one does not hide the others.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct File {
+    store: Store,
+    project: Option<String>,
+    strategy: Option<ExecutionStrategy>,
+    #[serde(deserialize_with = "word::or_map")]
+    routing: Routing,
+    #[serde(deserialize_with = "word::or_map")]
+    decomposition: Decomposition,
+    #[serde(deserialize_with = "word::or_map")]
+    aggregation: Aggregation,
+    retry: Retry,
+    limits: Limits,
+    budget: BudgetSection,
+    #[serde(rename = "workers")]
+    _workers: Option<IgnoredAny>,
+}
+
+impl Config {
+    /// Reads the configuration of a place; the defaults when it has none.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or with everything that is wrong with it.
+    pub fn load(place: &Place) -> Result<Self, AppError> {
+        let Some(file) = &place.config else {
+            let document = Document::parse("", None)?;
+            return Ok(Self::of(&document, &[], &place.project_dir)?);
+        };
+        let text = fs::read_to_string(file)
+            .map_err(|source| AppError::Read { file: file.clone(), source })?;
+        let document = Document::parse(&text, Some(file))?;
+        let block = if file.ends_with(ALMA_FILE) {
+            vec![Step::Key(ALMA_BLOCK.to_owned())]
+        } else {
+            Vec::new()
+        };
+        Ok(Self::of(&document, &block, &place.project_dir)?)
+    }
+
+    fn of(document: &Document, block: &[Step], project_dir: &Path) -> Result<Self, Issues> {
+        let root = document.root.get(block);
+        if !root.is_some_and(|root| matches!(root.kind, Kind::Map(_))) {
+            return Err(Issues(vec![document.issue(block, "is not a map of settings")]));
+        }
+        let mut issues = Vec::new();
+        let file: Option<File> = decode(document, block, &mut issues);
+        let workers = workers::read(document, block, &mut issues);
+        let Some(file) = file else { return Err(Issues(issues)) };
+        let mut note = |field: &[&str], message: Option<String>| {
+            let steps =
+                block.iter().cloned().chain(field.iter().map(|key| Step::Key((*key).to_owned())));
+            issues
+                .extend(message.map(|message| document.issue(&steps.collect::<Vec<_>>(), message)));
+        };
+        note(&["routing"], file.routing.fault());
+        note(&["decomposition"], file.decomposition.fault());
+        note(&["aggregation"], aggregation::fault(&file.aggregation.0));
+        note(&["store"], file.store.fault());
+        for (field, message) in file.limits.faults() {
+            note(&["limits", field], Some(message));
+        }
+        let budget = match file.budget.checked() {
+            Ok(budget) => budget,
+            Err((field, message)) => {
+                note(&["budget", field], Some(message));
+                Budget::default()
+            }
+        };
+        let config = Self {
+            file: document.file.clone(),
+            project_dir: project_dir.to_owned(),
+            project: file.project.map_or_else(|| default_project(project_dir), ProjectId::new),
+            store: file.store,
+            strategy: file.strategy.unwrap_or(ExecutionStrategy::Adaptive),
+            routing: file.routing,
+            decomposition: file.decomposition,
+            aggregation: file.aggregation.0,
+            retry: file.retry,
+            limits: file.limits,
+            budget,
+            workers,
+        };
+        Issues::or(issues, config)
+    }
+
+    /// Returns the folder of the configuration file; that of the project when there is none.
+    pub fn config_dir(&self) -> &Path {
+        self.file.as_deref().and_then(Path::parent).unwrap_or(&self.project_dir)
+    }
+
+    /// Returns how runs are run unless their task says otherwise.
+    pub fn settings(&self) -> RunSettings {
+        let settings = RunSettings::default()
+            .with_project(self.project.clone())
+            .with_strategy(self.strategy)
+            .with_retry(self.retry.policy())
+            .with_aggregation(self.aggregation.clone())
+            .with_budget(self.budget.clone());
+        self.limits.apply(settings)
+    }
+
+    /// Makes an issue of a worker's block.
+    pub(crate) fn worker_issue(&self, worker: &str, message: impl Into<String>) -> Issue {
+        let mut issue = Issue::new(format!("workers.{worker}"), message);
+        issue.file.clone_from(&self.file);
+        issue
+    }
+}
+
+/// The name of the project's folder.
+fn default_project(project_dir: &Path) -> ProjectId {
+    let name = project_dir.file_name().map(|name| name.to_string_lossy().into_owned());
+    ProjectId::new(name.unwrap_or_else(|| "default".to_owned()))
+}

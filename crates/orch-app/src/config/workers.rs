@@ -1,0 +1,96 @@
+//! `workers`: who does the work.
+
+use std::num::NonZeroU32;
+
+use orch_core::WorkerCapability;
+use orch_workers::CommandConfig;
+use serde::{Deserialize, Deserializer, de};
+
+use crate::decode::decode;
+use crate::document::{Document, Kind, Step};
+use crate::issue::Issue;
+
+/// The block of one worker.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum WorkerConfig {
+    /// A program that is run for every attempt.
+    Command(Box<CommandConfig>),
+    /// Somebody outside who claims and reports; the block has `pull: true`.
+    Pull(PullConfig),
+}
+
+/// The block of a worker that fetches its work itself.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PullConfig {
+    #[serde(rename = "pull", deserialize_with = "only_true")]
+    _pull: (),
+    /// What it can do.
+    #[serde(default)]
+    pub capabilities: Vec<WorkerCapability>,
+    /// How many subtasks it may hold at once.
+    #[serde(default = "one")]
+    pub slots: NonZeroU32,
+}
+
+fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    if bool::deserialize(deserializer)? {
+        Ok(())
+    } else {
+        Err(de::Error::custom("can only be `true`; leave it out of a worker with a `command`"))
+    }
+}
+
+/// Reads all workers; what is wrong with one does not hide another.
+pub(super) fn read(
+    document: &Document,
+    block: &[Step],
+    issues: &mut Vec<Issue>,
+) -> Vec<(String, WorkerConfig)> {
+    let steps = |rest: &[&str]| -> Vec<Step> {
+        block
+            .iter()
+            .cloned()
+            .chain(["workers"].iter().chain(rest).map(|key| Step::Key((*key).to_owned())))
+            .collect()
+    };
+    let Some(section) = document.root.get(&steps(&[])) else { return Vec::new() };
+    if !matches!(section.kind, Kind::Map(_) | Kind::Null) {
+        issues.push(document.issue(&steps(&[]), "is not a map of names and workers"));
+    }
+    let mut workers = Vec::new();
+    for (key, node) in section.entries() {
+        let name = key.text.clone();
+        let is_pull = node.entries().iter().any(|(key, _)| key.text == "pull");
+        let before = issues.len();
+        let config = if is_pull {
+            decode(document, &steps(&[&name]), issues).map(WorkerConfig::Pull)
+        } else {
+            decode(document, &steps(&[&name]), issues)
+                .map(|config| WorkerConfig::Command(Box::new(config)))
+        };
+        if let Some(config) = config.filter(|_| issues.len() == before) {
+            if capabilities(&config).is_empty() {
+                issues.push(document.issue(
+                    &steps(&[&name]),
+                    "has no capabilities, so that nothing is given to it",
+                ));
+            }
+            workers.push((name, config));
+        }
+    }
+    workers
+}
+
+fn capabilities(config: &WorkerConfig) -> &[WorkerCapability] {
+    match config {
+        WorkerConfig::Command(config) => &config.capabilities,
+        WorkerConfig::Pull(config) => &config.capabilities,
+    }
+}

@@ -1,0 +1,39 @@
+//! What can go wrong between a person's files and a running supervisor.
+
+use std::io;
+use std::path::PathBuf;
+
+use orch_core::DecomposeError;
+use orch_memory::OpenError;
+use thiserror::Error;
+
+use crate::issue::Issues;
+
+/// Why something could not be set up.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AppError {
+    /// Files or arguments are wrong; everything that is, is listed.
+    #[error(transparent)]
+    Invalid(#[from] Issues),
+    /// A file cannot be read.
+    #[error("cannot read {}", .file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The task cannot be split.
+    #[error("there is no plan for the task")]
+    Plan(#[from] DecomposeError),
+    /// There is no store, so there are no runs.
+    #[error("there are no runs here: {} does not exist", .path.display())]
+    NoStore {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The store cannot be opened.
+    #[error("cannot open the store")]
+    Store(#[from] OpenError),
+}

@@ -1,0 +1,207 @@
+//! From configuration to a running supervisor.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+
+use orch_aggregate::ResultAggregator;
+use orch_core::journal::Journal;
+use orch_core::{
+    DecomposeError, DecompositionPlan, DecompositionRequest, RunSettings, Standing, Worker, fit,
+};
+use orch_failure::RetryingFailureHandler;
+use orch_memory::{SqliteJournal, SqliteOptions};
+use orch_route::WorkerRouter;
+use orch_supervisor::Supervisor;
+use orch_workers::process::{LeftoverReaper, this_process};
+use orch_workers::{CommandWorker, Folders, PullWorker};
+
+use crate::config::{Config, WorkerConfig};
+use crate::error::AppError;
+use crate::issue::{Issue, Issues};
+use crate::task::TaskFile;
+
+/// The workers of a configuration, in its order.
+#[derive(Clone, Default)]
+pub struct Workers {
+    all: Vec<Arc<dyn Worker>>,
+    /// Those of `all` that fill in templates.
+    commands: Vec<Arc<CommandWorker>>,
+}
+
+impl Workers {
+    /// Makes the workers of `config`.
+    ///
+    /// # Errors
+    /// With every worker that cannot work for any subtask.
+    pub fn of(config: &Config) -> Result<Self, AppError> {
+        let folders = Folders::new(
+            config.config_dir().to_string_lossy(),
+            config.project_dir.to_string_lossy(),
+        );
+        let (mut workers, mut issues) = (Self::default(), Vec::new());
+        for (name, block) in &config.workers {
+            match block {
+                WorkerConfig::Command(command) => {
+                    match CommandWorker::new(name.as_str(), (**command).clone(), folders.clone()) {
+                        Ok(worker) => workers.add_command(Arc::new(worker)),
+                        Err(error) => issues.push(config.worker_issue(name, with_causes(&error))),
+                    }
+                }
+                WorkerConfig::Pull(pull) => {
+                    let worker = PullWorker::new(name.as_str(), pull.capabilities.clone());
+                    workers.all.push(Arc::new(worker.with_slots(pull.slots)));
+                }
+            }
+        }
+        Ok(Issues::or(issues, workers)?)
+    }
+
+    fn add_command(&mut self, worker: Arc<CommandWorker>) {
+        self.commands.push(worker.clone());
+        self.all.push(worker);
+    }
+
+    /// Returns all workers.
+    pub fn all(&self) -> &[Arc<dyn Worker>] {
+        &self.all
+    }
+}
+
+/// Checks before the run what can be checked before it: that there is a plan, that it is valid, that somebody can do each
+/// subtask, and that every command that may be given a subtask can be filled in. Returns the plan as the engine would make it.
+///
+/// # Errors
+/// With everything that is wrong.
+pub fn check(
+    config: &Config,
+    workers: &Workers,
+    task: &TaskFile,
+    settings: &RunSettings,
+) -> Result<DecompositionPlan, AppError> {
+    if workers.all.is_empty() {
+        return Err(Issues(vec![no_workers(config)]).into());
+    }
+    let max = NonZeroUsize::new(settings.max_subtasks as usize).unwrap_or(NonZeroUsize::MIN);
+    let request =
+        DecompositionRequest::new(&task.task, &workers.all, max).with_given(task.plan.as_ref());
+    let plan = match config.decomposition.decomposer().plan(&request) {
+        Ok(plan) => plan,
+        Err(DecomposeError::Invalid(issues)) => {
+            let issues = issues.into_iter().map(|issue| plan_issue(task, &issue)).collect();
+            return Err(Issues(issues).into());
+        }
+        Err(error) => return Err(error.into()),
+    };
+    Ok(Issues::or(template_issues(workers, task, &plan), plan)?)
+}
+
+fn no_workers(config: &Config) -> Issue {
+    let mut issue = Issue::new("workers", "there are none; add at least one");
+    issue.file.clone_from(&config.file);
+    if config.file.is_none() {
+        issue.message = format!(
+            "there are none, as there is no {} beside the task or in {}; write one, or name it by --config",
+            crate::config::FILE_NAME,
+            config.project_dir.display()
+        );
+    }
+    issue
+}
+
+fn plan_issue(task: &TaskFile, issue: &orch_core::PlanIssue) -> Issue {
+    let text = issue.to_string();
+    // An issue names its subtask in backticks; where that stands is where the issue is.
+    let named = text.split_once("subtask `").and_then(|(_, rest)| rest.split('`').next());
+    let mut found = named.map_or_else(|| task.issue(""), |id| task.subtask_issue(id, ""));
+    found.field = String::new();
+    found.message = text;
+    found
+}
+
+fn template_issues(workers: &Workers, task: &TaskFile, plan: &DecompositionPlan) -> Vec<Issue> {
+    let mut issues = Vec::new();
+    for subtask in &plan.subtasks {
+        let outer = task.task.constraints.clone().unwrap_or_default();
+        let constraints = subtask.constraints.clone().unwrap_or_default().within(&outer);
+        for worker in &workers.commands {
+            let able = constraints.admits(&**worker)
+                && fit(&**worker, subtask, &Standing::IDLE).score > 0.0;
+            if let Some(issue) =
+                able.then(|| worker.check(subtask, &task.task.context).err()).flatten()
+            {
+                let message =
+                    format!("worker `{}` cannot do it: {}", worker.name(), with_causes(&issue));
+                issues.push(task.subtask_issue(subtask.id.as_str(), message));
+            }
+        }
+    }
+    issues
+}
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It must be there; nothing is written.
+    Read,
+    /// It must be there.
+    Existing,
+    /// It is made when it is not there.
+    Create,
+}
+
+/// Opens the store of a configuration.
+///
+/// # Errors
+/// When it cannot be opened, or is not there and must be.
+pub async fn open_store(config: &Config, access: Access) -> Result<Arc<SqliteJournal>, AppError> {
+    // A configuration with another store is refused when it is loaded.
+    let path = config.store.path(&config.project_dir).unwrap_or_default();
+    if access != Access::Create && !path.exists() {
+        return Err(AppError::NoStore { path });
+    }
+    let options = SqliteOptions::new().with_read_only(access == Access::Read);
+    Ok(Arc::new(SqliteJournal::open(&path, options).await?))
+}
+
+/// Starts a supervisor with all parts of a configuration; `name` is what other processes call it.
+///
+/// # Panics
+/// Outside a tokio runtime with time enabled.
+pub fn supervisor(
+    config: &Config,
+    workers: &Workers,
+    journal: Arc<dyn Journal>,
+    name: impl Into<String>,
+) -> Supervisor {
+    let mut builder = Supervisor::builder()
+        .name(name)
+        .journal(journal)
+        .workers(workers.all.iter().cloned())
+        .decomposer(config.decomposition.decomposer())
+        // A configuration with another strategy is refused when it is loaded.
+        .router(WorkerRouter::new(config.routing.strategy).unwrap_or_default())
+        .aggregator(ResultAggregator::new())
+        .failure_handler(RetryingFailureHandler::new())
+        .reaper(LeftoverReaper::new())
+        .process(this_process())
+        .settings(config.settings());
+    if let Some(cap) = config.limits.process_cap {
+        builder = builder.process_cap(cap);
+    }
+    builder.build()
+}
+
+/// Writes an error with all its causes.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

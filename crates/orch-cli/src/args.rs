@@ -1,0 +1,43 @@
+//! What can be asked.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+
+/// Splits complex tasks, gives the parts to workers, survives failures, and makes one result.
+///
+/// Exit codes: 0 success, 1 failed, 2 wrong usage or configuration, 3 partial success, 130 suspended.
+#[derive(Debug, Parser)]
+#[command(name = "orch", version, max_term_width = 100)]
+pub(crate) struct Args {
+    /// The configuration; else orch.yaml beside the task, else from the current folder upwards.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Writes one JSON document to stdout.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Writes no progress and no summary, only the data.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// Logs more: -v info, -vv debug, -vvv trace. ORCH_LOG says more exactly what.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs a task to its end.
+    Run(commands::run::Args),
+    /// Says how a run stands, or lists all runs.
+    Status(commands::status::Args),
+    /// Shows the output of a run, or what happened to one of its subtasks.
+    Show(commands::show::Args),
+    /// Goes on with a run that was suspended, or whose process died.
+    Resume(commands::resume::Args),
+    /// Ends a run with what it has.
+    Cancel(commands::cancel::Args),
+}

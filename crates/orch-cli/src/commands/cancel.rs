@@ -1,0 +1,62 @@
+//! `orch cancel`: ends a run with what it has.
+
+use orch_app::{Access, Workers};
+use orch_core::journal::Journal;
+use orch_core::{RunStatus, SubtaskPhase};
+use serde_json::Value;
+
+use super::status::Status;
+use crate::error::CliError;
+use crate::report::{Report, Text};
+use crate::runs;
+use crate::session::Session;
+use crate::text;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run: any unique beginning of its id; the latest unless given.
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+}
+
+/// Cancels the run and waits until it has ended. Its owner carries it out; when there is none that lives, this process does.
+pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
+    let (_, config) = session.project()?;
+    let store = orch_app::open_store(&config, Access::Existing).await?;
+    let run = runs::find(&*store, args.run.as_deref()).await?;
+    let name = format!("orch cancel (pid {})", std::process::id());
+    // Nothing new starts, so no worker is needed.
+    let supervisor = orch_app::supervisor(&config, &Workers::default(), store.clone(), name);
+    if !supervisor.cancel(run).await? {
+        let status = supervisor.status(run).await?;
+        return Err(CliError::AlreadyEnded { run, status: text::standing(&status).to_owned() });
+    }
+    supervisor.wait(run).await?;
+    let status = Status { status: supervisor.status(run).await?, row: store.row(run).await? };
+    Ok(Box::new(Cancelled(status)))
+}
+
+/// What was cancelled.
+struct Cancelled(Status);
+
+impl Report for Cancelled {
+    fn text(&self) -> Text {
+        let status = &self.0.status;
+        let mut data =
+            format!("cancelled run {}: {}\n", status.run_id, text::counts(&status.counts));
+        let cancelled = cancelled(status);
+        if !cancelled.is_empty() {
+            data.push_str(&format!("not done: {}\n", cancelled.join(", ")));
+        }
+        Text::data(data)
+    }
+
+    fn json(&self) -> Value {
+        self.0.json()
+    }
+}
+
+fn cancelled(status: &RunStatus) -> Vec<&str> {
+    let of = |phase| phase == SubtaskPhase::Cancelled;
+    status.subtasks.iter().filter(|s| of(s.status)).map(|s| s.subtask_id.as_str()).collect()
+}

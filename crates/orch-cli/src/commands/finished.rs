@@ -1,0 +1,95 @@
+//! A run that was followed: how it ended, or that it is suspended.
+
+use orch_app::Show;
+use orch_core::{OrchestrationResult, RunId, RunStatus};
+use orch_supervisor::Supervisor;
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::follow::End;
+use crate::report::{Report, Text};
+use crate::text;
+
+/// A run that was followed.
+pub(crate) struct Finished {
+    run: RunId,
+    status: Option<RunStatus>,
+    end: End,
+    show: Show,
+}
+
+impl Finished {
+    pub(crate) async fn of(
+        supervisor: &Supervisor,
+        run: RunId,
+        end: End,
+        show: Show,
+    ) -> Result<Self, CliError> {
+        let status = match end {
+            End::Ended(_) | End::Suspended => Some(supervisor.status(run).await?),
+            // There is no time left.
+            End::Killed => None,
+        };
+        Ok(Self { run, status, end, show })
+    }
+}
+
+impl Report for Finished {
+    fn text(&self) -> Text {
+        let remarks =
+            self.status.as_ref().map(|status| summary(status, &self.end)).unwrap_or_default();
+        match &self.end {
+            End::Ended(result) => {
+                Text { data: self.show.text_of(&result.aggregated_output), remarks }
+            }
+            End::Suspended | End::Killed => Text {
+                data: String::new(),
+                remarks: format!("{remarks}go on with: orch resume {}", self.run),
+            },
+        }
+    }
+
+    fn json(&self) -> Value {
+        match &self.end {
+            End::Ended(result) => with_id(self.run, result),
+            End::Suspended | End::Killed => {
+                json!({ "orchestration_id": self.run, "status": "suspended", "resume": format!("orch resume {}", self.run) })
+            }
+        }
+    }
+
+    fn exit(&self) -> Exit {
+        match &self.end {
+            End::Ended(result) => result.status.into(),
+            End::Suspended | End::Killed => Exit::Suspended,
+        }
+    }
+}
+
+/// Returns a result with the id of its run in front.
+pub(super) fn with_id(run: RunId, result: &OrchestrationResult) -> Value {
+    let mut document = json!({ "orchestration_id": run });
+    if let (Some(all), Ok(Value::Object(fields))) =
+        (document.as_object_mut(), serde_json::to_value(result))
+    {
+        all.extend(fields);
+    }
+    document
+}
+
+fn summary(status: &RunStatus, end: &End) -> String {
+    let took = text::span(text::millis(status.submitted_at, status.updated_at));
+    let mut lines =
+        format!("{}: {} in {took}\n", text::standing(status), text::counts(&status.counts));
+    lines.push_str(&text::subtasks(status));
+    if let End::Ended(result) = end {
+        let of_subtasks = |error: &&String| !error.starts_with("subtask `");
+        lines
+            .extend(result.errors.iter().filter(of_subtasks).map(|error| format!("  ! {error}\n")));
+        lines.extend(
+            result.conflicts_resolved.iter().map(|conflict| format!("  conflict {conflict}\n")),
+        );
+    }
+    lines
+}

@@ -1,0 +1,34 @@
+//! One module per subcommand: its arguments, and a function that returns what it found or did.
+
+pub(crate) mod cancel;
+mod finished;
+pub(crate) mod resume;
+pub(crate) mod run;
+pub(crate) mod show;
+pub(crate) mod status;
+
+use crate::args::{Args, Command};
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::{self, Report};
+use crate::session::{Session, style};
+
+/// Does what was asked, writes it, and returns how to exit.
+pub(crate) async fn run(args: Args) -> Exit {
+    let style = style(&args);
+    match report_of(args).await {
+        Ok(report) => report::write(&*report, style),
+        Err(error) => report::write_error(&error, style),
+    }
+}
+
+async fn report_of(args: Args) -> Result<Box<dyn Report>, CliError> {
+    let session = Session::new(&args)?;
+    match args.command {
+        Command::Run(args) => run::run(&session, args).await,
+        Command::Status(args) => status::run(&session, args).await,
+        Command::Show(args) => show::run(&session, args).await,
+        Command::Resume(args) => resume::run(&session, args).await,
+        Command::Cancel(args) => cancel::run(&session, args).await,
+    }
+}

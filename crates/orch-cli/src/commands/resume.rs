@@ -1,0 +1,58 @@
+//! `orch resume`: goes on with a run.
+
+use orch_app::{Access, Config, Note, Place, Workers};
+use orch_core::journal::Journal;
+use orch_core::{Event, RunId, Seq};
+
+use super::finished::Finished;
+use crate::error::CliError;
+use crate::follow::Following;
+use crate::progress::View;
+use crate::report::Report;
+use crate::runs;
+use crate::session::Session;
+use crate::signals::Signals;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run: any unique beginning of its id; the latest unless given.
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+}
+
+pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
+    let (here, config) = session.project()?;
+    let store = orch_app::open_store(&config, Access::Existing).await?;
+    let run = runs::find(&*store, args.run.as_deref()).await?;
+    let note = note_of(&*store, run).await?;
+    let config = Config::load(&place_of(session, &note, &here))?;
+    let workers = Workers::of(&config)?;
+
+    let mut signals = Signals::listen()?;
+    let name = format!("orch resume (pid {})", std::process::id());
+    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), name);
+    let events = supervisor.subscribe();
+    supervisor.resume(run).await?;
+    let view = View::new(session.style);
+    view.say(&format!("run {run}"));
+    let following = Following { supervisor: &supervisor, journal: &*store, run, view };
+    let end = following.to_the_end(events, &mut signals).await?;
+    Ok(Box::new(Finished::of(&supervisor, run, end, note.show).await?))
+}
+
+/// The configuration that the run was made with, unless another is named.
+fn place_of(session: &Session, note: &Note, here: &Place) -> Place {
+    let mut place = note.place(here);
+    if session.config.is_some() {
+        place.config.clone_from(&here.config);
+    }
+    place
+}
+
+/// Returns what was noted with a run.
+pub(super) async fn note_of(journal: &dyn Journal, run: RunId) -> Result<Note, CliError> {
+    let events = journal.load(run, Seq(0)).await?;
+    let first = events.first().map(|recorded| &recorded.event);
+    let Some(Event::RunSubmitted { settings, .. }) = first else { return Ok(Note::default()) };
+    Ok(Note::of(settings))
+}

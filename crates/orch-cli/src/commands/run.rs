@@ -1,0 +1,82 @@
+//! `orch run`: runs a task to its end.
+
+use std::path::Path;
+
+use orch_app::{Access, Config, Note, Place, TaskFile, Workers};
+use orch_core::{ExecutionStrategy, RunSettings};
+
+use super::finished::Finished;
+use crate::error::CliError;
+use crate::follow::Following;
+use crate::progress::View;
+use crate::report::Report;
+use crate::session::Session;
+use crate::signals::Signals;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// A task file (.yaml, .yml, .json), or the task in a sentence.
+    #[arg(value_name = "TASK")]
+    task: String,
+    /// Sets a value of the task's context; a dotted key goes into maps, the value is YAML.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// How many subtasks run at once: sequential, parallel, adaptive.
+    #[arg(long)]
+    strategy: Option<ExecutionStrategy>,
+    /// The most attempts at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_parallel: Option<u32>,
+}
+
+pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
+    let (task, place) = read_task(session, &args)?;
+    let config = Config::load(&place)?;
+    let workers = Workers::of(&config)?;
+    let settings = Note::new(&config, &task).in_settings(overridden(config.settings(), &args));
+    let mut options = task.options(settings);
+    if let (Some(strategy), Some(settings)) = (args.strategy, options.settings.as_mut()) {
+        settings.strategy = strategy;
+    }
+    orch_app::check(
+        &config,
+        &workers,
+        &task,
+        options.settings.as_ref().unwrap_or(&config.settings()),
+    )?;
+
+    let mut signals = Signals::listen()?;
+    let store = orch_app::open_store(&config, Access::Create).await?;
+    let name = format!("orch run (pid {})", std::process::id());
+    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), name);
+    let view = View::new(session.style);
+    if task.inferred_type {
+        view.say(&format!("task type: {} (inferred from the description)", task.task.task_type));
+    }
+    let events = supervisor.subscribe();
+    let run = supervisor.submit_with(task.task.clone(), options).await?;
+    view.say(&format!("run {run}"));
+    let following = Following { supervisor: &supervisor, journal: &*store, run, view };
+    let end = following.to_the_end(events, &mut signals).await?;
+    Ok(Box::new(Finished::of(&supervisor, run, end, task.show).await?))
+}
+
+/// Reads the task, and finds the project and the configuration that go with it.
+fn read_task(session: &Session, args: &Args) -> Result<(TaskFile, Place), CliError> {
+    let path = Path::new(&args.task);
+    let is_file = path
+        .extension()
+        .is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known));
+    let file = (is_file || path.is_file()).then_some(path);
+    let place = Place::find(&session.cwd, session.config.as_deref(), file)?;
+    let task = match file {
+        Some(file) => TaskFile::load(file, &args.sets)?,
+        None => TaskFile::of_description(&args.task, &args.sets)?,
+    };
+    Ok((task, place))
+}
+
+fn overridden(settings: RunSettings, args: &Args) -> RunSettings {
+    let max_parallel = args.max_parallel.unwrap_or(settings.max_parallel);
+    settings.with_max_parallel(max_parallel)
+}

@@ -1,0 +1,146 @@
+//! `orch show`: the output of a run, or what happened to one of its subtasks.
+
+use orch_app::{Access, AttemptEnd, AttemptRecord, Show, SubtaskHistory};
+use orch_core::journal::Journal;
+use orch_core::{Event, OrchestrationResult, RunId, Seq, nearest};
+use orch_supervisor::Supervisor;
+use serde_json::{Value, json};
+
+use super::finished::with_id;
+use super::resume::note_of;
+use super::status::Status;
+use crate::error::CliError;
+use crate::report::{Report, Text};
+use crate::runs;
+use crate::session::Session;
+use crate::text;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run: any unique beginning of its id; the latest unless given, or by the word `latest`.
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    /// One of its subtasks: attempts, why these workers, result and evidence.
+    #[arg(value_name = "SUBTASK")]
+    subtask: Option<String>,
+}
+
+pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
+    let store = session.store(Access::Read).await?;
+    let run = runs::find(&*store, args.run.as_deref()).await?;
+    if let Some(id) = args.subtask {
+        return Ok(Box::new(subtask(&*store, run, id).await?));
+    }
+    let supervisor = Supervisor::builder().journal(store.clone()).build();
+    match supervisor.result(run).await? {
+        Some(result) => {
+            Ok(Box::new(Output { run, result, show: note_of(&*store, run).await?.show }))
+        }
+        None => Ok(Box::new(Status {
+            status: supervisor.status(run).await?,
+            row: store.row(run).await?,
+        })),
+    }
+}
+
+async fn subtask(journal: &dyn Journal, run: RunId, id: String) -> Result<OneSubtask, CliError> {
+    let events = journal.load(run, Seq(0)).await?;
+    if let Some(history) = orch_app::history(journal, &events, &id).await? {
+        return Ok(OneSubtask { run, history });
+    }
+    let plans = events.iter().filter_map(|recorded| match &recorded.event {
+        Event::PlanAdopted { add, .. } => Some(add),
+        _ => None,
+    });
+    let known: Vec<&str> =
+        plans.flat_map(|plan| &plan.subtasks).map(|subtask| subtask.id.as_str()).collect();
+    let hint = match nearest(&id, known.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has: {}", known.join(", ")),
+    };
+    Err(CliError::UnknownSubtask { run, id, hint })
+}
+
+/// What a run made.
+struct Output {
+    run: RunId,
+    result: OrchestrationResult,
+    show: Show,
+}
+
+impl Report for Output {
+    fn text(&self) -> Text {
+        let remarks = format!("run {}: {}\n", self.run, self.result.status);
+        let errors = self.result.errors.iter().map(|error| format!("  ! {error}\n"));
+        Text {
+            data: self.show.text_of(&self.result.aggregated_output),
+            remarks: remarks + &errors.collect::<String>(),
+        }
+    }
+
+    fn json(&self) -> Value {
+        with_id(self.run, &self.result)
+    }
+}
+
+/// What happened to a subtask.
+struct OneSubtask {
+    run: RunId,
+    history: SubtaskHistory,
+}
+
+impl Report for OneSubtask {
+    fn text(&self) -> Text {
+        let subtask = &self.history.subtask;
+        let mut data = format!("{} ({}): {}\n", subtask.id, subtask.task_type, subtask.description);
+        for attempt in &self.history.attempts {
+            data.push_str(&attempt_text(attempt));
+        }
+        if let Some(result) = &self.history.result {
+            if let Ok(Some(evidence)) = result.evidence() {
+                data.push_str(&format!("evidence: {:#}\n", Value::Object(evidence)));
+            }
+            data.push_str(&format!("output: {:#}\n", result.output));
+        }
+        Text::data(data)
+    }
+
+    fn json(&self) -> Value {
+        let mut document = json!({ "orchestration_id": self.run });
+        if let (Some(all), Ok(Value::Object(fields))) =
+            (document.as_object_mut(), serde_json::to_value(&self.history))
+        {
+            all.extend(fields);
+        }
+        document
+    }
+}
+
+fn attempt_text(attempt: &AttemptRecord) -> String {
+    let took = attempt
+        .until
+        .map(|until| format!(" after {}", text::span(text::millis(attempt.since, until))));
+    let took = took.unwrap_or_default();
+    let end = match &attempt.end {
+        None => "open".to_owned(),
+        Some(AttemptEnd::Accepted) => format!("accepted{took}"),
+        Some(AttemptEnd::Failed(failure)) => format!("failed{took}: {failure}"),
+        Some(AttemptEnd::Lost(cause)) => format!("lost{took} ({cause})"),
+        Some(AttemptEnd::Closed(reason)) => format!("closed{took} ({reason})"),
+    };
+    let mut lines = format!(
+        "attempt {} by {} at {}: {end}\n",
+        attempt.fence,
+        attempt.worker,
+        text::time(attempt.since)
+    );
+    if let Some(route) = &attempt.route {
+        lines.push_str(&format!("  why: {}\n", route.reason));
+    }
+    if let Some(AttemptEnd::Failed(failure)) = &attempt.end
+        && !failure.evidence.is_empty()
+    {
+        lines.push_str(&format!("  evidence: {:#}\n", Value::Object(failure.evidence.clone())));
+    }
+    lines
+}

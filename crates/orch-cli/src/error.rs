@@ -1,0 +1,72 @@
+//! Why a command could not do what it was asked.
+
+use std::io;
+
+use orch_app::AppError;
+use orch_core::RunId;
+use orch_core::journal::JournalError;
+use orch_supervisor::SupervisorError;
+use thiserror::Error;
+
+use crate::exit::Exit;
+
+/// Why a command could not do what it was asked.
+#[derive(Debug, Error)]
+pub(crate) enum CliError {
+    /// Files, arguments or the store.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The engine.
+    #[error(transparent)]
+    Supervisor(#[from] SupervisorError),
+    /// The journal.
+    #[error("the journal failed")]
+    Journal(#[from] JournalError),
+    /// The operating system.
+    #[error("the system refused")]
+    System(#[from] io::Error),
+    /// The store is empty.
+    #[error("there are no runs yet")]
+    NoRuns,
+    /// No id begins so.
+    #[error("no run begins with `{0}`; `orch status --all` lists them")]
+    UnknownRun(String),
+    /// Several ids begin so.
+    #[error("several runs begin with `{prefix}`:\n{}", .candidates.join("\n"))]
+    AmbiguousRun { prefix: String, candidates: Vec<String> },
+    /// The plan has no such subtask.
+    #[error("run {run} has no subtask `{id}`; {hint}")]
+    UnknownSubtask { run: RunId, id: String, hint: String },
+    /// There is nothing left to cancel.
+    #[error("run {run} had ended before: {status}")]
+    AlreadyEnded { run: RunId, status: String },
+}
+
+impl CliError {
+    /// Returns the exit code's name.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::App(error) => of_app(error),
+            Self::Supervisor(SupervisorError::Suspended(_)) => Exit::Suspended,
+            Self::Supervisor(_)
+            | Self::Journal(_)
+            | Self::System(_)
+            | Self::AlreadyEnded { .. } => Exit::Failed,
+            Self::NoRuns
+            | Self::UnknownRun(_)
+            | Self::AmbiguousRun { .. }
+            | Self::UnknownSubtask { .. } => Exit::Usage,
+        }
+    }
+}
+
+fn of_app(error: &AppError) -> Exit {
+    match error {
+        AppError::Invalid(_)
+        | AppError::Read { .. }
+        | AppError::Plan(_)
+        | AppError::NoStore { .. } => Exit::Usage,
+        // The store, and what a later version may add.
+        _ => Exit::Failed,
+    }
+}

@@ -1,0 +1,26 @@
+//! Logs: to stderr, from warnings up unless asked for more.
+
+use tracing_subscriber::EnvFilter;
+
+/// The variable that says what is logged, for example `orch_supervisor=debug`.
+const VARIABLE: &str = "ORCH_LOG";
+
+/// Starts to log. A wrong filter is said once and replaced by the default.
+pub(crate) fn start(verbose: u8) {
+    let level = match verbose {
+        0 => "warn",
+        1 => "info",
+        2 => "debug",
+        _ => "trace",
+    };
+    let filter = match std::env::var(VARIABLE) {
+        Ok(text) => EnvFilter::try_new(&text).unwrap_or_else(|error| {
+            eprintln!("{VARIABLE}: {error}");
+            EnvFilter::new(level)
+        }),
+        Err(_) => EnvFilter::new(level),
+    };
+    // Only the first subscriber of a process counts, and this is the only place that makes one.
+    let _ =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+}

@@ -1,0 +1,8 @@
+//! What happens in a run, for whoever watches.
+//!
+//! `board` folds the events into what a person wants to see; `view` writes it: live on a terminal, a line per event elsewhere.
+
+mod board;
+mod view;
+
+pub(crate) use view::View;

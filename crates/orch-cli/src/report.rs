@@ -1,0 +1,72 @@
+//! What commands return, and how it is written.
+
+use std::io::{self, Write};
+
+use orch_app::with_causes;
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::session::Style;
+
+/// What a command found or did.
+pub(crate) trait Report {
+    /// Returns what a person reads: data, and what is said about it.
+    fn text(&self) -> Text;
+    /// Returns all of it as one document.
+    fn json(&self) -> Value;
+    /// Returns how the command ended.
+    fn exit(&self) -> Exit {
+        Exit::Success
+    }
+}
+
+/// What a person reads.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Text {
+    /// The data: to stdout.
+    pub(crate) data: String,
+    /// What is said about it: to stderr.
+    pub(crate) remarks: String,
+}
+
+impl Text {
+    pub(crate) fn data(data: impl Into<String>) -> Self {
+        Self { data: data.into(), remarks: String::new() }
+    }
+}
+
+/// Writes a report, and returns how to exit.
+pub(crate) fn write(report: &dyn Report, style: Style) -> Exit {
+    let mut text = match style.json {
+        true => Text::data(format!("{:#}", report.json())),
+        false => report.text(),
+    };
+    if style.quiet {
+        text.remarks.clear();
+    }
+    print(&mut io::stderr().lock(), &text.remarks);
+    print(&mut io::stdout().lock(), &text.data);
+    report.exit()
+}
+
+/// Writes an error, and returns how to exit.
+pub(crate) fn write_error(error: &CliError, style: Style) -> Exit {
+    if style.json {
+        print(&mut io::stdout().lock(), &format!("{:#}", json!({ "error": with_causes(error) })));
+    }
+    failed(error)
+}
+
+/// Writes an error for people, and returns how to exit.
+pub(crate) fn failed(error: &CliError) -> Exit {
+    print(&mut io::stderr().lock(), &format!("error: {}", with_causes(error)));
+    error.exit()
+}
+
+/// Whoever closed the other end does not want to read it.
+fn print(out: &mut dyn Write, text: &str) {
+    if !text.is_empty() {
+        let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+    }
+}

@@ -1,0 +1,53 @@
+//! What all commands share: where they were called, and how they are to write.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use orch_app::{Access, Config, Place};
+use orch_memory::SqliteJournal;
+
+use crate::args::Args;
+use crate::error::CliError;
+
+/// How to write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Style {
+    /// One JSON document to stdout.
+    pub(crate) json: bool,
+    /// No progress and no remarks.
+    pub(crate) quiet: bool,
+    /// Whether stderr is a terminal that a person looks at.
+    pub(crate) live: bool,
+}
+
+/// Where and how a command was called.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) cwd: PathBuf,
+    pub(crate) config: Option<PathBuf>,
+    pub(crate) style: Style,
+}
+
+impl Session {
+    pub(crate) fn new(args: &Args) -> Result<Self, CliError> {
+        Ok(Self { cwd: std::env::current_dir()?, config: args.config.clone(), style: style(args) })
+    }
+
+    /// Loads the configuration of the project that the command was called in.
+    pub(crate) fn project(&self) -> Result<(Place, Config), CliError> {
+        let place = Place::find(&self.cwd, self.config.as_deref(), None)?;
+        let config = Config::load(&place)?;
+        Ok((place, config))
+    }
+
+    /// Opens the store of the project that the command was called in.
+    pub(crate) async fn store(&self, access: Access) -> Result<Arc<SqliteJournal>, CliError> {
+        let (_, config) = self.project()?;
+        Ok(orch_app::open_store(&config, access).await?)
+    }
+}
+
+pub(crate) fn style(args: &Args) -> Style {
+    Style { json: args.json, quiet: args.quiet, live: std::io::stderr().is_terminal() }
+}

@@ -1,0 +1,95 @@
+//! Small texts that several commands show.
+
+use jiff::Timestamp;
+use orch_core::{RunPhase, RunStatus, SubtaskPhase, SubtaskStatus};
+
+/// Writes a span as people do: `0.31 s`, `12.4 s`, `3m 05s`.
+pub(crate) fn span(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{:.2} s", ms as f64 / 1e3),
+        10_000..60_000 => format!("{:.1} s", ms as f64 / 1e3),
+        _ => format!("{}m {:02}s", ms / 60_000, ms / 1_000 % 60),
+    }
+}
+
+/// Returns the milliseconds from one time to another.
+pub(crate) fn millis(from: Timestamp, to: Timestamp) -> u64 {
+    u64::try_from(to.duration_since(from).as_millis()).unwrap_or(0)
+}
+
+/// Writes a time without its fraction.
+pub(crate) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
+/// Writes how a run stands in one word: how it ended, once it has.
+pub(crate) fn standing(status: &RunStatus) -> &'static str {
+    match (status.status, status.end_status) {
+        (RunPhase::Ended, Some(end)) => end.as_str(),
+        (phase, _) => phase.as_str(),
+    }
+}
+
+fn mark(phase: SubtaskPhase) -> char {
+    match phase {
+        SubtaskPhase::Done => '✓',
+        SubtaskPhase::Failed => '✗',
+        SubtaskPhase::Skipped | SubtaskPhase::Cancelled | SubtaskPhase::Retired => '-',
+        SubtaskPhase::Running | SubtaskPhase::Checking => '>',
+        SubtaskPhase::Waiting
+        | SubtaskPhase::Ready
+        | SubtaskPhase::Offered
+        | SubtaskPhase::Backoff => '.',
+    }
+}
+
+/// Writes one line per subtask: status, worker, duration, and why it is not done.
+pub(crate) fn subtasks(status: &RunStatus) -> String {
+    let width = |text: fn(&SubtaskStatus) -> String| {
+        status.subtasks.iter().map(|subtask| text(subtask).chars().count()).max().unwrap_or(0)
+    };
+    let (ids, workers) = (width(|s| s.subtask_id.to_string()), width(worker));
+    let mut text = String::new();
+    for subtask in &status.subtasks {
+        let took = subtask.duration_ms.map(span).unwrap_or_default();
+        let line = format!(
+            "  {} {:ids$}  {:9}  {:workers$}  {:>8}",
+            mark(subtask.status),
+            subtask.subtask_id,
+            subtask.status,
+            worker(subtask),
+            took
+        );
+        text.push_str(line.trim_end());
+        if subtask.attempts > 1 {
+            text.push_str(&format!("  {} attempts", subtask.attempts));
+        }
+        if let Some(reason) = &subtask.reason {
+            text.push_str(&format!("  {reason}"));
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn worker(subtask: &SubtaskStatus) -> String {
+    let open = || subtask.open.last().map(|attempt| attempt.worker.to_string());
+    subtask.worker.as_ref().map(ToString::to_string).or_else(open).unwrap_or_default()
+}
+
+/// Writes how many subtasks stand where.
+pub(crate) fn counts(counts: &orch_core::Counts) -> String {
+    let parts = [
+        ("running", counts.running),
+        ("ready", counts.ready),
+        ("waiting", counts.waiting),
+        ("failed", counts.failed),
+        ("skipped", counts.skipped),
+        ("cancelled", counts.cancelled),
+    ];
+    let rest = parts
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!(", {count} {name}"));
+    format!("{} of {} done{}", counts.done, counts.total, rest.collect::<String>())
+}
