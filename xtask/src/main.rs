@@ -2,6 +2,7 @@
 //!
 //! One file per command; what `ci` checks is in `checks/`, one file per subject.
 
+mod bench;
 mod checks;
 mod ci;
 mod coverage;
@@ -36,6 +37,11 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Measures what the engine costs, optimised, beside the floor beneath it.
+    Bench {
+        #[command(subcommand)]
+        bench: bench::Bench,
+    },
     /// Measures how many lines the tests run, and fails below the floors.
     Coverage,
     /// Installs the tools that `ci`, `fix` and `coverage` call into the target folder.
@@ -56,6 +62,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Ci => ci::run(&project, out),
         Chore::Fix => fix::run(&project),
         Chore::Sim { arguments } => sim::run(&project, &arguments),
+        Chore::Bench { bench } => bench::run(&project, &bench, out),
         Chore::Coverage => coverage::run(&project, out),
         Chore::Tools => tools::install(&project),
     }
