@@ -31,6 +31,7 @@ mod memory;
 mod number;
 mod plan;
 mod process;
+mod recall;
 mod replicas;
 mod result;
 mod route;
@@ -75,6 +76,7 @@ pub use plan::{
     DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy,
 };
 pub use process::{ProcessLog, Reaper};
+pub use recall::{Memory, MemorySnapshot};
 pub use result::{Artifact, MetadataError, OrchestrationResult, Usage, WorkerResult};
 pub use route::{RouteError, Router, RoutingContext, RoutingDecision, RoutingStrategy, Tallies};
 pub use settings::{AggregationSettings, Budget, ExecutionStrategy, RunSettings};

@@ -188,6 +188,8 @@ impl OrchestrationOutcome {
 }
 
 setters! { OrchestrationOutcome {
+    /// Sets the supervisor's name.
+    with_supervisor => supervisor: String,
     /// Sets the task in words.
     with_task_description => task_description: String,
     /// Sets how it was split.

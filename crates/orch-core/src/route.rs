@@ -46,6 +46,8 @@ pub struct RoutingContext<'a> {
     pub worker_loads: &'a BTreeMap<WorkerName, f64>,
     /// What the run itself has seen of each worker.
     pub tallies: &'a Tallies,
+    /// What memory knows of each worker from earlier runs.
+    pub history: Option<&'a Tallies>,
     /// How much time is left, in milliseconds.
     pub time_budget_ms: Option<u64>,
     /// The subtask's and the task's constraints, combined.
@@ -59,7 +61,21 @@ impl<'a> RoutingContext<'a> {
         worker_loads: &'a BTreeMap<WorkerName, f64>,
         tallies: &'a Tallies,
     ) -> Self {
-        Self { available_workers, worker_loads, tallies, time_budget_ms: None, constraints: None }
+        Self {
+            available_workers,
+            worker_loads,
+            tallies,
+            history: None,
+            time_budget_ms: None,
+            constraints: None,
+        }
+    }
+
+    /// Sets what memory knows of each worker.
+    #[must_use]
+    pub fn with_history(mut self, history: Option<&'a Tallies>) -> Self {
+        self.history = history;
+        self
     }
 
     /// Sets the constraints.
@@ -76,10 +92,12 @@ impl<'a> RoutingContext<'a> {
         self
     }
 
-    /// Returns how `worker` stands with regard to `task_type`.
+    /// Returns how `worker` stands with regard to `task_type`: by the run's own tallies and by memory, together.
     pub fn standing(&self, worker: &WorkerName, task_type: &str) -> Standing {
+        let remembered =
+            self.history.map(|history| history.tally(worker, task_type)).unwrap_or_default();
         Standing::new(
-            self.tallies.success_rate(worker, task_type),
+            self.tallies.tally(worker, task_type).plus(remembered).success_rate(),
             self.worker_loads.get(worker).copied().unwrap_or(0.0),
         )
     }
@@ -181,6 +199,19 @@ struct Tally {
     done: u32,
 }
 
+impl Tally {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            tried: self.tried.saturating_add(other.tried),
+            done: self.done.saturating_add(other.done),
+        }
+    }
+
+    fn success_rate(self) -> f64 {
+        (f64::from(self.done) + 1.0) / (f64::from(self.tried) + 1.0)
+    }
+}
+
 impl Tallies {
     /// Counts one finished attempt.
     pub fn record(&mut self, worker: &WorkerName, task_type: &str, success: bool) {
@@ -198,9 +229,11 @@ impl Tallies {
 
     /// Returns (successes + 1) / (attempts + 1): 1 for a worker never tried, and slow to forgive.
     pub fn success_rate(&self, worker: &WorkerName, task_type: &str) -> f64 {
-        let tally =
-            self.of.get(worker).and_then(|types| types.get(task_type)).copied().unwrap_or_default();
-        f64::from(tally.done + 1) / f64::from(tally.tried + 1)
+        self.tally(worker, task_type).success_rate()
+    }
+
+    fn tally(&self, worker: &WorkerName, task_type: &str) -> Tally {
+        self.of.get(worker).and_then(|types| types.get(task_type)).copied().unwrap_or_default()
     }
 
     /// Returns how many attempts `worker` has finished, of any type.

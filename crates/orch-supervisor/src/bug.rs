@@ -49,6 +49,17 @@ mod switch {
 
     thread_local! {
         static ACTIVE: Cell<Option<Bug>> = const { Cell::new(None) };
+        static CHECKED: Cell<bool> = const { Cell::new(cfg!(test)) };
+    }
+
+    /// Has states of this thread checked after every event, or not: that costs more than the event itself.
+    pub fn check_states(checked: bool) {
+        CHECKED.set(checked);
+    }
+
+    /// Tells whether states of this thread are checked after every event.
+    pub fn checks_states() -> bool {
+        CHECKED.get()
     }
 
     /// Breaks the engine on this thread, or mends it.
@@ -63,7 +74,7 @@ mod switch {
 }
 
 #[cfg(any(test, feature = "sim"))]
-pub use switch::{is, set};
+pub use switch::{check_states, checks_states, is, set};
 
 /// Tells whether the engine is broken in this way: never.
 #[cfg(not(any(test, feature = "sim")))]

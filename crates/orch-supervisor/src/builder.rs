@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use orch_core::journal::{Journal, MemoryJournal, ProcessId};
 use orch_core::{
-    Aggregator, Decomposer, ExecutionStrategy, FailureHandler, OwnerId, QualityGate, Reaper,
-    Router, RunId, RunSettings, Worker,
+    Aggregator, Decomposer, ExecutionStrategy, FailureHandler, Memory, OwnerId, QualityGate,
+    Reaper, Router, RunId, RunSettings, Worker,
 };
 
 use crate::defaults::{BestCanHandle, GivenOrSingle, InPlanOrder, InProcess, NoRetry, OWNER_TTL};
@@ -34,7 +34,9 @@ impl Default for Builder {
                     router: Arc::new(BestCanHandle),
                     failure_handler: Arc::new(NoRetry),
                     gates: Vec::new(),
+                    has_memory: false,
                 },
+                memory: None,
                 reaper: Arc::new(InProcess),
                 workers: Vec::new(),
                 settings: RunSettings::default(),
@@ -109,6 +111,14 @@ impl Builder {
     #[must_use]
     pub fn gate(mut self, gate: impl QualityGate) -> Self {
         self.parts.policies.gates.push(Arc::new(gate));
+        self
+    }
+
+    /// Sets who remembers: it is asked before a run starts and for every attempt, and told how the run went.
+    #[must_use]
+    pub fn memory(mut self, memory: Arc<dyn Memory>) -> Self {
+        self.parts.memory = Some(memory);
+        self.parts.policies.has_memory = true;
         self
     }
 

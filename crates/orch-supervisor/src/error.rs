@@ -22,6 +22,9 @@ pub enum SupervisorError {
     /// Another process has taken the run over.
     #[error("run {0} has gone to another owner")]
     OwnerChanged(RunId),
+    /// There is no memory, or it failed.
+    #[error("memory cannot take it")]
+    Memory(#[source] orch_core::BoxError),
     /// The journal failed.
     #[error("the journal failed")]
     Journal(#[from] JournalError),

@@ -1,11 +1,12 @@
 //! The handle on a running engine.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
-    CancelReason, ComplexTask, DecompositionPlan, Digest, Failure, Fence, JsonMap,
+    CancelReason, ComplexTask, DecompositionPlan, Digest, Failure, Fence, JsonMap, Memory,
     OrchestrationResult, RequestKey, RunId, RunSettings, RunStatus, SubtaskId, Token, Worker,
     WorkerName, WorkerResult,
 };
@@ -37,6 +38,9 @@ struct Inner {
     subscribers: broadcast::Sender<Lifecycle>,
     journal: Arc<dyn Journal>,
     settings: RunSettings,
+    memory: Option<Arc<dyn Memory>>,
+    /// How many attempts each worker can make at once, as far as it was ever registered here.
+    slots: Mutex<BTreeMap<WorkerName, u32>>,
     ticker: Mutex<Ticker>,
 }
 
@@ -140,6 +144,14 @@ impl Supervisor {
             subscribers: subscribers.clone(),
             journal: parts.journal.clone(),
             settings: parts.settings.clone(),
+            memory: parts.memory.clone(),
+            slots: Mutex::new(
+                parts
+                    .workers
+                    .iter()
+                    .map(|w| (w.name().clone(), w.max_concurrency().get()))
+                    .collect(),
+            ),
             ticker: Mutex::new(Ticker::new(parts.clock)),
         };
         let driver = Driver::new(parts.policies.clone(), parts.process_cap, seed());
@@ -228,9 +240,7 @@ impl Supervisor {
             let row = self.inner.journal.row(run).await?.ok_or(SupervisorError::NoRun(run))?;
             match row.summary.phase {
                 orch_core::RunPhase::Ended => {
-                    let result =
-                        result_in(&*self.inner.journal, run, &std::collections::BTreeMap::new())
-                            .await?;
+                    let result = result_in(&*self.inner.journal, run, &self.slots()).await?;
                     return result.ok_or(SupervisorError::NoRun(run));
                 }
                 orch_core::RunPhase::Suspended => return Err(SupervisorError::Suspended(run)),
@@ -248,7 +258,23 @@ impl Supervisor {
     /// # Errors
     /// When there is no such run or the journal fails.
     pub async fn result(&self, run: RunId) -> Result<Option<OrchestrationResult>, SupervisorError> {
-        result_in(&*self.inner.journal, run, &std::collections::BTreeMap::new()).await
+        result_in(&*self.inner.journal, run, &self.slots()).await
+    }
+
+    /// Tells memory what a person thinks of a run's output: `score` from 0 (useless) to 1 (perfect).
+    ///
+    /// # Errors
+    /// When there is no memory, or it fails.
+    pub async fn feedback(
+        &self,
+        run: RunId,
+        score: f64,
+        note: &str,
+    ) -> Result<(), SupervisorError> {
+        let Some(memory) = &self.inner.memory else {
+            return Err(SupervisorError::Memory("the supervisor was built without one".into()));
+        };
+        memory.feedback(run, score, note).await.map_err(SupervisorError::Memory)
     }
 
     /// Returns how a run stands.
@@ -381,6 +407,9 @@ impl Supervisor {
 
     /// Adds a worker; runs that wait for one like it go on at once. One of the same name is replaced.
     pub fn register_worker(&self, worker: impl Worker) {
+        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.insert(worker.name().clone(), worker.max_concurrency().get());
+        drop(slots);
         // A closed channel means that the engine has ended, and nothing more will be given to anybody.
         let _ = self.inner.events.send(Input::Register(Arc::new(worker)));
     }
@@ -400,6 +429,10 @@ impl Supervisor {
     pub async fn shutdown(&self, grace: Duration) {
         // An engine that has ended has nothing left to suspend.
         let _ = self.call(|caller| Call::Shutdown(grace, caller)).await;
+    }
+
+    fn slots(&self) -> BTreeMap<WorkerName, u32> {
+        self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn command(&self, run: RunId, command: Command) -> Result<Answer, SupervisorError> {

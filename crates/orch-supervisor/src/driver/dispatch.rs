@@ -104,9 +104,8 @@ impl Driver {
 
     /// Asks the router among those who are free.
     fn place(&self, run: RunId, class: ClassId, index: SubtaskIndex, now: Timestamp) -> Place {
-        let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) else {
-            return Place::Later(Vec::new());
-        };
+        let Some(entry) = self.runs.get(&run) else { return Place::Later(Vec::new()) };
+        let Some(state) = &entry.state else { return Place::Later(Vec::new()) };
         let class = state.class(class);
         let spec = &state.node(index).spec;
         let distinct = class
@@ -116,6 +115,7 @@ impl Driver {
         let constraints = distinct.as_ref().or(class.constraints.as_ref());
         let available = self.pool.available(run, &spec.task_type, now);
         let context = RoutingContext::new(&available, self.pool.loads(), state.tallies())
+            .with_history(entry.recalled.tallies())
             .with_constraints(constraints)
             .with_time_budget_ms(time_left(state, now));
         let router = &self.policies.router;

@@ -8,7 +8,7 @@ use orch_core::{AttemptInfo, DecompositionPlan, Fence, PlanLimits, RunId};
 
 use super::Driver;
 use super::io::{AggregateRun, AttemptEnd, Left, Output, ResultBlobs, StartAttempt};
-use super::run::Work;
+use super::run::{Recalled, Work};
 use crate::bug::{self, Bug};
 use crate::machine::State;
 
@@ -171,10 +171,12 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let Some(state) = &entry.state else { return };
         if state.is_ended() {
-            let (result, blobs) = finish(state, &self.pool.slots());
+            let slots = self.pool.slots();
+            let (result, blobs) = finish(state, &slots);
+            let outcome = self.policies.has_memory.then(|| Box::new(state.outcome("", &slots)));
             entry.epoch = None;
             entry.wants_ownership = false;
-            self.outputs.push(Output::Ended { run, result: Box::new(result), blobs });
+            self.outputs.push(Output::Ended { run, outcome, result: Box::new(result), blobs });
             return;
         }
         let orphans: BTreeSet<Fence> =
@@ -193,8 +195,15 @@ impl Driver {
             self.leave(run, Left::Suspended);
             return;
         }
+        if self.policies.has_memory && matches!(entry.recalled, Recalled::NotAsked) {
+            entry.recalled = Recalled::Asked;
+            let (project, task) = (state.settings().project.clone(), state.task().clone());
+            self.outputs.push(Output::Recall { run, project, task });
+        }
         let needs = state.obligations();
-        if needs.plan && !std::mem::replace(&mut entry.planning, true) {
+        // What memory knows is there before the first subtask starts.
+        let may_plan = !matches!(entry.recalled, Recalled::Asked);
+        if needs.plan && may_plan && !std::mem::replace(&mut entry.planning, true) {
             self.outputs.push(Output::Plan {
                 run,
                 task: state.task().clone(),
@@ -269,7 +278,8 @@ fn describe(
         run: state.run(),
         worker,
         subtask: node.spec.clone(),
-        task: state.task().clone(),
+        project: state.settings().project.clone(),
+        context: state.context().clone(),
         attempt: info,
         inputs: state.inputs(attempt.subtask),
         absent: state.absences(attempt.subtask),

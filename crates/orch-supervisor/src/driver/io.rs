@@ -5,8 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::{AcquireError, Append, AppendError, Blob, Recorded, RunHead};
 use orch_core::{
-    AggregationInput, ComplexTask, DecompositionPlan, Digest, Epoch, Failure, Fence,
-    OrchestrationResult, RequestKey, RunId, RunSettings, Seq, StoredResult, Worker, WorkerName,
+    AggregationInput, ComplexTask, DecompositionPlan, Digest, Epoch, Failure, Fence, JsonMap,
+    MemorySnapshot, OrchestrationOutcome, OrchestrationResult, ProjectId, RequestKey, RunId,
+    RunSettings, Seq, StoredResult, Worker, WorkerName,
 };
 
 use crate::machine::{Answer, Command, Outcome, Refusal};
@@ -53,6 +54,13 @@ pub enum Input {
         run: RunId,
         /// A plan, or why there is none, one sentence each.
         plan: Result<DecompositionPlan, Vec<String>>,
+    },
+    /// Memory has answered.
+    Recalled {
+        /// The run.
+        run: RunId,
+        /// What it knows; empty when it could not be read.
+        snapshot: MemorySnapshot,
     },
     /// The aggregator has answered.
     Aggregated {
@@ -201,6 +209,15 @@ pub enum Output {
         /// The attempts.
         fences: Vec<Fence>,
     },
+    /// Ask memory what it knows; answer with `Recalled`.
+    Recall {
+        /// The run.
+        run: RunId,
+        /// The project.
+        project: ProjectId,
+        /// What is asked for.
+        task: Arc<ComplexTask>,
+    },
     /// Ask the decomposer; answer with `Planned`.
     Plan {
         /// The run.
@@ -232,6 +249,8 @@ pub enum Output {
     Ended {
         /// The run.
         run: RunId,
+        /// How it went, for the memory, when there is one.
+        outcome: Option<Box<OrchestrationOutcome>>,
         /// What became of it; a large output is still in its blob.
         result: Box<OrchestrationResult>,
         /// The large output, and the large results with their place among the results.
@@ -282,8 +301,10 @@ pub struct StartAttempt {
     pub worker: Arc<dyn Worker>,
     /// The subtask.
     pub subtask: Arc<orch_core::Subtask>,
-    /// The task.
-    pub task: Arc<ComplexTask>,
+    /// The project.
+    pub project: ProjectId,
+    /// The task's context.
+    pub context: Arc<JsonMap>,
     /// Which attempt.
     pub attempt: orch_core::AttemptInfo,
     /// Results of direct dependencies, in plan order.

@@ -33,7 +33,7 @@ pub(crate) use recovery::fold;
 
 use crate::machine::{Command, Refusal, State};
 use crate::pool::Pool;
-use run::{Queued, Run, Work};
+use run::{Queued, Recalled, Run, Work};
 
 /// See the module's documentation.
 pub struct Driver {
@@ -79,6 +79,12 @@ impl Driver {
             Input::Resume { run, reply } => self.resume(run, reply),
             Input::Finished { run, fence, end } => self.finished(run, fence, end),
             Input::Planned { run, plan } => self.planned(run, plan),
+            Input::Recalled { run, snapshot } => {
+                if let Some(entry) = self.runs.get_mut(&run) {
+                    entry.recalled = Recalled::Known(snapshot);
+                }
+                self.settle(run);
+            }
             Input::Aggregated { run, outcome } => {
                 if let Some(entry) = self.runs.get_mut(&run) {
                     entry.aggregating = false;
@@ -223,6 +229,11 @@ impl Driver {
     /// Returns the runs that are loaded, with how far they are.
     pub fn loaded_runs(&self) -> Vec<RunId> {
         self.runs.iter().filter(|(_, run)| run.state.is_some()).map(|(id, _)| *id).collect()
+    }
+
+    /// Tells whether this process carries out what `run` obliges it to.
+    pub fn carries_out(&self, run: RunId) -> bool {
+        self.runs.get(&run).is_some_and(Run::is_owned)
     }
 
     /// Tells whether an append of `run` is in flight.

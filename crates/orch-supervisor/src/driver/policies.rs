@@ -17,6 +17,8 @@ pub struct Policies {
     pub failure_handler: Arc<dyn FailureHandler>,
     /// What every result must fulfil, beside the gates of its subtask.
     pub gates: Vec<Arc<dyn QualityGate>>,
+    /// Whether there is a memory to ask about a run before it starts.
+    pub has_memory: bool,
 }
 
 impl Policies {

@@ -29,6 +29,8 @@ pub(super) struct Run {
     /// Attempts of an earlier owner that are being made sure dead.
     pub(super) reaping: BTreeSet<Fence>,
     pub(super) planning: bool,
+    /// What memory knows, once it was asked and has answered.
+    pub(super) recalled: Recalled,
     pub(super) aggregating: bool,
     /// Whether this process is to own the run: it was submitted or resumed here.
     pub(super) wants_ownership: bool,
@@ -42,6 +44,23 @@ pub(super) struct Run {
     pub(super) retry_at: Option<Timestamp>,
     /// Locks that other runs held when they were last asked for, and when to ask again.
     pub(super) foreign_locks: BTreeMap<LockName, Timestamp>,
+}
+
+/// What has come of asking memory about a run.
+pub(super) enum Recalled {
+    NotAsked,
+    Asked,
+    Known(orch_core::MemorySnapshot),
+}
+
+impl Recalled {
+    /// Returns what memory knows of workers.
+    pub(super) fn tallies(&self) -> Option<&orch_core::Tallies> {
+        match self {
+            Self::NotAsked | Self::Asked => None,
+            Self::Known(snapshot) => Some(&snapshot.tallies),
+        }
+    }
 }
 
 /// Something to be decided.
@@ -93,6 +112,7 @@ impl Run {
             taken: BTreeMap::new(),
             reaping: BTreeSet::new(),
             planning: false,
+            recalled: Recalled::NotAsked,
             aggregating: false,
             wants_ownership: false,
             resuming: None,

@@ -243,7 +243,8 @@ impl Driver {
 
     fn what_follows(&mut self, run: RunId, index: SubtaskIndex, now: Timestamp) -> Option<Command> {
         let draw = self.draw();
-        let state = self.runs.get(&run)?.state.as_ref()?;
+        let entry = self.runs.get(&run)?;
+        let state = entry.state.as_ref()?;
         let node = state.node(index);
         let trouble = node.trouble.as_ref()?;
         let failure = trouble.last.as_ref()?;
@@ -253,6 +254,7 @@ impl Driver {
         let available = self.pool.available(run, &node.spec.task_type, now);
         let constraints = own_constraints(state, index);
         let routing = RoutingContext::new(&available, self.pool.loads(), state.tallies())
+            .with_history(entry.recalled.tallies())
             .with_constraints(constraints.as_ref())
             .with_time_budget_ms(time_left(state, now));
         let context = FailureContext::new(&state.settings().retry, routing, &trouble.tried, draw)

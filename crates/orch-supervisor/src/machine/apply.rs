@@ -30,6 +30,7 @@ impl State {
         match event {
             Event::RunSubmitted { task, settings, given } => {
                 self.task = task.clone();
+                self.context = Arc::new(task.context.clone());
                 self.settings = settings.clone();
                 self.given = given.clone();
                 self.width = Width::new(settings);
@@ -173,7 +174,9 @@ impl State {
             }
         }
         #[cfg(any(test, feature = "sim"))]
-        self.check_invariants();
+        if bug::checks_states() {
+            self.check_invariants();
+        }
     }
 
     /// Moves what only waits for time: retries whose pause is over become ready, attempts whose time is over are noted.
@@ -209,6 +212,9 @@ impl State {
     }
 
     fn adopt(&mut self, revision: u32, retire: &[SubtaskIndex], add: &Arc<DecompositionPlan>) {
+        if self.revision == 0 {
+            self.source = add.source;
+        }
         self.revision = revision;
         if self.stage == Stage::Planning {
             self.stage = Stage::Active;

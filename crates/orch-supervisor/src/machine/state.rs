@@ -7,8 +7,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::{
     BlobRef, CancelReason, ComplexTask, Counts, DecompositionPlan, Digest, EndStatus, Failure,
-    Fence, LockName, RequestKey, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask,
-    SubtaskId, SubtaskIndex, SubtaskPhase, Tallies, Token, WorkerName,
+    Fence, JsonMap, LockName, PlanSource, RequestKey, RunId, RunPhase, RunSettings, Seq,
+    StoredResult, Subtask, SubtaskId, SubtaskIndex, SubtaskPhase, Tallies, Token, WorkerName,
 };
 use serde_json::Value;
 
@@ -26,12 +26,16 @@ pub struct State {
     /// The time of the last event.
     pub(super) at: Timestamp,
     pub(super) task: Arc<ComplexTask>,
+    /// The task's context, shared by all attempts.
+    pub(super) context: Arc<JsonMap>,
     pub(super) settings: Arc<RunSettings>,
     pub(super) given: Option<Arc<DecompositionPlan>>,
     pub(super) stage: Stage,
     pub(super) suspended: bool,
     /// 0 before the first plan.
     pub(super) revision: u32,
+    /// What made the first plan.
+    pub(super) source: PlanSource,
     pub(super) nodes: Vec<Node>,
     pub(super) by_id: HashMap<SubtaskId, SubtaskIndex>,
     pub(super) groups: BTreeMap<String, Vec<SubtaskIndex>>,
@@ -325,11 +329,13 @@ impl State {
             submitted_at: at,
             at,
             task: Arc::new(ComplexTask::new("", "", "")),
+            context: Arc::default(),
             settings: Arc::default(),
             given: None,
             stage: Stage::Planning,
             suspended: false,
             revision: 0,
+            source: PlanSource::default(),
             nodes: Vec::new(),
             by_id: HashMap::new(),
             groups: BTreeMap::new(),
@@ -377,6 +383,11 @@ impl State {
     /// Returns what is asked for.
     pub fn task(&self) -> &Arc<ComplexTask> {
         &self.task
+    }
+
+    /// Returns the task's context.
+    pub fn context(&self) -> &Arc<JsonMap> {
+        &self.context
     }
 
     /// Returns how it is run.

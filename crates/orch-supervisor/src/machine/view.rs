@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use orch_core::journal::RunSummary;
 use orch_core::{
-    Absence, AttemptStatus, EndStatus, OrchestrationResult, RunStatus, StoredResult, SubtaskId,
+    Absence, AttemptStatus, DecompositionStrategy, EndStatus, OrchestrationOutcome,
+    OrchestrationResult, PlanSource, RoutingRecord, RunStatus, StoredResult, SubtaskId,
     SubtaskIndex, SubtaskStatus, Usage, WorkerName, WorkerResult, WorkerStatus,
 };
 
@@ -194,6 +195,27 @@ impl State {
         result
     }
 
+    /// Returns how the run went, as memory keeps it.
+    pub fn outcome(
+        &self,
+        supervisor: &str,
+        slots: &BTreeMap<WorkerName, u32>,
+    ) -> OrchestrationOutcome {
+        let wall_ms = millis_between(self.submitted_at, self.at);
+        let id = format!("orch_{}", self.run);
+        let project = self.settings.project.clone();
+        let status = self.end().map_or(EndStatus::Failed, |e| e.status);
+        OrchestrationOutcome::new(id, supervisor, project, self.task.task_type.clone(), self.at)
+            .with_task_description(self.task.description.clone())
+            .with_decomposition_strategy(strategy_of(self.source))
+            .with_subtask_count(self.counts.total)
+            .with_routing_decisions(self.nodes.iter().flat_map(routing_of).collect::<Vec<_>>())
+            .with_aggregation_strategy(self.settings.aggregation.strategy)
+            .with_overall_success(matches!(status, EndStatus::Completed | EndStatus::Partial))
+            .with_total_duration_ms(wall_ms)
+            .with_worker_utilization(self.utilization(slots, wall_ms))
+    }
+
     fn result_of(&self, node: &Node) -> Option<WorkerResult> {
         if let Some(stored) = node.state.accepted() {
             return Some((*stored.result).clone());
@@ -234,5 +256,28 @@ impl State {
         };
         errors.extend(self.nodes.iter().filter_map(failed));
         errors
+    }
+}
+
+/// Who tried a subtask, and whether it went well: failures first, in order.
+fn routing_of(node: &Node) -> Vec<RoutingRecord> {
+    let tried = node.trouble.iter().flat_map(|trouble| &trouble.tried);
+    let failed =
+        tried.map(|worker| RoutingRecord::new(node.spec.id.clone(), worker.clone(), false));
+    let done = node.state.accepted().map(|stored| {
+        RoutingRecord::new(node.spec.id.clone(), stored.result.worker_name.clone(), true)
+    });
+    failed.chain(done).collect()
+}
+
+/// The strategy behind a plan; plans from elsewhere count as a mixture.
+fn strategy_of(source: PlanSource) -> DecompositionStrategy {
+    match source {
+        PlanSource::CapabilityBased => DecompositionStrategy::CapabilityBased,
+        PlanSource::PhaseBased => DecompositionStrategy::PhaseBased,
+        PlanSource::DomainBased => DecompositionStrategy::DomainBased,
+        PlanSource::Explicit | PlanSource::Single | PlanSource::Planner | PlanSource::Memory => {
+            DecompositionStrategy::Hybrid
+        }
     }
 }

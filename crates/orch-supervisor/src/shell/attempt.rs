@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use orch_core::journal::{AttemptProcess, Journal, ProcessId};
 use orch_core::{
-    Cause, Fence, ProcessLog, RunId, StopSignal, Worker, WorkerContext, WorkerError, WorkerResult,
+    Cause, Fence, Memory, MemorySlice, ProcessLog, RunId, StopSignal, Worker, WorkerContext,
+    WorkerError, WorkerResult,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -19,6 +20,16 @@ use crate::driver::{AttemptEnd, Input, StartAttempt};
 const DROP_AFTER: Duration = Duration::from_secs(2);
 /// How long a worker may clean up.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(5);
+
+/// The most tokens of memory that an attempt gets.
+const SLICE_TOKENS: u32 = 2_000;
+
+/// Where an attempt reads from.
+#[derive(Clone)]
+pub(super) struct Stores {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) memory: Option<Arc<dyn Memory>>,
+}
 
 /// How to end a running attempt.
 #[derive(Clone)]
@@ -36,26 +47,22 @@ impl Handle {
 }
 
 /// Starts an attempt.
-pub(super) fn spawn(
-    start: StartAttempt,
-    journal: Arc<dyn Journal>,
-    events: UnboundedSender<Input>,
-) -> Handle {
+pub(super) fn spawn(start: StartAttempt, stores: Stores, events: UnboundedSender<Input>) -> Handle {
     let handle = Handle { stop: StopSignal::new(), grace: Arc::default() };
     let own = handle.clone();
     tokio::spawn(async move {
         let (run, fence) = (start.run, start.attempt.fence);
-        let end = Box::new(make(start, journal, own).await);
+        let end = Box::new(make(start, stores, own).await);
         // Without a receiver the engine is gone, and with it everybody who could want to know.
         let _ = events.send(Input::Finished { run, fence, end });
     });
     handle
 }
 
-async fn make(start: StartAttempt, journal: Arc<dyn Journal>, handle: Handle) -> AttemptEnd {
+async fn make(start: StartAttempt, stores: Stores, handle: Handle) -> AttemptEnd {
     let since = monotonic();
     let (worker, subtask) = (start.worker.clone(), start.subtask.clone());
-    let work = AssertUnwindSafe(work(start, journal, handle.stop.clone())).catch_unwind();
+    let work = AssertUnwindSafe(work(start, stores, handle.stop.clone())).catch_unwind();
     let ended = tokio::select! {
         biased;
         ended = work => ended,
@@ -82,26 +89,40 @@ async fn make(start: StartAttempt, journal: Arc<dyn Journal>, handle: Handle) ->
 /// Gathers the inputs, then lets the worker prepare and execute.
 async fn work(
     start: StartAttempt,
-    journal: Arc<dyn Journal>,
+    stores: Stores,
     stop: StopSignal,
 ) -> Result<WorkerResult, WorkerError> {
     let mut inputs = Vec::with_capacity(start.inputs.len());
     for stored in &start.inputs {
-        let input = whole(&*journal, stored).await.map_err(|error| {
+        let input = whole(&*stores.journal, stored).await.map_err(|error| {
             WorkerError::new(Cause::Unavailable, "the result of a dependency cannot be loaded")
                 .with_source(Some(error.into()))
         })?;
         inputs.push(input);
     }
-    let log = Log { journal, run: start.run, fence: start.attempt.fence };
+    let slice = recall(&stores, &start).await;
+    let log = Log { journal: stores.journal, run: start.run, fence: start.attempt.fence };
     let context = WorkerContext::new(start.subtask, start.attempt)
-        .with_parent_context(Arc::new(start.task.context.clone()))
+        .with_parent_context(start.context)
+        .with_memory_slice(slice)
         .with_sibling_results(inputs)
         .with_absent(start.absent)
         .with_stop(stop)
         .with_processes(Some(Arc::new(log) as Arc<dyn ProcessLog>));
     start.worker.prepare(&context).await?;
     start.worker.execute(context).await
+}
+
+/// Asks memory what may help; without an answer the attempt is made without.
+async fn recall(stores: &Stores, start: &StartAttempt) -> Option<MemorySlice> {
+    let memory = stores.memory.as_ref()?;
+    match memory.slice(&start.project, start.worker.name(), &start.subtask, SLICE_TOKENS).await {
+        Ok(slice) => Some(slice),
+        Err(error) => {
+            tracing::warn!(%error, subtask = %start.subtask.id, "memory has nothing to say about a subtask");
+            None
+        }
+    }
 }
 
 /// Waits until the attempt was told to stop and has had its time to do so.

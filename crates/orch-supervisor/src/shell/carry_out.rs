@@ -8,10 +8,12 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use jiff::Timestamp;
 use orch_core::journal::{AcquireError, Journal, Owner};
-use orch_core::{DecompositionRequest, Fence, OrchestrationResult, RunId};
+use orch_core::{
+    DecompositionRequest, Fence, MemorySnapshot, OrchestrationOutcome, OrchestrationResult, RunId,
+};
 
 use super::Lifecycle;
-use super::attempt;
+use super::attempt::{self, Stores};
 use super::call::Waited;
 use super::engine::{Done, Engine, Operation};
 use super::lookup::fill_in;
@@ -51,7 +53,8 @@ impl Engine {
             Output::Start(start) => {
                 if let Some(events) = self.send.upgrade() {
                     let key = (start.run, start.attempt.fence);
-                    self.attempts.insert(key, attempt::spawn(*start, journal, events));
+                    let stores = Stores { journal, memory: self.parts.memory.clone() };
+                    self.attempts.insert(key, attempt::spawn(*start, stores, events));
                 }
             }
             Output::Stop { run, fence, grace_ms } => {
@@ -61,6 +64,19 @@ impl Engine {
                 }
             }
             Output::Reap { run, fences } => self.reap(run, fences),
+            Output::Recall { run, project, task } => {
+                let memory = self.parts.memory.clone();
+                self.operate(async move {
+                    let snapshot = match memory {
+                        None => MemorySnapshot::default(),
+                        Some(memory) => memory.snapshot(&project, &task).await.unwrap_or_else(|error| {
+                            tracing::warn!(%run, %error, "memory cannot be read; the run goes on without");
+                            MemorySnapshot::default()
+                        }),
+                    };
+                    Done::Input(Input::Recalled { run, snapshot })
+                });
+            }
             Output::Plan { run, task, given, max_subtasks } => {
                 let (decomposer, workers) = (self.parts.decomposer.clone(), self.driver.pool().workers().to_vec());
                 let max = std::num::NonZeroUsize::new(max_subtasks as usize).unwrap_or(std::num::NonZeroUsize::MIN);
@@ -91,7 +107,10 @@ impl Engine {
                     let _ = self.subscribers.send(Lifecycle::new(head, events));
                 }
             }
-            Output::Ended { run, result, blobs } => self.ended(run, *result, blobs),
+            Output::Ended { run, outcome, result, blobs } => {
+                self.ended(run, *result, blobs);
+                self.remember(outcome.map(|outcome| *outcome));
+            }
             Output::Left { run, why } => self.tell(run, Ok(Err(why))),
         }
     }
@@ -206,6 +225,18 @@ impl Engine {
         self.operate(
             async move { Done::Result(run, fill_in(&*journal, result, blobs).await.map(Ok)) },
         );
+    }
+
+    /// Tells memory how a run went.
+    fn remember(&mut self, outcome: Option<OrchestrationOutcome>) {
+        let (Some(outcome), Some(memory)) = (outcome, self.parts.memory.clone()) else { return };
+        let outcome = outcome.with_supervisor(self.parts.name.clone());
+        self.operate(async move {
+            if let Err(error) = memory.record_outcome(&outcome).await {
+                tracing::warn!(run = %outcome.id, %error, "memory did not take the outcome of a run");
+            }
+            Done::Nothing
+        });
     }
 
     /// Tells those who wait for a run.

@@ -116,6 +116,8 @@ impl Engine {
             && self.attempts.is_empty()
             && self.completing.is_empty()
             && self.ready.is_empty()
+            // Among them are the releases of runs: without them nobody else could go on at once.
+            && self.operations.is_empty()
     }
 
     /// Waits until something has come, and gathers all that came with it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::journal::{Journal, ProcessId};
-use orch_core::{Aggregator, Decomposer, OwnerId, Reaper, RunSettings, Worker};
+use orch_core::{Aggregator, Decomposer, Memory, OwnerId, Reaper, RunSettings, Worker};
 
 use super::Clock;
 use crate::driver::Policies;
@@ -16,6 +16,7 @@ pub(crate) struct Parts {
     pub(crate) decomposer: Arc<dyn Decomposer>,
     pub(crate) aggregator: Arc<dyn Aggregator>,
     pub(crate) policies: Policies,
+    pub(crate) memory: Option<Arc<dyn Memory>>,
     pub(crate) reaper: Arc<dyn Reaper>,
     pub(crate) workers: Vec<Arc<dyn Worker>>,
     pub(crate) settings: RunSettings,

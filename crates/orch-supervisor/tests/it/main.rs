@@ -5,6 +5,7 @@
 mod basics;
 mod failures;
 mod lifecycle;
+mod memory;
 mod pull;
 mod support;
 mod time;

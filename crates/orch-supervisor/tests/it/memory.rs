@@ -1,0 +1,106 @@
+//! What memory is asked and told.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use orch_core::{
+    BoxError, ComplexTask, Memory, MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId,
+    RunId, Subtask, Tallies, WorkerCapability, WorkerName,
+};
+use orch_supervisor::{Supervisor, SupervisorError, worker_fn};
+use serde_json::json;
+
+use crate::support::{plan, submit, task};
+
+#[derive(Default)]
+struct Notebook {
+    fails: bool,
+    told: Mutex<Vec<OrchestrationOutcome>>,
+    feedback: Mutex<Vec<(RunId, f64, String)>>,
+}
+
+#[async_trait]
+impl Memory for Notebook {
+    async fn snapshot(&self, _: &ProjectId, _: &ComplexTask) -> Result<MemorySnapshot, BoxError> {
+        if self.fails {
+            return Err("no memory of that".into());
+        }
+        let mut tallies = Tallies::default();
+        for _ in 0..9 {
+            tallies.record(&"first".into(), "work", false);
+        }
+        Ok(MemorySnapshot::new(tallies))
+    }
+
+    async fn slice(
+        &self,
+        _: &ProjectId,
+        worker: &WorkerName,
+        subtask: &Subtask,
+        _: u32,
+    ) -> Result<MemorySlice, BoxError> {
+        if self.fails {
+            return Err("nothing".into());
+        }
+        Ok(MemorySlice::new().with_heuristics(vec![format!("{worker} remembers {}", subtask.id)]))
+    }
+
+    async fn record_outcome(&self, outcome: &OrchestrationOutcome) -> Result<(), BoxError> {
+        self.told.lock().unwrap().push(outcome.clone());
+        if self.fails { Err("full".into()) } else { Ok(()) }
+    }
+
+    async fn feedback(&self, run: RunId, score: f64, note: &str) -> Result<(), BoxError> {
+        self.feedback.lock().unwrap().push((run, score, note.to_owned()));
+        Ok(())
+    }
+}
+
+fn recalling(name: &'static str) -> impl orch_core::Worker {
+    worker_fn(name, [WorkerCapability::new("work", ["work"])], |ctx| async move {
+        Ok(json!(ctx.memory_slice.map(|slice| slice.heuristics)))
+    })
+}
+
+#[tokio::test]
+async fn memory_informs_routing_and_attempts_and_learns_the_outcome() {
+    let memory = Arc::new(Notebook::default());
+    let supervisor = Supervisor::builder()
+        .name("boss")
+        .worker(recalling("first"))
+        .worker(recalling("second"))
+        .memory(memory.clone())
+        .build();
+    let run = submit(&supervisor, plan("a")).await;
+    let result = supervisor.wait(run).await.unwrap();
+    assert_eq!(
+        result.aggregated_output,
+        json!([["second remembers a"]]),
+        "the first failed nine times before"
+    );
+    // The outcome is told after the result: the next call is answered after both.
+    supervisor.status(run).await.unwrap();
+    let told = memory.told.lock().unwrap().clone();
+    assert_eq!(
+        (told[0].supervisor.as_str(), told[0].overall_success, told[0].subtask_count),
+        ("boss", true, 1)
+    );
+    assert_eq!(told[0].routing_decisions[0].worker, "second");
+    supervisor.feedback(run, 0.25, "too short").await.unwrap();
+    assert_eq!(memory.feedback.lock().unwrap()[0], (run, 0.25, "too short".to_owned()));
+}
+
+#[tokio::test]
+async fn a_failing_memory_fails_no_run() {
+    let memory = Arc::new(Notebook { fails: true, ..Notebook::default() });
+    let supervisor = Supervisor::builder().worker(recalling("first")).memory(memory).build();
+    let result = supervisor.execute(ComplexTask::new("t", "x", "work"), None).await.unwrap();
+    assert_eq!(result.aggregated_output, json!([null]));
+}
+
+#[tokio::test]
+async fn feedback_without_a_memory_says_so() {
+    let supervisor = Supervisor::builder().worker(recalling("first")).build();
+    let run = supervisor.submit(task()).await.unwrap();
+    assert!(matches!(supervisor.feedback(run, 1.0, "").await, Err(SupervisorError::Memory(_))));
+}
