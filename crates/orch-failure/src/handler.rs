@@ -151,8 +151,10 @@ impl Retry {
         context: &FailureContext<'_>,
     ) -> FailureDecision {
         let Self { on, after } = self;
+        let when =
+            if after.is_zero() { "at once".to_owned() } else { format!("after {after:.1?}") };
         let what = format!(
-            "retry {} of {} after {after:?}: `{}` failed by `{}`",
+            "retry {} of {} {when}: `{}` failed by `{}`",
             context.failures, context.policy.max_retries, failure.worker, failure.cause
         );
         match on {
