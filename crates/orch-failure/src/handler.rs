@@ -151,8 +151,8 @@ impl Retry {
         context: &FailureContext<'_>,
     ) -> FailureDecision {
         let Self { on, after } = self;
-        let when =
-            if after.is_zero() { "at once".to_owned() } else { format!("after {after:.1?}") };
+        let shown = Duration::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+        let when = if after.is_zero() { "at once".to_owned() } else { format!("after {shown:?}") };
         let what = format!(
             "retry {} of {} {when}: `{}` failed by `{}`",
             context.failures, context.policy.max_retries, failure.worker, failure.cause
