@@ -200,10 +200,9 @@ impl Driver {
             let (project, task) = (state.settings().project.clone(), state.task().clone());
             self.outputs.push(Output::Recall { run, project, task });
         }
-        let needs = state.obligations();
         // What memory knows is there before the first subtask starts.
         let may_plan = !matches!(entry.recalled, Recalled::Asked);
-        if needs.plan && may_plan && !std::mem::replace(&mut entry.planning, true) {
+        if state.must_plan() && may_plan && !std::mem::replace(&mut entry.planning, true) {
             self.outputs.push(Output::Plan {
                 run,
                 task: state.task().clone(),
@@ -211,7 +210,7 @@ impl Driver {
                 max_subtasks: state.settings().max_subtasks,
             });
         }
-        if needs.aggregate && !std::mem::replace(&mut entry.aggregating, true) {
+        if state.must_aggregate() && !std::mem::replace(&mut entry.aggregating, true) {
             self.outputs.push(Output::Aggregate(Box::new(aggregate(state))));
         }
     }

@@ -555,12 +555,20 @@ impl State {
                 all.stop.insert(*fence);
             }
         }
-        if !self.suspended {
-            all.plan = self.stage == Stage::Planning;
-            all.aggregate = matches!(self.stage, Stage::Active | Stage::Cancelling { .. })
-                && self.wants_output();
-        }
+        all.plan = self.must_plan();
+        all.aggregate = self.must_aggregate();
         all
+    }
+
+    /// Tells whether a plan is to be made.
+    pub fn must_plan(&self) -> bool {
+        !self.suspended && self.stage == Stage::Planning
+    }
+
+    /// Tells whether the output is to be made.
+    pub fn must_aggregate(&self) -> bool {
+        let going = matches!(self.stage, Stage::Active | Stage::Cancelling { .. });
+        !self.suspended && going && self.wants_output()
     }
 
     /// Tells whether only the output is missing.
