@@ -7,19 +7,24 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
-use crate::document::{Document, Step};
+use crate::document::{Document, Kind, Step};
 use crate::issue::{Issue, hint};
 
 /// More errors than this in one part of a file are not looked for.
 const MOST: usize = 50;
 
-/// Reads the value at `steps`; `None` when it cannot be read even without what is wrong in it.
+/// Reads the map at `steps`; `None` when it cannot be read even without what is wrong in it.
 pub(crate) fn decode<T: DeserializeOwned>(
     document: &Document,
     steps: &[Step],
     issues: &mut Vec<Issue>,
 ) -> Option<T> {
-    let mut value = document.root.get(steps)?.to_json();
+    let node = document.root.get(steps)?;
+    if !matches!(node.kind, Kind::Map(_)) {
+        issues.push(document.issue(steps, "is not a map"));
+        return None;
+    }
+    let mut value = node.to_json();
     let mut taken: Vec<String> = Vec::new();
     for _ in 0..MOST {
         let error = match serde_path_to_error::deserialize::<_, T>(&value) {
@@ -33,8 +38,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
         }
         let full: Vec<Step> = steps.iter().chain(&path).cloned().collect();
         issues.push(issue(document, &full, &inner));
-        let Some(out) = take_out(&mut value, &path) else { return None };
-        taken.push(out);
+        taken.push(take_out(&mut value, &path)?);
     }
     None
 }

@@ -9,9 +9,8 @@ use thiserror::Error;
 
 use crate::issue::Issues;
 
-/// Why something could not be set up.
+/// Why something could not be set up. Exhaustive: a new reason needs an exit code.
 #[derive(Debug, Error)]
-#[non_exhaustive]
 pub enum AppError {
     /// Files or arguments are wrong; everything that is, is listed.
     #[error(transparent)]

@@ -66,7 +66,6 @@ fn of_app(error: &AppError) -> Exit {
         | AppError::Read { .. }
         | AppError::Plan(_)
         | AppError::NoStore { .. } => Exit::Usage,
-        // The store, and what a later version may add.
-        _ => Exit::Failed,
+        AppError::Store(_) => Exit::Failed,
     }
 }

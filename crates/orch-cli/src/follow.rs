@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How following a run ended.
 pub(crate) enum End {
     /// The run is over.
-    Ended(OrchestrationResult),
+    Ended(Box<OrchestrationResult>),
     /// The run was suspended: nothing of it goes on.
     Suspended,
     /// There was no patience to wait for that.
@@ -35,7 +35,7 @@ pub(crate) struct Following<'a> {
 
 impl Following<'_> {
     /// Shows what happens until the run has ended, or until somebody wants to stop.
-    pub(crate) async fn to_the_end(
+    pub(crate) async fn until_the_end(
         mut self,
         mut events: Receiver<Lifecycle>,
         signals: &mut Signals,
@@ -51,7 +51,7 @@ impl Following<'_> {
                     self.drain(&mut events).await?;
                     self.view.close();
                     return match ended {
-                        Ok(result) => Ok(End::Ended(result)),
+                        Ok(result) => Ok(End::Ended(Box::new(result))),
                         Err(SupervisorError::Suspended(_)) => Ok(End::Suspended),
                         Err(error) => Err(error.into()),
                     };

@@ -26,13 +26,15 @@ pub(crate) trait Report {
 pub(crate) struct Text {
     /// The data: to stdout.
     pub(crate) data: String,
-    /// What is said about it: to stderr.
+    /// What is said about it: to stderr, unless it is to be quiet.
     pub(crate) remarks: String,
+    /// What must be known in any case: to stderr.
+    pub(crate) notice: String,
 }
 
 impl Text {
     pub(crate) fn data(data: impl Into<String>) -> Self {
-        Self { data: data.into(), remarks: String::new() }
+        Self { data: data.into(), ..Self::default() }
     }
 }
 
@@ -46,6 +48,7 @@ pub(crate) fn write(report: &dyn Report, style: Style) -> Exit {
         text.remarks.clear();
     }
     print(&mut io::stderr().lock(), &text.remarks);
+    print(&mut io::stderr().lock(), &text.notice);
     print(&mut io::stdout().lock(), &text.data);
     report.exit()
 }

@@ -84,8 +84,11 @@ struct File {
     decomposition: Decomposition,
     #[serde(deserialize_with = "word::or_map")]
     aggregation: Aggregation,
+    #[serde(deserialize_with = "word::map")]
     retry: Retry,
+    #[serde(deserialize_with = "word::map")]
     limits: Limits,
+    #[serde(deserialize_with = "word::map")]
     budget: BudgetSection,
     #[serde(rename = "workers")]
     _workers: Option<IgnoredAny>,

@@ -13,6 +13,27 @@ pub(crate) fn or_map<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer.deserialize_any(WordOrMap(PhantomData))
 }
 
+/// Reads a section from a map only: a list would otherwise be taken for the fields in their order.
+pub(crate) fn map<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    deserializer.deserialize_any(OnlyMap(PhantomData))
+}
+
+struct OnlyMap<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMap<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
 struct WordOrMap<T>(PhantomData<T>);
 
 impl<'de, T: Deserialize<'de>> Visitor<'de> for WordOrMap<T> {

@@ -25,8 +25,9 @@ pub enum WorkerConfig {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct PullConfig {
-    #[serde(rename = "pull", deserialize_with = "only_true")]
-    _pull: (),
+    #[serde(deserialize_with = "only_true")]
+    #[expect(dead_code, reason = "it only has to be there")]
+    pull: bool,
     /// What it can do.
     #[serde(default)]
     pub capabilities: Vec<WorkerCapability>,
@@ -39,9 +40,9 @@ fn one() -> NonZeroU32 {
     NonZeroU32::MIN
 }
 
-fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+fn only_true<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     if bool::deserialize(deserializer)? {
-        Ok(())
+        Ok(true)
     } else {
         Err(de::Error::custom("can only be `true`; leave it out of a worker with a `command`"))
     }

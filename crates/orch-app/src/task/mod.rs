@@ -5,7 +5,6 @@ mod show;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
@@ -156,7 +155,10 @@ impl TaskFile {
         let (plan, places) = match subtasks {
             Some(subtasks) => {
                 let (subtasks, places): (Vec<_>, Vec<_>) = subtasks.into_iter().unzip();
-                (Some(DecompositionPlan::new(subtasks)), places)
+                let plan = DecompositionPlan::new(
+                    subtasks.into_iter().map(|s: Subtask| s.with_parent_task_id(task.id.clone())),
+                );
+                (Some(plan), places)
             }
             None => (None, Vec::new()),
         };
@@ -210,7 +212,7 @@ impl TaskFile {
     }
 }
 
-type Placed = (Arc<Subtask>, (u64, u64));
+type Placed = (Subtask, (u64, u64));
 
 /// Reads the subtasks with their places; `None` when the file has none.
 fn subtasks(document: &Document, issues: &mut Vec<Issue>) -> Option<Vec<Placed>> {
@@ -223,7 +225,7 @@ fn subtasks(document: &Document, issues: &mut Vec<Issue>) -> Option<Vec<Placed>>
     let read = items.iter().enumerate().filter_map(|(index, node)| {
         let steps = [list.clone(), vec![Step::Index(index)]].concat();
         let subtask: Subtask = decode(document, &steps, issues)?;
-        Some((Arc::new(subtask), node.at))
+        Some((subtask, node.at))
     });
     Some(read.collect())
 }

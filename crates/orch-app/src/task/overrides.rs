@@ -99,7 +99,7 @@ mod tests {
         check(Refused, "deep.x=true", Ok(json!({"deep": {"x": true}})));
         check(Added, "new.a=1", Ok(json!({"new": {"a": 1}})));
         check(Refused, "repp=x", Err("did you mean `repo`?"));
-        check(Refused, "deep.y=1", Err("known: x"));
+        check(Refused, "deep.lorem=1", Err("known: x"));
         check(Refused, "depth.y=1", Err("`depth` is not a map"));
         check(Refused, "repo", Err("key=value"));
         check(Refused, "=x", Err("key=value"));

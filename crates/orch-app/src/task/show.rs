@@ -80,7 +80,9 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.trim_end().to_owned(),
         Value::Null => String::new(),
         // A `Value` always has a JSON form.
-        other => serde_json::to_string_pretty(other).unwrap_or_default(),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            serde_json::to_string_pretty(other).unwrap_or_default()
+        }
     }
 }
 

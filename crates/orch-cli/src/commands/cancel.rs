@@ -1,5 +1,7 @@
 //! `orch cancel`: ends a run with what it has.
 
+use std::time::Duration;
+
 use orch_app::{Access, Workers};
 use orch_core::journal::Journal;
 use orch_core::{RunStatus, SubtaskPhase};
@@ -24,15 +26,17 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let (_, config) = session.project()?;
     let store = orch_app::open_store(&config, Access::Existing).await?;
     let run = runs::find(&*store, args.run.as_deref()).await?;
-    let name = format!("orch cancel (pid {})", std::process::id());
     // Nothing new starts, so no worker is needed.
-    let supervisor = orch_app::supervisor(&config, &Workers::default(), store.clone(), name);
+    let supervisor =
+        orch_app::supervisor(&config, &Workers::default(), store.clone(), "orch cancel");
     if !supervisor.cancel(run).await? {
         let status = supervisor.status(run).await?;
         return Err(CliError::AlreadyEnded { run, status: text::standing(&status).to_owned() });
     }
     supervisor.wait(run).await?;
     let status = Status { status: supervisor.status(run).await?, row: store.row(run).await? };
+    supervisor.shutdown(Duration::ZERO).await;
+    store.close().await;
     Ok(Box::new(Cancelled(status)))
 }
 

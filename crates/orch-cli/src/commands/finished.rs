@@ -1,7 +1,11 @@
 //! A run that was followed: how it ended, or that it is suspended.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use orch_app::Show;
 use orch_core::{OrchestrationResult, RunId, RunStatus};
+use orch_memory::SqliteJournal;
 use orch_supervisor::Supervisor;
 use serde_json::{Value, json};
 
@@ -9,6 +13,7 @@ use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::End;
 use crate::report::{Report, Text};
+use crate::runs;
 use crate::text;
 
 /// A run that was followed.
@@ -20,14 +25,21 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// Reads how the run stands, ends the supervisor and closes the store.
     pub(crate) async fn of(
-        supervisor: &Supervisor,
+        supervisor: Supervisor,
+        store: Arc<SqliteJournal>,
         run: RunId,
         end: End,
         show: Show,
     ) -> Result<Self, CliError> {
         let status = match end {
-            End::Ended(_) | End::Suspended => Some(supervisor.status(run).await?),
+            End::Ended(_) | End::Suspended => {
+                supervisor.shutdown(Duration::ZERO).await;
+                let status = runs::status(&store, run).await?;
+                store.close().await;
+                Some(status)
+            }
             // There is no time left.
             End::Killed => None,
         };
@@ -41,12 +53,13 @@ impl Report for Finished {
             self.status.as_ref().map(|status| summary(status, &self.end)).unwrap_or_default();
         match &self.end {
             End::Ended(result) => {
-                Text { data: self.show.text_of(&result.aggregated_output), remarks }
+                let data = self.show.text_of(&result.aggregated_output);
+                Text { data, remarks, ..Text::default() }
             }
-            End::Suspended | End::Killed => Text {
-                data: String::new(),
-                remarks: format!("{remarks}go on with: orch resume {}", self.run),
-            },
+            End::Suspended | End::Killed => {
+                let notice = format!("go on with: orch resume {}", self.run);
+                Text { remarks, notice, ..Text::default() }
+            }
         }
     }
 

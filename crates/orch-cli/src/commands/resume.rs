@@ -29,15 +29,14 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let workers = Workers::of(&config)?;
 
     let mut signals = Signals::listen()?;
-    let name = format!("orch resume (pid {})", std::process::id());
-    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), name);
+    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), "orch resume");
     let events = supervisor.subscribe();
     supervisor.resume(run).await?;
     let view = View::new(session.style);
     view.say(&format!("run {run}"));
     let following = Following { supervisor: &supervisor, journal: &*store, run, view };
-    let end = following.to_the_end(events, &mut signals).await?;
-    Ok(Box::new(Finished::of(&supervisor, run, end, note.show).await?))
+    let end = following.until_the_end(events, &mut signals).await?;
+    Ok(Box::new(Finished::of(supervisor, store, run, end, note.show).await?))
 }
 
 /// The configuration that the run was made with, unless another is named.

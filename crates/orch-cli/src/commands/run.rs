@@ -47,8 +47,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
 
     let mut signals = Signals::listen()?;
     let store = orch_app::open_store(&config, Access::Create).await?;
-    let name = format!("orch run (pid {})", std::process::id());
-    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), name);
+    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), "orch run");
     let view = View::new(session.style);
     if task.inferred_type {
         view.say(&format!("task type: {} (inferred from the description)", task.task.task_type));
@@ -57,8 +56,8 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let run = supervisor.submit_with(task.task.clone(), options).await?;
     view.say(&format!("run {run}"));
     let following = Following { supervisor: &supervisor, journal: &*store, run, view };
-    let end = following.to_the_end(events, &mut signals).await?;
-    Ok(Box::new(Finished::of(&supervisor, run, end, task.show).await?))
+    let end = following.until_the_end(events, &mut signals).await?;
+    Ok(Box::new(Finished::of(supervisor, store, run, end, task.show).await?))
 }
 
 /// Reads the task, and finds the project and the configuration that go with it.

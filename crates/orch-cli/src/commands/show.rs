@@ -48,9 +48,9 @@ async fn subtask(journal: &dyn Journal, run: RunId, id: String) -> Result<OneSub
     if let Some(history) = orch_app::history(journal, &events, &id).await? {
         return Ok(OneSubtask { run, history });
     }
-    let plans = events.iter().filter_map(|recorded| match &recorded.event {
-        Event::PlanAdopted { add, .. } => Some(add),
-        _ => None,
+    let plans = events.iter().filter_map(|recorded| {
+        let Event::PlanAdopted { add, .. } = &recorded.event else { return None };
+        Some(add)
     });
     let known: Vec<&str> =
         plans.flat_map(|plan| &plan.subtasks).map(|subtask| subtask.id.as_str()).collect();
@@ -72,10 +72,8 @@ impl Report for Output {
     fn text(&self) -> Text {
         let remarks = format!("run {}: {}\n", self.run, self.result.status);
         let errors = self.result.errors.iter().map(|error| format!("  ! {error}\n"));
-        Text {
-            data: self.show.text_of(&self.result.aggregated_output),
-            remarks: remarks + &errors.collect::<String>(),
-        }
+        let data = self.show.text_of(&self.result.aggregated_output);
+        Text { data, remarks: remarks + &errors.collect::<String>(), ..Text::default() }
     }
 
     fn json(&self) -> Value {

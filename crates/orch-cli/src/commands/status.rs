@@ -3,7 +3,6 @@
 use orch_app::Access;
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{RunPhase, RunStatus};
-use orch_supervisor::Supervisor;
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -32,7 +31,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     }
     let run = runs::find(&*store, args.run.as_deref()).await?;
     let row = store.row(run).await?;
-    let status = Supervisor::builder().journal(store).build().status(run).await?;
+    let status = runs::status(&store, run).await?;
     Ok(Box::new(Status { status, row }))
 }
 

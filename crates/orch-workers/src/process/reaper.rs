@@ -117,6 +117,12 @@ impl Reaper for LeftoverReaper {
         };
         Ok(self.reap_all(wanted).await?)
     }
+
+    /// A process of this boot that is not there any more is gone. One of another boot may live on another machine.
+    fn is_gone(&self, process: &ProcessId) -> bool {
+        let boot = super::this_process().boot;
+        !boot.is_empty() && process.boot == boot && !super::is_alive(process)
+    }
 }
 
 /// Whom to end.

@@ -196,3 +196,19 @@ fn processes_are_known_by_more_than_their_number() {
     assert_eq!(identify(id.pid), Some(id.clone()), "its number is still taken");
     ended.wait().unwrap();
 }
+
+#[test]
+fn only_a_process_of_this_boot_that_is_not_there_is_known_to_be_gone() {
+    let reaper = LeftoverReaper::new();
+    let mut leftover = Leftover::start(WAITS, None);
+    let id = leftover.id();
+    assert!(!reaper.is_gone(&id));
+    assert!(!reaper.is_gone(&this_process()));
+    leftover.child.kill().unwrap();
+    leftover.child.wait().unwrap();
+    assert!(reaper.is_gone(&id));
+    assert!(!reaper.is_gone(&ProcessId::new(id.pid, id.start, "another boot")));
+    assert!(!reaper.is_gone(&ProcessId::new(id.pid, id.start, "")));
+    let earlier = ProcessId::new(std::process::id(), 1, id.boot);
+    assert!(reaper.is_gone(&earlier), "the number was given away since");
+}
