@@ -44,6 +44,8 @@ mod error;
 pub mod machine;
 pub mod pool;
 mod shell;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod supervisor;
 
 pub use builder::Builder;

@@ -1,0 +1,459 @@
+//! The world of a case: the clock, what is going to happen, and everything that the processes act upon.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use orch_core::journal::AcquireError;
+use orch_core::{Digest, Epoch, Fence, RequestKey, RunId, Seq};
+
+use super::attempts::{Physical, PhysicalId};
+use super::book::Book;
+use super::clients::{Puller, Request};
+use super::counters::Counters;
+use super::dice::Dice;
+use super::journal::{Fate, SimJournal};
+use super::processes::{Address, Process};
+use super::replies::Told;
+use super::scenario::{Scenario, Trouble};
+use super::violation::{Check, Law, Violation, ensure};
+use super::{Case, commits};
+use crate::driver::Input;
+use orch_core::journal::Append;
+
+/// How much virtual time a run may take once faults have stopped, in milliseconds: attempts, pauses of breakers, offers.
+const LIMIT_MS: u64 = 3_600_000;
+/// The most that may happen in one case: whoever needs more turns in circles.
+const MAX_HAPPENINGS: u64 = 60_000;
+
+/// Returns the wall time `ms` milliseconds after the beginning.
+pub(super) fn at(ms: u64) -> Timestamp {
+    const BEGINNING_MS: u64 = 1_800_000_000_000;
+    let ms = i64::try_from(BEGINNING_MS + ms).unwrap_or(i64::MAX);
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX)
+}
+
+/// Something that is going to happen.
+pub(super) enum Happening {
+    Deliver(Address, Box<Input>),
+    Append(Address, Box<Append>, Fate),
+    /// An append whose writer was told long ago that it failed.
+    Belated(Address, Box<Append>),
+    Load(Address, RunId, Seq),
+    Acquire(Address, RunId),
+    Release(RunId, Epoch),
+    Reap(Address, RunId, Vec<Fence>),
+    Look(Address),
+    Beat(Address),
+    AttemptEnds(PhysicalId, u32),
+    Submit(usize),
+    Trouble(Trouble),
+    Restart(usize),
+    ComesBack(Address, usize),
+    PullTurn(usize),
+    Again(Request),
+    Care,
+}
+
+/// See the module's documentation.
+pub(super) struct World {
+    pub(super) now: u64,
+    pub(super) dice: Dice,
+    pub(super) scenario: Scenario,
+    pub(super) queue: BTreeMap<(u64, u32, u64), Happening>,
+    queued: u64,
+    pub(super) journal: SimJournal,
+    pub(super) processes: Vec<Process>,
+    pub(super) physicals: Vec<Physical>,
+    pub(super) books: BTreeMap<RunId, Book>,
+    /// The runs of the scenario, once they are submitted.
+    pub(super) runs: Vec<Option<RunId>>,
+    /// When the ownership of each run last changed, and to whom.
+    pub(super) owners: BTreeMap<RunId, (u64, Address)>,
+    pub(super) last_jump: Option<(u64, u64)>,
+    pub(super) pullers: Vec<Puller>,
+    pub(super) told: BTreeMap<RequestKey, Told>,
+    pub(super) counters: Counters,
+    trace: Option<Vec<String>>,
+}
+
+impl World {
+    pub(super) fn new(case: Case, trace: bool) -> Self {
+        let mut dice = Dice::new(case.seed);
+        let scenario = Scenario::of(case, &mut dice);
+        let mut world = Self {
+            now: 0,
+            queue: BTreeMap::new(),
+            queued: 0,
+            journal: SimJournal::new(),
+            processes: (0..scenario.processes).map(Process::down).collect(),
+            physicals: Vec::new(),
+            books: BTreeMap::new(),
+            runs: vec![None; scenario.runs.len()],
+            owners: BTreeMap::new(),
+            last_jump: None,
+            pullers: vec![Puller::new("pia", 2), Puller::new("paul", 1)],
+            told: BTreeMap::new(),
+            counters: Counters::default(),
+            trace: trace.then(Vec::new),
+            dice,
+            scenario,
+        };
+        world.set_the_stage();
+        world
+    }
+
+    fn set_the_stage(&mut self) {
+        for process in 0..self.scenario.processes {
+            self.soon(0, Happening::Restart(process));
+        }
+        for run in 0..self.scenario.runs.len() {
+            self.soon(self.scenario.runs[run].at, Happening::Submit(run));
+        }
+        for (at, trouble) in self.scenario.troubles.clone() {
+            self.soon(at, Happening::Trouble(trouble));
+        }
+        for puller in 0..self.pullers.len() {
+            self.soon(50, Happening::PullTurn(puller));
+        }
+        self.soon(500, Happening::Care);
+    }
+
+    /// Lets something happen in `after` milliseconds; what falls on one moment comes in a drawn order.
+    pub(super) fn soon(&mut self, after: u64, happening: Happening) {
+        self.queued += 1;
+        let order = (self.dice.any() & 0xffff) as u32;
+        self.queue.insert((self.now + after, order, self.queued), happening);
+    }
+
+    /// Returns the current wall time.
+    pub(super) fn time(&self) -> Timestamp {
+        at(self.now)
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.now >= self.scenario.quiet_at
+    }
+
+    /// Tells whether a fault with this chance happens now.
+    pub(super) fn fault(&mut self, chance: u64) -> bool {
+        // The draw is made in any case: the history before a fault stays the same when the fault is taken away.
+        let hit = self.dice.percent(chance);
+        hit && !self.is_quiet()
+    }
+
+    /// Draws how long an operation takes, in milliseconds.
+    pub(super) fn latency(&mut self) -> u64 {
+        let late = self.scenario.chances.late;
+        if self.fault(late) {
+            self.counters.count("late operations");
+            return self.dice.between(50, 400);
+        }
+        match self.dice.below(10) {
+            0..6 => self.dice.below(3),
+            6..9 => self.dice.below(12),
+            _else => self.dice.below(40),
+        }
+    }
+
+    pub(super) fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(format!("{:>7} {}", self.now, line()));
+        }
+    }
+
+    /// Plays the case to its end.
+    pub(super) fn play(&mut self) -> Check {
+        let mut happenings = 0;
+        loop {
+            let next = self.queue.first_key_value().map(|(key, _)| key.0);
+            let wake = self.processes.iter().filter_map(|process| process.wake).min();
+            let Some(next) = [next, wake].into_iter().flatten().min() else { break };
+            self.now = self.now.max(next);
+            happenings += 1;
+            self.check_progress(happenings)?;
+            if wake.is_some_and(|wake| wake <= self.now) {
+                self.wake_one()?;
+            } else if let Some((_, happening)) = self.queue.pop_first() {
+                self.happen(happening)?;
+            }
+            self.check_lost_owners()?;
+        }
+        self.check_end()
+    }
+
+    fn check_progress(&self, happenings: u64) -> Check {
+        let over = self.now > self.scenario.quiet_at + LIMIT_MS || happenings > MAX_HAPPENINGS;
+        ensure(!over, Law::RunsEnd, || {
+            let open: Vec<String> = self
+                .books
+                .iter()
+                .filter(|(_, book)| book.ended.is_none())
+                .map(|(run, book)| format!("{run} is {}", book.fold.phase()))
+                .collect();
+            format!("after {} ms and {happenings} happenings: {}", self.now, open.join(", "))
+        })
+    }
+
+    fn happen(&mut self, happening: Happening) -> Check {
+        match happening {
+            Happening::Deliver(to, input) => self.deliver(to, *input),
+            Happening::Append(from, append, fate) => self.append(from, *append, fate),
+            Happening::Belated(from, append) => {
+                let run = append.head.run;
+                let (events, parts) = (append.events.clone(), append.clone());
+                if self.journal.append(*parts, Fate::Fine).is_ok() {
+                    self.counters.count("belated appends that were written");
+                    self.committed(from, run, &events)?;
+                }
+                Ok(())
+            }
+            Happening::Load(from, run, after) => self.load(from, run, after),
+            Happening::Acquire(from, run) => self.acquire(from, run),
+            Happening::Release(run, epoch) => {
+                self.journal.store_mut().release(run, epoch);
+                Ok(())
+            }
+            Happening::Reap(from, run, fences) => self.reap(from, run, fences),
+            Happening::Look(from) => self.look(from),
+            Happening::Beat(from) => self.beat(from),
+            Happening::AttemptEnds(id, version) => self.attempt_ends(id, version),
+            Happening::Submit(run) => self.submit(run),
+            Happening::Trouble(trouble) => self.trouble(trouble),
+            Happening::Restart(process) => self.restart(process),
+            Happening::ComesBack(process, worker) => self.comes_back(process, worker),
+            Happening::PullTurn(puller) => self.pull_turn(puller),
+            Happening::Again(request) => self.ask(request),
+            Happening::Care => self.care(),
+        }
+    }
+
+    /// Carries out an append, and tells its writer after a while.
+    fn append(&mut self, from: Address, append: Append, fate: Fate) -> Check {
+        let run = append.head.run;
+        let events = append.events.clone();
+        let result = self.journal.append(append, fate);
+        let written = match (&result, fate) {
+            (Ok(()), _) => true,
+            (Err(orch_core::journal::AppendError::Store { .. }), Fate::Unknown) => true,
+            (Err(_), _) => false,
+        };
+        self.note(|| format!("{from} append to {}: {result:?}", short(run)));
+        if written {
+            self.counters.count("appends");
+            self.committed(from, run, &events)?;
+        }
+        let input = match result {
+            Ok(()) => Input::Appended { run },
+            Err(error) => {
+                self.counters.count(kind_of(&error, fate));
+                Input::AppendFailed { run, error }
+            }
+        };
+        let after = self.latency();
+        self.soon(after, Happening::Deliver(from, Box::new(input)));
+        Ok(())
+    }
+
+    /// Checks and notes committed events, and lets the other processes hear of them.
+    fn committed(
+        &mut self,
+        by: Address,
+        run: RunId,
+        events: &[orch_core::journal::Recorded],
+    ) -> Check {
+        for recorded in events {
+            self.note(|| format!("{by}   {} {:?}", recorded.seq, Brief(&recorded.event)));
+            self.counters.count(recorded.event.name());
+            commits::check(&self.books, run, recorded)?;
+            self.check_writer(by, run, recorded)?;
+            self.enter(run, recorded);
+        }
+        for process in 0..self.processes.len() {
+            let other = self.processes[process].address();
+            if other != by && self.processes[process].driver.is_some() {
+                let after = self.latency();
+                self.soon(after, Happening::Look(other));
+            }
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self, run: RunId, recorded: &orch_core::journal::Recorded) {
+        match self.books.get_mut(&run) {
+            Some(book) => book.note(recorded),
+            None => {
+                let orch_core::Event::RunSubmitted { settings, .. } = &recorded.event else {
+                    return;
+                };
+                let fold = crate::machine::submit(run, recorded.event.clone(), recorded.at);
+                if let Some(fold) = fold {
+                    self.books.insert(run, Book::begin(fold, settings.clone()));
+                }
+            }
+        }
+    }
+
+    fn load(&mut self, from: Address, run: RunId, after: Seq) -> Check {
+        let fails = self.scenario.chances.load_fails;
+        let input = if self.fault(fails) {
+            self.counters.count("failed loads");
+            Input::LoadFailed { run }
+        } else {
+            Input::Loaded { run, after, events: self.journal.store().load(run, after) }
+        };
+        let after = self.latency();
+        self.soon(after, Happening::Deliver(from, Box::new(input)));
+        Ok(())
+    }
+
+    fn acquire(&mut self, from: Address, run: RunId) -> Check {
+        let owner = self.owner(from);
+        let (now, fails) = (self.time(), self.scenario.chances.acquire_fails);
+        let (failed, before) = (self.fault(fails), self.dice.percent(50));
+        let store_failed = |what: &str| {
+            AcquireError::Journal(orch_core::journal::JournalError::Store {
+                doing: what.to_owned(),
+                source: "the simulated store failed".into(),
+            })
+        };
+        let mut result = if failed && before {
+            Err(store_failed("acquire"))
+        } else {
+            self.journal.store_mut().register(&owner);
+            self.journal.store_mut().acquire(run, &owner.id, now, None)
+        };
+        if let Err(AcquireError::Owned { owner: other, epoch, .. }) = &result
+            && self.is_dead(&other.id)
+        {
+            let dead = Some(*epoch);
+            result = self.journal.store_mut().acquire(run, &owner.id, now, dead);
+        }
+        self.note(|| format!("{from} acquire {}: {result:?}", short(run)));
+        if result.is_ok() {
+            self.counters.count("acquired runs");
+            let earlier = self.owners.insert(run, (self.now, from));
+            if earlier.is_some_and(|(_, other)| other != from) {
+                self.counters.count("takeovers");
+            }
+        }
+        if failed && !before && result.is_ok() {
+            self.counters.count("acquired runs of which nobody heard");
+            result = Err(store_failed("tell about an acquired run"));
+        }
+        let input = match result {
+            Ok(epoch) => Input::Acquired { run, epoch },
+            Err(error) => Input::NotAcquired { run, error },
+        };
+        let after = self.latency();
+        self.soon(after, Happening::Deliver(from, Box::new(input)));
+        Ok(())
+    }
+
+    /// All pending time moves on with the clock: what was about to happen is as far away as before.
+    pub(super) fn jump(&mut self, ms: u64) {
+        let queue = std::mem::take(&mut self.queue);
+        self.queue = queue.into_iter().map(|((t, o, n), h)| ((t + ms, o, n), h)).collect();
+        self.last_jump = Some((self.now, self.now + ms));
+        self.now += ms;
+        self.scenario.quiet_at += ms;
+        for puller in &mut self.pullers {
+            puller.jump(ms);
+        }
+        for process in &mut self.processes {
+            process.silent_until += ms;
+        }
+    }
+
+    fn check_end(&self) -> Check {
+        let submitted = self.runs.iter().flatten().filter_map(|run| self.books.get(run));
+        let open = submitted.filter(|book| book.ended.is_none()).count();
+        ensure(open == 0, Law::RunsEnd, || {
+            format!("nothing happens any more, {open} runs are open")
+        })?;
+        self.check_everybody_is_answered()?;
+        self.check_folds()
+    }
+
+    /// Folds every run from its first event once more.
+    fn check_folds(&self) -> Check {
+        for (run, book) in &self.books {
+            let events = self.journal.store().load(*run, Seq(0));
+            let whole = crate::driver::fold(*run, &events);
+            ensure(whole.as_ref() == Some(&book.fold), Law::ReplayEqualsLive, || {
+                format!("the fold of run {run} differs from the fold event by event")
+            })?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        let all: Vec<_> =
+            self.books.keys().map(|run| self.journal.store().load(*run, Seq(0))).collect();
+        Digest::of_bytes(&serde_json::to_vec(&all).unwrap_or_default())
+    }
+
+    pub(super) fn into_records(self) -> (Counters, Vec<String>) {
+        (self.counters, self.trace.unwrap_or_default())
+    }
+
+    /// Returns the runs that have begun and not ended.
+    pub(super) fn open_runs(&self) -> Vec<RunId> {
+        self.books.iter().filter(|(_, book)| book.ended.is_none()).map(|(run, _)| *run).collect()
+    }
+
+    /// Tells whether everything that was to be submitted has come to its end.
+    pub(super) fn is_over(&self) -> bool {
+        let ended: BTreeSet<RunId> =
+            self.books.iter().filter(|(_, b)| b.ended.is_some()).map(|(run, _)| *run).collect();
+        ended.len() == self.books.len()
+            && self.is_quiet()
+            && self.runs.iter().all(|run| run.is_none_or(|run| ended.contains(&run)))
+    }
+
+    pub(super) fn violated(law: Law, detail: String) -> Check {
+        Err(Violation { law, detail })
+    }
+}
+
+fn kind_of(error: &orch_core::journal::AppendError, fate: Fate) -> &'static str {
+    use orch_core::journal::AppendError;
+    match error {
+        AppendError::Conflict { .. } => "appends in conflict",
+        AppendError::Fenced { .. } => "appends of a lost owner",
+        AppendError::LockHeld { .. } => "appends without their locks",
+        AppendError::RequestTaken { .. } => "requests made before",
+        _ if fate == Fate::Unknown => "appends of unknown outcome",
+        _ => "lost appends",
+    }
+}
+
+/// Returns the part of a run's id that sets the runs of a case apart.
+pub(super) fn short(run: RunId) -> String {
+    let text = run.to_string();
+    // What comes before is the time, and what comes after the version is drawn.
+    text[24..28].to_owned()
+}
+
+/// An event in a few words.
+struct Brief<'a>(&'a orch_core::Event);
+
+impl std::fmt::Debug for Brief<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let orch_core::Event::RunSubmitted { settings, .. } = self.0 {
+            return write!(f, "RunSubmitted {settings:?}");
+        }
+        if let orch_core::Event::PlanAdopted { add, .. } = self.0 {
+            for s in &add.subtasks {
+                write!(
+                    f,
+                    "\n      {} {} {:?} tolerates {:?} locks {:?} gates {:?} {:?}",
+                    s.id, s.task_type, s.dependencies, s.tolerates, s.locks, s.gates, s.constraints
+                )?;
+            }
+            return Ok(());
+        }
+        let text = format!("{:?}", self.0);
+        let end = text.char_indices().nth(300).map_or(text.len(), |(i, _)| i);
+        f.write_str(&text[..end])
+    }
+}
