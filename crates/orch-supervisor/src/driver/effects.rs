@@ -8,6 +8,7 @@ use orch_core::{AttemptInfo, DecompositionPlan, Fence, PlanLimits, RunId};
 
 use super::Driver;
 use super::io::{AggregateRun, AttemptEnd, Left, Output, ResultBlobs, StartAttempt};
+use super::recovery::last_epoch;
 use super::run::{Recalled, Work};
 use crate::bug::{self, Bug};
 use crate::machine::State;
@@ -29,6 +30,7 @@ impl Driver {
     pub(super) fn let_out(&mut self, run: RunId) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let (Some(turn), Some(head)) = (&mut entry.turn, &entry.head) else { return };
+        entry.begun |= entry.epoch.is_some() && last_epoch(&turn.events) == entry.epoch;
         let replies = std::mem::take(&mut turn.replies);
         let (head, events) = (head.clone(), turn.events.clone());
         let (touched, all) = (std::mem::take(&mut turn.touched), turn.all);
@@ -63,7 +65,7 @@ impl Driver {
         for fence in fences {
             let Some(entry) = self.runs.get_mut(&run) else { return };
             let Some(state) = &entry.state else { return };
-            let wanted = state.must_run(fence) && entry.epoch.is_some();
+            let wanted = state.must_run(fence) && entry.carries_out();
             let is_running = entry.running.contains_key(&fence);
             if wanted && !is_running {
                 self.start_attempt(run, fence);
@@ -74,7 +76,7 @@ impl Driver {
                     self.fail_at_once(run, fence);
                 }
             } else if !is_running
-                && entry.epoch.is_some()
+                && entry.carries_out()
                 && state.must_stop(fence)
                 && let Some(worker) = entry.taken.remove(&fence)
             {
@@ -175,8 +177,12 @@ impl Driver {
             let (result, blobs) = finish(state, &slots);
             let outcome = self.policies.has_memory.then(|| Box::new(state.outcome("", &slots)));
             entry.epoch = None;
+            entry.begun = false;
             entry.wants_ownership = false;
             self.outputs.push(Output::Ended { run, outcome, result: Box::new(result), blobs });
+            return;
+        }
+        if !entry.begun {
             return;
         }
         let orphans: BTreeSet<Fence> =
@@ -227,6 +233,7 @@ impl Driver {
     /// Ends the ownership of a run on which nothing more is to be done here.
     pub(super) fn leave(&mut self, run: RunId, why: Left) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.begun = false;
         if let Some(epoch) = entry.epoch.take() {
             if why == Left::Suspended {
                 self.outputs.push(Output::Release { run, epoch });

@@ -233,7 +233,7 @@ impl Driver {
 
     /// Tells whether this process carries out what `run` obliges it to.
     pub fn carries_out(&self, run: RunId) -> bool {
-        self.runs.get(&run).is_some_and(Run::is_owned)
+        self.runs.get(&run).is_some_and(Run::carries_out)
     }
 
     /// Tells whether an append of `run` is in flight.

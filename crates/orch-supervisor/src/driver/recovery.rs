@@ -47,7 +47,10 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.acquiring = false;
         entry.epoch = Some(epoch);
-        if entry.resuming.is_none() && entry.state.is_some() {
+        // Nobody has owned the run before: there are no attempts but those that this process is going to start.
+        let is_first = epoch == Epoch(0).next();
+        entry.begun = is_first && entry.resuming.is_none() && entry.state.is_some();
+        if entry.begun {
             self.settle(run);
             self.dirty.insert(run);
             return;
@@ -163,8 +166,9 @@ impl Driver {
         if entry.state.is_some() {
             return;
         }
-        let (callers, own): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut entry.inbox).into_iter().partition(|queued| queued.reply.is_some());
+        let (callers, own): (Vec<_>, Vec<_>) = std::mem::take(&mut entry.inbox)
+            .into_iter()
+            .partition(|queued| queued.reply.is_some() && !is_resume(queued));
         entry.inbox.extend(own);
         if entry.is_owned() || entry.wants_ownership || !entry.inbox.is_empty() {
             entry.load_at = Some(after(now, RELOAD_MS));
@@ -210,10 +214,9 @@ impl Driver {
                 state.forget_timers();
             }
         }
-        let taken_over = events.iter().rev().find_map(|recorded| {
-            if let Event::RunResumed { epoch } = recorded.event { Some(epoch) } else { None }
-        });
-        if taken_over > entry.epoch && entry.is_owned() {
+        let resumed = last_epoch(events);
+        entry.begun |= entry.is_owned() && resumed == entry.epoch;
+        if resumed > entry.epoch && entry.is_owned() {
             self.lose_ownership(run);
         }
         self.reconcile_all(run);
@@ -263,6 +266,13 @@ impl Driver {
             entry.retry_at = Some(after(now, RETRY_MS));
         }
     }
+}
+
+/// Returns the epoch of the last owner that resumed the run in these events.
+pub(super) fn last_epoch(events: &[Recorded]) -> Option<Epoch> {
+    events.iter().rev().find_map(|recorded| {
+        if let Event::RunResumed { epoch } = recorded.event { Some(epoch) } else { None }
+    })
 }
 
 fn is_resume(queued: &Queued) -> bool {

@@ -17,6 +17,9 @@ pub(super) struct Run {
     pub(super) head: Option<Arc<RunHead>>,
     /// Set while this process owns the run.
     pub(super) epoch: Option<Epoch>,
+    /// Whether this ownership has begun: a run with an earlier owner is carried out only once `RunResumed` is in the journal,
+    /// which tells the attempts of that owner from those of this one.
+    pub(super) begun: bool,
     pub(super) inbox: VecDeque<Queued>,
     /// The append in flight.
     pub(super) turn: Option<Turn>,
@@ -105,6 +108,7 @@ impl Run {
             state: None,
             head: None,
             epoch: None,
+            begun: false,
             inbox: VecDeque::new(),
             turn: None,
             running: BTreeMap::new(),
@@ -129,6 +133,11 @@ impl Run {
 
     pub(super) fn is_owned(&self) -> bool {
         self.epoch.is_some()
+    }
+
+    /// Tells whether this process does what the run obliges its owner to.
+    pub(super) fn carries_out(&self) -> bool {
+        self.is_owned() && self.begun
     }
 
     /// Returns when the driver must look at the run though nothing has reached it.

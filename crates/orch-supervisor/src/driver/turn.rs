@@ -15,7 +15,9 @@ use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::policies::ask;
 use super::run::{Queued, Turn, Work};
 use crate::bug::{self, Bug};
-use crate::machine::{Command, Decided, Refusal, Report, Slot, State, after, decide, submit};
+use crate::machine::{
+    Answer, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
+};
 
 /// The most commands that one turn decides: the append stays of bounded size.
 const MAX_COMMANDS: usize = 4_096;
@@ -101,7 +103,12 @@ impl Driver {
             }
             Work::Planned(Err(errors)) => Command::FailPlan { errors },
             Work::End(outcome) => Command::End { outcome },
-            Work::Resume(epoch) => Command::Resume { epoch },
+            Work::Resume(epoch) => match self.runs.get(&run) {
+                Some(entry) if entry.epoch != Some(epoch) => return Err(Refusal::Retry),
+                // An append of unknown outcome had resumed it.
+                Some(entry) if entry.begun => return Ok(Response::Answer(Answer::Done)),
+                Some(_) | None => Command::Resume { epoch },
+            },
             Work::Suspend(reason) => Command::Suspend { reason },
         };
         self.try_execute(run, command, staged)
