@@ -20,7 +20,9 @@ impl Driver {
             self.let_out(run);
         }
         if let Some(entry) = self.runs.get_mut(&run) {
-            entry.turn = None;
+            if let Some(turn) = entry.turn.take() {
+                entry.done_with(&turn.decided);
+            }
         }
         self.settle(run);
         self.dirty.insert(run);
@@ -67,6 +69,9 @@ impl Driver {
             let Some(state) = &entry.state else { return };
             let wanted = state.must_run(fence) && entry.carries_out();
             let is_running = entry.running.contains_key(&fence);
+            if entry.concluding.contains(&fence) {
+                continue;
+            }
             if wanted && !is_running {
                 self.start_attempt(run, fence);
             } else if is_running && !wanted && entry.stopping.insert(fence) {
@@ -82,7 +87,7 @@ impl Driver {
             {
                 // Decided and unwanted before it ever ran: it is over without having begun.
                 self.pool.give_back(&worker, run);
-                self.enqueue(run, Work::Finished(fence, Box::new(never_ran())));
+                self.conclude_unrun(run, fence);
             }
         }
     }
@@ -98,7 +103,7 @@ impl Driver {
             if held {
                 self.pool.give_back(&name, run);
             }
-            self.enqueue(run, Work::Finished(fence, Box::new(never_ran())));
+            self.conclude_unrun(run, fence);
             return;
         };
         entry.running.insert(fence, name.clone());
@@ -107,6 +112,14 @@ impl Driver {
         }
         let start = describe(state, fence, worker);
         self.outputs.extend(start.map(|start| Output::Start(Box::new(start))));
+    }
+
+    /// An attempt is over that was never run.
+    fn conclude_unrun(&mut self, run: RunId, fence: Fence) {
+        if let Some(entry) = self.runs.get_mut(&run) {
+            entry.concluding.insert(fence);
+        }
+        self.enqueue(run, Work::Finished(fence, Box::new(never_ran())));
     }
 
     /// What an engine would do that does not wait until a stopped attempt is over.
@@ -118,6 +131,7 @@ impl Driver {
     pub(super) fn finished(&mut self, run: RunId, fence: Fence, end: Box<AttemptEnd>) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.stopping.remove(&fence);
+        entry.concluding.insert(fence);
         if let Some(worker) = entry.running.remove(&fence) {
             self.pool.give_back(&worker, run);
         }

@@ -27,6 +27,8 @@ pub(super) struct Run {
     pub(super) running: BTreeMap<Fence, WorkerName>,
     /// Those of them that were told to stop.
     pub(super) stopping: BTreeSet<Fence>,
+    /// Attempts that are over, while that is not in the journal yet: they must not be started again.
+    pub(super) concluding: BTreeSet<Fence>,
     /// Slots of the pool taken for attempts whose start is not confirmed yet.
     pub(super) taken: BTreeMap<Fence, WorkerName>,
     /// Attempts of an earlier owner that are being made sure dead.
@@ -113,6 +115,7 @@ impl Run {
             turn: None,
             running: BTreeMap::new(),
             stopping: BTreeSet::new(),
+            concluding: BTreeSet::new(),
             taken: BTreeMap::new(),
             reaping: BTreeSet::new(),
             planning: false,
@@ -129,6 +132,15 @@ impl Run {
 
     pub(super) fn submitted() -> Self {
         Self { wants_ownership: true, ..Self::unloaded() }
+    }
+
+    /// Takes note that work is decided and durable, or has come to nothing.
+    pub(super) fn done_with(&mut self, decided: &[Queued]) {
+        for queued in decided {
+            if let Work::Finished(fence, _) = &queued.work {
+                self.concluding.remove(fence);
+            }
+        }
     }
 
     pub(super) fn is_owned(&self) -> bool {

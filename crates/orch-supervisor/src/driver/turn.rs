@@ -315,6 +315,7 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let Staged { base, events, replies, decided, blobs, .. } = staged;
         if events.is_empty() {
+            entry.done_with(&decided);
             for (reply, answer) in replies {
                 self.outputs.push(Output::Reply { reply, answer });
             }
