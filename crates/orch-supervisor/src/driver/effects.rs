@@ -35,6 +35,7 @@ impl Driver {
         entry.begun |= entry.epoch.is_some() && last_epoch(&turn.events) == entry.epoch;
         let replies = std::mem::take(&mut turn.replies);
         let (head, events) = (head.clone(), turn.events.clone());
+        entry.published = events.last().map(|last| last.seq);
         let (touched, all) = (std::mem::take(&mut turn.touched), turn.all);
         for (reply, answer) in replies {
             self.outputs.push(Output::Reply { reply, answer });

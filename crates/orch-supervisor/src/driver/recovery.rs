@@ -188,22 +188,30 @@ impl Driver {
             (None, Seq(0)) => {
                 let Some(state) = fold(run, &events) else { return self.no_run(run) };
                 entry.head = head_of(run, &events);
+                let known = *entry.published.get_or_insert(state.seq());
                 entry.state = Some(state);
+                self.publish_after(run, known, &events);
             }
             (Some(state), after) if after == state.seq() && entry.turn.is_none() => {
                 for recorded in &events {
                     state.apply(recorded.seq, recorded.at, &recorded.event);
                 }
-                if let Some(head) = entry.head.clone()
-                    && !events.is_empty()
-                {
-                    self.outputs.push(Output::Publish { head, events: events.clone().into() });
-                }
+                self.publish_after(run, after, &events);
             }
             // What was asked for has become pointless meanwhile: the next look at the heads asks again.
             _ => return,
         }
         self.after_load(run, &events, now);
+    }
+
+    /// Tells subscribers what has happened since they were last told of something.
+    fn publish_after(&mut self, run: RunId, known: Seq, events: &[Recorded]) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let news: Vec<Recorded> = events.iter().filter(|r| r.seq > known).cloned().collect();
+        if let (Some(last), Some(head)) = (news.last(), entry.head.clone()) {
+            entry.published = Some(last.seq);
+            self.outputs.push(Output::Publish { head, events: news.into() });
+        }
     }
 
     fn after_load(&mut self, run: RunId, events: &[Recorded], now: Timestamp) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
-use orch_core::{Epoch, Fence, LockName, WorkerName};
+use orch_core::{Epoch, Fence, LockName, Seq, WorkerName};
 
 use super::io::{AttemptEnd, ReplyId, Response, Submission};
 use crate::machine::{Command, Outcome, Refusal, State};
@@ -20,6 +20,8 @@ pub(super) struct Run {
     /// Whether this ownership has begun: a run with an earlier owner is carried out only once `RunResumed` is in the journal,
     /// which tells the attempts of that owner from those of this one.
     pub(super) begun: bool,
+    /// The last event that subscribers have been told of, or that was there when this process came to the run.
+    pub(super) published: Option<Seq>,
     pub(super) inbox: VecDeque<Queued>,
     /// The append in flight.
     pub(super) turn: Option<Turn>,
@@ -111,6 +113,7 @@ impl Run {
             head: None,
             epoch: None,
             begun: false,
+            published: None,
             inbox: VecDeque::new(),
             turn: None,
             running: BTreeMap::new(),
@@ -131,7 +134,7 @@ impl Run {
     }
 
     pub(super) fn submitted() -> Self {
-        Self { wants_ownership: true, ..Self::unloaded() }
+        Self { wants_ownership: true, published: Some(Seq(0)), ..Self::unloaded() }
     }
 
     /// Takes note that work is decided and durable, or has come to nothing.
