@@ -26,6 +26,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let run = runs::find(&*store, args.run.as_deref()).await?;
     let note = note_of(&*store, run).await?;
     let config = Config::load(&place_of(session, &note, &here))?;
+    tracing::info!(config = ?config.file, project_dir = %config.project_dir.display(), "configured");
     let workers = Workers::of(&config)?;
 
     let mut signals = Signals::listen()?;

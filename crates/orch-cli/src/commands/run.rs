@@ -38,6 +38,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     if let (Some(strategy), Some(settings)) = (args.strategy, options.settings.as_mut()) {
         settings.strategy = strategy;
     }
+    tracing::info!(config = ?config.file, store = %config.store, project_dir = %config.project_dir.display(), "configured");
     orch_app::check(
         &config,
         &workers,
@@ -49,12 +50,12 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let store = orch_app::open_store(&config, Access::Create).await?;
     let supervisor = orch_app::supervisor(&config, &workers, store.clone(), "orch run");
     let view = View::new(session.style);
-    if task.inferred_type {
-        view.say(&format!("task type: {} (inferred from the description)", task.task.task_type));
-    }
     let events = supervisor.subscribe();
     let run = supervisor.submit_with(task.task.clone(), options).await?;
     view.say(&format!("run {run}"));
+    if task.inferred_type {
+        view.say(&format!("task type: {} (inferred from the description)", task.task.task_type));
+    }
     let following = Following { supervisor: &supervisor, journal: &*store, run, view };
     let end = following.until_the_end(events, &mut signals).await?;
     Ok(Box::new(Finished::of(supervisor, store, run, end, task.show).await?))

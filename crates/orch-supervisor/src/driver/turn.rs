@@ -104,6 +104,10 @@ impl Driver {
             Work::Planned(Err(errors)) => Command::FailPlan { errors },
             Work::End(outcome) => Command::End { outcome },
             Work::Resume(epoch) => match self.runs.get(&run) {
+                // Of a run that has ended nobody is the owner any more, and it says so itself.
+                Some(entry) if entry.state.as_ref().is_some_and(State::is_ended) => {
+                    Command::Resume { epoch }
+                }
                 Some(entry) if entry.epoch != Some(epoch) => return Err(Refusal::Retry),
                 // An append of unknown outcome had resumed it.
                 Some(entry) if entry.begun => return Ok(Response::Answer(Answer::Done)),

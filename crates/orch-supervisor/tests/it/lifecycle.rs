@@ -54,6 +54,18 @@ async fn cancel_is_final_and_keeps_what_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_resumes_a_run_that_ended_elsewhere_is_told_so() {
+    let (journal, diary) = (MemoryJournal::new(), Diary::default());
+    let supervisor = on(&journal, &diary);
+    let run = submit(&supervisor, plan("a 1s")).await;
+    supervisor.wait(run).await.unwrap();
+    assert!(matches!(
+        on(&journal, &diary).resume(run).await,
+        Err(SupervisorError::Refused(Refusal::Ended { .. }))
+    ));
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropping_the_last_handle_suspends() {
     let (journal, diary) = (MemoryJournal::new(), Diary::default());
     let supervisor = on(&journal, &diary);

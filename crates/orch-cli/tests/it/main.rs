@@ -1,0 +1,15 @@
+//! The real binary, as people and scripts meet it.
+
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
+
+mod audit;
+mod config_errors;
+mod exits;
+mod journey;
+mod kill;
+mod parallel;
+mod processes;
+mod signals;
+mod support;
+mod task_errors;

@@ -1,0 +1,22 @@
+//! Parallel is parallel. The one test of wall time: what the run itself says that it took, from submission to end.
+
+use std::time::Duration;
+
+use crate::support::{Project, sleeping};
+
+#[track_caller]
+fn takes(max_parallel: &str) -> Duration {
+    let project = Project::with_workers(&sleeping(8, 1.0));
+    let done =
+        project.orch(&["run", "task.yaml", "--json", "--max-parallel", max_parallel]).exits(0);
+    Duration::from_millis(done.json()["total_duration_ms"].as_u64().unwrap())
+}
+
+#[test]
+fn eight_seconds_of_work_take_two_at_width_8_and_four_at_width_2() {
+    let wide = takes("8");
+    assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&wide), "{wide:?}");
+    let narrow = takes("2");
+    assert!((Duration::from_secs(4)..Duration::from_millis(5_500)).contains(&narrow), "{narrow:?}");
+    println!("8 x 1 s: {wide:?} at width 8, {narrow:?} at width 2");
+}

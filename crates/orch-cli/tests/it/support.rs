@@ -1,0 +1,218 @@
+//! A project in a folder of its own, and the binary in it.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Lines};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use orch_core::RunId;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Workers that wait as long as their subtask says, and one that fails.
+pub(crate) const WORKERS: &str = r#"
+strategy: parallel
+retry: { max_retries: 0 }
+workers:
+  sleeper:
+    command: [sh, -c, "sleep {{ subtask.context.seconds }}; echo slept"]
+    capabilities: [{ name: sleep, task_types: [sleep] }]
+    max_concurrency: 100
+  failer:
+    command: [sh, -c, "echo out of order >&2; exit 1"]
+    capabilities: [{ name: fail, task_types: [fail] }]
+"#;
+
+/// A folder with files, gone with this value.
+pub(crate) struct Project {
+    folder: tempfile::TempDir,
+}
+
+impl Project {
+    pub(crate) fn new(files: &[(&str, &str)]) -> Self {
+        let project = Self { folder: tempfile::tempdir().unwrap() };
+        for (name, text) in files {
+            project.write(name, text);
+        }
+        project
+    }
+
+    /// A project with [`WORKERS`].
+    pub(crate) fn with_workers(task: &str) -> Self {
+        Self::new(&[("orch.yaml", WORKERS), ("task.yaml", task)])
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let file = self.path().join(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_orch"));
+        command.args(args).current_dir(self.path()).env_remove("ORCH_LOG").stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the binary to its end.
+    pub(crate) fn orch(&self, args: &[&str]) -> Done {
+        Done::of(&mut self.command(args))
+    }
+
+    /// Starts the binary, to be watched.
+    pub(crate) fn start(&self, args: &[&str]) -> Started {
+        Started::of(&mut self.command(args))
+    }
+
+    pub(crate) fn store(&self) -> PathBuf {
+        self.path().join(".orch/orch.db")
+    }
+}
+
+/// What the binary did.
+#[derive(Debug)]
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Done {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().unwrap();
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Checks how it ended.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Returns stdout as the one document that it must be.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", self.stdout))
+    }
+
+    /// Checks that stderr says something.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) {
+        assert!(self.stderr.contains(text), "`{text}` is not in:\n{}", self.stderr);
+    }
+}
+
+/// The binary while it runs. Killed with this value.
+pub(crate) struct Started {
+    child: Child,
+    lines: Lines<BufReader<ChildStderr>>,
+    /// What it said so far.
+    pub(crate) said: Vec<String>,
+}
+
+impl Started {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { child, lines, said: Vec::new() }
+    }
+
+    /// Reads what it says until a line begins with `start`, and returns the rest of that line.
+    #[track_caller]
+    pub(crate) fn until(&mut self, start: &str) -> String {
+        for line in self.lines.by_ref() {
+            let line = line.unwrap();
+            self.said.push(line.clone());
+            if let Some(rest) = line.strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+        panic!("it never said `{start}`, but:\n{}", self.said.join("\n"));
+    }
+
+    /// Waits until it says which run it is.
+    #[track_caller]
+    pub(crate) fn run(&mut self) -> RunId {
+        self.until("run ").parse().unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> Done {
+        let mut stdout = String::new();
+        std::io::Read::read_to_string(&mut self.child.stdout.take().unwrap(), &mut stdout).unwrap();
+        self.said.extend(self.lines.by_ref().map(Result::unwrap));
+        let status = self.child.wait().unwrap();
+        Done { code: status.code().unwrap_or(-1), stdout, stderr: self.said.join("\n") }
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns the processes that say that they belong to an attempt of `run`.
+pub(crate) fn children_of(run: RunId) -> Vec<u32> {
+    let name = format!("ORCH_ATTEMPT={run}/");
+    let processes = fs::read_dir("/proc").unwrap().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter(|pid| {
+        // Whoever has ended since has no environment any more.
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(name.as_bytes()))
+    })
+    .collect()
+}
+
+/// Waits until no process belongs to an attempt of `run`, at most a second: a killed one needs a moment to be gone.
+#[track_caller]
+pub(crate) fn no_child_is_left_of(run: RunId) {
+    let (left, took) = timed(|| {
+        for _ in 0..100 {
+            if children_of(run).is_empty() {
+                return Vec::new();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        children_of(run)
+    });
+    assert_eq!(left, [0; 0], "still there after {took:?}");
+}
+
+/// Measures what `work` takes.
+#[expect(clippy::disallowed_methods, reason = "promises in seconds are measured in seconds")]
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let result = work();
+    (result, start.elapsed())
+}
+
+/// A task of subtasks that all wait as long.
+pub(crate) fn sleeping(count: usize, seconds: f64) -> String {
+    let subtasks = (0..count).map(|n| {
+        format!("  - {{ id: s{n}, task_type: sleep, description: wait, context: {{ seconds: {seconds} }} }}\n")
+    });
+    format!("description: Wait\nsubtasks:\n{}", subtasks.collect::<String>())
+}
