@@ -11,7 +11,7 @@ use super::io::{AggregateRun, AttemptEnd, Left, Output, ResultBlobs, StartAttemp
 use super::recovery::last_epoch;
 use super::run::{Recalled, Work};
 use crate::bug::{self, Bug};
-use crate::machine::State;
+use crate::machine::{Command, State};
 
 impl Driver {
     /// The append in flight is durable.
@@ -81,14 +81,12 @@ impl Driver {
                 if bug::is(Bug::LockFreedAtRetry) {
                     self.fail_at_once(run, fence);
                 }
-            } else if !is_running
-                && entry.carries_out()
-                && state.must_stop(fence)
-                && let Some(worker) = entry.taken.remove(&fence)
-            {
+            } else if !is_running && entry.carries_out() && state.must_stop(fence) {
                 // Decided and unwanted before it ever ran: it is over without having begun.
-                self.pool.give_back(&worker, run);
-                self.conclude_unrun(run, fence);
+                if let Some(worker) = entry.taken.remove(&fence) {
+                    self.pool.give_back(&worker, run);
+                }
+                self.close_unrun(run, fence);
             }
         }
     }
@@ -99,12 +97,14 @@ impl Driver {
         let Some(attempt) = state.attempt(fence) else { return };
         let name = attempt.worker.clone();
         let held = entry.taken.remove(&fence).is_some();
-        let Some(worker) = self.pool.worker(&name).cloned() else {
-            // The worker has left between the decision and now.
+        let worker = self.pool.worker(&name).cloned();
+        // One whose append was thought to have failed has no slot any more, and perhaps there is none left.
+        let worker = worker.filter(|_| held || self.pool.has_slot(&name));
+        let Some(worker) = worker else {
             if held {
                 self.pool.give_back(&name, run);
             }
-            self.conclude_unrun(run, fence);
+            self.close_unrun(run, fence);
             return;
         };
         entry.running.insert(fence, name.clone());
@@ -115,12 +115,12 @@ impl Driver {
         self.outputs.extend(start.map(|start| Output::Start(Box::new(start))));
     }
 
-    /// An attempt is over that was never run.
-    fn conclude_unrun(&mut self, run: RunId, fence: Fence) {
+    /// An attempt that was never run is closed, so that another can take its place: nobody has failed.
+    fn close_unrun(&mut self, run: RunId, fence: Fence) {
         if let Some(entry) = self.runs.get_mut(&run) {
             entry.concluding.insert(fence);
         }
-        self.enqueue(run, Work::Finished(fence, Box::new(never_ran())));
+        self.enqueue(run, Work::Command(Command::Close { fence }));
     }
 
     /// What an engine would do that does not wait until a stopped attempt is over.

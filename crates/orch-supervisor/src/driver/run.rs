@@ -140,7 +140,8 @@ impl Run {
     /// Takes note that work is decided and durable, or has come to nothing.
     pub(super) fn done_with(&mut self, decided: &[Queued]) {
         for queued in decided {
-            if let Work::Finished(fence, _) = &queued.work {
+            if let Work::Finished(fence, _) | Work::Command(Command::Close { fence }) = &queued.work
+            {
                 self.concluding.remove(fence);
             }
         }

@@ -192,6 +192,11 @@ impl Pool {
         runs
     }
 
+    /// Tells whether `worker` and the process have room for one more attempt, whoever else waits for it.
+    pub fn has_slot(&self, worker: &WorkerName) -> bool {
+        self.in_flight < self.cap && self.members.get(worker).is_some_and(|m| m.busy < m.slots)
+    }
+
     /// Takes a slot.
     pub fn take(&mut self, worker: &WorkerName, run: RunId) {
         self.in_flight += 1;

@@ -153,7 +153,8 @@ impl World {
                 let Wish::Heartbeat(fence) = &request.wish else { return Ok(()) };
                 let book = self.books.get(&request.run);
                 let kept = book.and_then(|b| b.fold.attempt(*fence)).map(|attempt| attempt.until);
-                ensure(kept.is_some_and(|kept| kept >= *until), Law::CommitFirst, || {
+                // One that a later command of the same turn has ended has no lease any more.
+                ensure(kept.is_none_or(|kept| kept >= *until), Law::CommitFirst, || {
                     format!(
                         "attempt {fence} is said to have time until {until}, the journal says {kept:?}"
                     )

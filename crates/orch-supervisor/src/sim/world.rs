@@ -67,7 +67,7 @@ pub(super) struct World {
     pub(super) books: BTreeMap<RunId, Book>,
     /// The runs of the scenario, once they are submitted.
     pub(super) runs: Vec<Option<RunId>>,
-    /// When the ownership of each run last changed, and to whom.
+    /// When each run was last resumed, and by whom.
     pub(super) owners: BTreeMap<RunId, (u64, Address)>,
     pub(super) last_jump: Option<(u64, u64)>,
     pub(super) pullers: Vec<Puller>,
@@ -267,6 +267,12 @@ impl World {
             commits::check(&self.books, run, recorded)?;
             self.check_writer(by, run, recorded)?;
             self.enter(run, recorded);
+            if let orch_core::Event::RunResumed { .. } = recorded.event {
+                let earlier = self.owners.insert(run, (self.now, by));
+                if earlier.is_some_and(|(_, other)| other != by) {
+                    self.counters.count("takeovers");
+                }
+            }
         }
         for process in 0..self.processes.len() {
             let other = self.processes[process].address();
@@ -331,10 +337,6 @@ impl World {
         self.note(|| format!("{from} acquire {}: {result:?}", short(run)));
         if result.is_ok() {
             self.counters.count("acquired runs");
-            let earlier = self.owners.insert(run, (self.now, from));
-            if earlier.is_some_and(|(_, other)| other != from) {
-                self.counters.count("takeovers");
-            }
         }
         if failed && !before && result.is_ok() {
             self.counters.count("acquired runs of which nobody heard");
@@ -361,6 +363,9 @@ impl World {
         }
         for process in &mut self.processes {
             process.silent_until += ms;
+        }
+        for (since, _) in self.owners.values_mut() {
+            *since += ms;
         }
     }
 
