@@ -87,10 +87,14 @@ impl Driver {
     }
 
     fn settle_or_forget(&mut self, run: RunId) {
-        if self.runs.get(&run).is_some_and(|entry| entry.state.is_none() && entry.is_idle()) {
-            self.runs.remove(&run);
-        } else {
+        let Some(entry) = self.runs.get(&run) else { return };
+        if entry.state.is_some() {
             self.settle(run);
+        } else if entry.is_idle() {
+            self.runs.remove(&run);
+        } else if !entry.inbox.is_empty() {
+            // Commands came while the run was to be acquired, which would have loaded it.
+            self.reload(run);
         }
     }
 
