@@ -1,6 +1,7 @@
 //! What a worker is given.
 
-use std::sync::Arc;
+use std::fmt::Write as _;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -37,12 +38,15 @@ pub struct WorkerContext {
     pub processes: Option<Arc<dyn ProcessLog>>,
 }
 
+/// The context of tasks that have none: as a rule it is replaced at once, and so not made anew each time.
+static NOTHING: LazyLock<Arc<JsonMap>> = LazyLock::new(Arc::default);
+
 impl WorkerContext {
     /// Makes the context of an attempt that depends on nothing.
     pub fn new(subtask: impl Into<Arc<Subtask>>, attempt: AttemptInfo) -> Self {
         Self {
             subtask: subtask.into(),
-            parent_context: Arc::default(),
+            parent_context: NOTHING.clone(),
             memory_slice: None,
             sibling_results: Vec::new(),
             absent: Vec::new(),
@@ -121,7 +125,7 @@ impl AttemptInfo {
             fence,
             token,
             number: 1,
-            idempotency_key: format!("{run_id}/{subtask}"),
+            idempotency_key: idempotency_key(run_id, subtask),
             traceparent: traceparent(run_id, fence),
             timeout_ms,
             max_cost_micro_usd: None,
@@ -144,10 +148,19 @@ setters! { AttemptInfo {
     with_last_failure => last_failure: Option<Failure>,
 } }
 
+/// The same for every attempt of a subtask.
+fn idempotency_key(run: RunId, subtask: &SubtaskId) -> String {
+    let mut key = String::with_capacity(37 + subtask.as_str().len());
+    // Writing to a string cannot fail.
+    let _ = write!(key, "{run}/{subtask}");
+    key
+}
+
 /// W3C trace context, version 00, sampled: the run is the trace, the attempt the parent span.
 fn traceparent(run: RunId, fence: Fence) -> String {
-    let trace: String = run.to_string().chars().filter(|c| *c != '-').collect();
-    format!("00-{trace}-{:016x}-01", fence.0)
+    let mut context = String::with_capacity(55);
+    let _ = write!(context, "00-{:032x}-{:016x}-01", run.as_u128(), fence.0);
+    context
 }
 
 /// A dependency that may fail and did: a typed absence, never a text among the inputs.

@@ -186,6 +186,11 @@ impl RunId {
         random.copy_from_slice(&bytes[..10]);
         Self(uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
+
+    /// Returns the id as a number: its 32 hex digits are those of its text.
+    pub fn as_u128(self) -> u128 {
+        self.0.as_u128()
+    }
 }
 
 impl fmt::Display for RunId {

@@ -1,5 +1,7 @@
 //! What is asked for: a complex task, and the subtasks that a plan makes of it.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
 use crate::setters::setters;
@@ -293,8 +295,10 @@ setters! { Subtask {
     with_estimated_duration_ms => estimated_duration_ms: Option<u64>,
 } }
 
+/// What a subtask has until its plan is adopted for a task.
 fn no_task() -> TaskId {
-    TaskId::new("")
+    static NO_TASK: LazyLock<TaskId> = LazyLock::new(|| TaskId::new(""));
+    NO_TASK.clone()
 }
 
 fn default_priority() -> u8 {
