@@ -8,7 +8,7 @@ use orch_aggregate::ResultAggregator;
 use orch_core::journal::{Journal, MemoryJournal};
 use orch_core::{
     AggregationSettings, AggregationStrategy, ComplexTask, DecompositionPlan, ExecutionStrategy,
-    OrchestrationResult, RunSettings, Subtask, WorkerCapability,
+    OrchestrationResult, RunSettings, Subtask, TaskId, WorkerCapability,
 };
 use orch_decompose::TaskDecomposer;
 use orch_failure::RetryingFailureHandler;
@@ -89,7 +89,11 @@ fn builder(figure: Figure) -> Builder {
 
 fn plan(figure: Figure) -> DecompositionPlan {
     let name = |i: usize| format!("s{i}");
-    let subtask = |i: usize| Subtask::new(name(i), "Do nothing", "nothing");
+    // As `orch` does: without it the engine makes a copy of every subtask to fill it in.
+    let task = TaskId::new("t");
+    let subtask = |i: usize| {
+        Subtask::new(name(i), "Do nothing", "nothing").with_parent_task_id(task.clone())
+    };
     let n = figure.n;
     match figure.shape {
         Shape::Fan => DecompositionPlan::new(
