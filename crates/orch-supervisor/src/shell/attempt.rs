@@ -47,7 +47,9 @@ impl Handle {
 }
 
 /// Starts an attempt.
-pub(super) fn spawn(start: StartAttempt, stores: Stores, events: UnboundedSender<Input>) -> Handle {
+///
+/// The order stays in its box until the worker is called: a task is as large as all that it holds on the way.
+pub(super) fn spawn(start: Box<StartAttempt>, stores: Stores, events: UnboundedSender<Input>) -> Handle {
     let handle = Handle { stop: StopSignal::new(), grace: Arc::default() };
     let own = handle.clone();
     tokio::spawn(async move {
@@ -59,7 +61,7 @@ pub(super) fn spawn(start: StartAttempt, stores: Stores, events: UnboundedSender
     handle
 }
 
-async fn make(start: StartAttempt, stores: Stores, handle: Handle) -> AttemptEnd {
+async fn make(start: Box<StartAttempt>, stores: Stores, handle: Handle) -> AttemptEnd {
     let since = monotonic();
     let (worker, subtask) = (start.worker.clone(), start.subtask.clone());
     let work = AssertUnwindSafe(work(start, stores, handle.stop.clone())).catch_unwind();
@@ -88,7 +90,7 @@ async fn make(start: StartAttempt, stores: Stores, handle: Handle) -> AttemptEnd
 
 /// Gathers the inputs, then lets the worker prepare and execute.
 async fn work(
-    start: StartAttempt,
+    start: Box<StartAttempt>,
     stores: Stores,
     stop: StopSignal,
 ) -> Result<WorkerResult, WorkerError> {
@@ -101,6 +103,7 @@ async fn work(
         inputs.push(input);
     }
     let slice = recall(&stores, &start).await;
+    let start = *start;
     let log = Log { journal: stores.journal, run: start.run, fence: start.attempt.fence };
     let context = WorkerContext::new(start.subtask, start.attempt)
         .with_parent_context(start.context)

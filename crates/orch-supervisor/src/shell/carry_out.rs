@@ -54,7 +54,7 @@ impl Engine {
                 if let Some(events) = self.send.upgrade() {
                     let key = (start.run, start.attempt.fence);
                     let stores = Stores { journal, memory: self.parts.memory.clone() };
-                    self.attempts.insert(key, attempt::spawn(*start, stores, events));
+                    self.attempts.insert(key, attempt::spawn(start, stores, events));
                 }
             }
             Output::Stop { run, fence, grace_ms } => {
