@@ -91,9 +91,8 @@ fn plan(figure: Figure) -> DecompositionPlan {
     let name = |i: usize| format!("s{i}");
     // As `orch` does: without it the engine makes a copy of every subtask to fill it in.
     let task = TaskId::new("t");
-    let subtask = |i: usize| {
-        Subtask::new(name(i), "Do nothing", "nothing").with_parent_task_id(task.clone())
-    };
+    let subtask =
+        |i: usize| Subtask::new(name(i), "Do nothing", "nothing").with_parent_task_id(task.clone());
     let n = figure.n;
     match figure.shape {
         Shape::Fan => DecompositionPlan::new(
