@@ -211,6 +211,13 @@ impl Driver {
             }
             return;
         }
+        if entry.resuming.is_some() && state.is_suspended() {
+            // Somebody wants it to go on, who asked while it was being suspended.
+            if !std::mem::replace(&mut entry.acquiring, true) {
+                self.outputs.push(Output::Acquire { run });
+            }
+            return;
+        }
         let managed_open = !entry.running.is_empty() || !state.orphans().is_empty();
         if state.is_suspended() && !managed_open && entry.inbox.is_empty() {
             self.leave(run, Left::Suspended);
@@ -256,6 +263,8 @@ impl Driver {
             self.outputs.push(Output::Left { run, why });
         }
         entry.wants_ownership = false;
+        // Whoever is gone keeps no place before others.
+        self.pool.wait(run, false, &BTreeSet::new());
     }
 
     /// Takes back the slots of attempts that will not start.

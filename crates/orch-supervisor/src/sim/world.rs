@@ -188,7 +188,26 @@ impl World {
                 .books
                 .iter()
                 .filter(|(_, book)| book.ended.is_none())
-                .map(|(run, book)| format!("{run} is {}", book.fold.phase()))
+                .map(|(run, book)| {
+                    format!(
+                        "{run} is {}: {:?} {:?}",
+                        book.fold.phase(),
+                        book.fold.counts(),
+                        book.fold.room()
+                    )
+                })
+                .chain(self.processes.iter().filter_map(|process| {
+                    let (driver, address) = (process.driver.as_ref()?, process.address());
+                    let pool = driver.pool();
+                    Some(format!(
+                        "{address} owns {:?}, {} in flight, {:?} wait, loads {:?}, wakes {:?}",
+                        driver.owned().collect::<Vec<_>>(),
+                        pool.in_flight(),
+                        pool.waiting(),
+                        pool.loads(),
+                        process.wake,
+                    ))
+                }))
                 .collect();
             format!("after {} ms and {happenings} happenings: {}", self.now, open.join(", "))
         })
