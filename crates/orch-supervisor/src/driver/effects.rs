@@ -11,7 +11,7 @@ use super::io::{AggregateRun, AttemptEnd, Left, Output, ResultBlobs, StartAttemp
 use super::recovery::last_epoch;
 use super::run::{Recalled, Work};
 use crate::bug::{self, Bug};
-use crate::machine::{Command, State};
+use crate::machine::{Command, Refusal, State};
 
 impl Driver {
     /// The append in flight is durable.
@@ -246,6 +246,11 @@ impl Driver {
     /// A run that was just submitted, or that is to be resumed, is acquired first.
     fn settle_foreign(&mut self, run: RunId) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
+        if self.shutting_down.is_some() && !entry.acquiring {
+            entry.wants_ownership = false;
+            let reply = entry.resuming.take();
+            return self.refuse(reply, Refusal::ShuttingDown);
+        }
         if entry.wants_ownership && !entry.acquiring && entry.retry_at.is_none() {
             entry.acquiring = true;
             self.outputs.push(Output::Acquire { run });

@@ -50,6 +50,10 @@ impl Driver {
         // Nobody has owned the run before: there are no attempts but those that this process is going to start.
         let is_first = epoch == Epoch(0).next();
         entry.begun = is_first && entry.resuming.is_none() && entry.state.is_some();
+        if let Some(reason) = self.shutting_down.clone() {
+            // It came too late: what is owned is suspended and given up again.
+            entry.inbox.push_back(Queued { work: Work::Suspend(reason), reply: None });
+        }
         if entry.begun {
             self.settle(run);
             self.dirty.insert(run);
