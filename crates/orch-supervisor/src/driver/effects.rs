@@ -200,8 +200,11 @@ impl Driver {
         if !entry.begun {
             return;
         }
+        // What this very process still runs, of an earlier ownership, ends by itself: it has been told to.
+        let is_elsewhere =
+            |f: &&Fence| !entry.running.contains_key(f) && !entry.concluding.contains(f);
         let orphans: BTreeSet<Fence> =
-            state.orphans().difference(&entry.reaping).copied().collect();
+            state.orphans().difference(&entry.reaping).filter(is_elsewhere).copied().collect();
         if !orphans.is_empty() && entry.retry_at.is_none() {
             entry.reaping.extend(orphans.iter().copied());
             if bug::is(Bug::AdoptedWithoutBeingDead) {

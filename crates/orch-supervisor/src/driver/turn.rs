@@ -163,6 +163,10 @@ impl Driver {
         };
         let (worker, token) = (attempt.worker.clone(), attempt.token);
         let spec = state.node(attempt.subtask).spec.clone();
+        if state.orphans().contains(&fence) && end.failure.is_some() {
+            // It was stopped or killed because the run has another owner, or this one anew: no failure of its own.
+            return Command::Lose { fences: vec![fence], cause: LossCause::OwnerChanged };
+        }
         if state.must_stop(fence) && end.failure.is_some() {
             if state.is_suspended() {
                 return Command::Lose { fences: vec![fence], cause: LossCause::Suspended };
