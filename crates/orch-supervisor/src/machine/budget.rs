@@ -29,11 +29,13 @@ impl Ledger {
         cap.or_else(|| self.learned.get(task_type).copied())
     }
 
-    /// Says why an attempt with this reservation may not start under `budget`, if so.
+    /// Says why an attempt with this reservation may not start under `budget`, if so. Of those whose cost is unknown, so
+    /// many are about to end.
     pub(super) fn refuses(
         &self,
         budget: &Budget,
         reservation: Option<u64>,
+        ending: u32,
     ) -> Option<&'static str> {
         if budget.max_tokens.is_some_and(|max| self.input_tokens + self.output_tokens >= max) {
             return Some("the token budget is used up");
@@ -45,7 +47,7 @@ impl Ledger {
             }
             Some(_) => None,
             None if self.spent + self.reserved >= limit => Some("the cost budget is used up"),
-            None if self.unpriced > 0 => {
+            None if self.unpriced > ending => {
                 Some("its cost is unknown, and another of unknown cost is running")
             }
             None => None,

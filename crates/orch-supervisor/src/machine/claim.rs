@@ -31,16 +31,9 @@ pub(super) fn decide(state: &State, claim: Claim, now: Timestamp) -> Result<Deci
         let why = super::Blocked::Full { in_flight, limit };
         return Err(Refusal::Blocked { subtask: id(), why });
     }
-    let reserved = match state.may_start(subtask) {
-        Ok(reserved) => reserved,
-        // A lapsed attempt holds the locks of its own subtask; they go over to the new one.
-        Err(super::Blocked::Lock(lock))
-            if state.locks.get(&lock).is_some_and(|f| freed.contains(f)) =>
-        {
-            None
-        }
-        Err(why) => return Err(Refusal::Blocked { subtask: id(), why }),
-    };
+    let reserved = state
+        .may_replace(subtask, &freed)
+        .map_err(|why| Refusal::Blocked { subtask: id(), why })?;
     let (fence, token) = if let SubtaskState::Offered { fence } = &state.node(subtask).state {
         (*fence, state.attempt(*fence).map_or(claim.token, |a| a.token))
     } else {

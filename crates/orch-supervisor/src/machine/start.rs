@@ -1,7 +1,7 @@
 //! Giving subtasks to workers, within what the run allows.
 
 use jiff::Timestamp;
-use orch_core::{Event, ExecutionStrategy, LockName, SubtaskIndex, SubtaskPhase};
+use orch_core::{Event, ExecutionStrategy, Fence, LockName, SubtaskIndex, SubtaskPhase};
 use thiserror::Error;
 
 use super::command::{Decided, Refusal, Start};
@@ -66,8 +66,22 @@ impl State {
     /// # Errors
     /// With the lock or the budget that is in the way.
     pub fn may_start(&self, subtask: SubtaskIndex) -> Result<Option<u64>, Blocked> {
+        self.may_replace(subtask, &[])
+    }
+
+    /// Returns what to set aside for an attempt of `subtask` that takes the place of others: their locks go over to it.
+    ///
+    /// # Errors
+    /// With the lock or the budget that is in the way.
+    pub(super) fn may_replace(
+        &self,
+        subtask: SubtaskIndex,
+        others: &[Fence],
+    ) -> Result<Option<u64>, Blocked> {
         let node = self.node(subtask);
-        if let Some(lock) = node.spec.locks.iter().find(|lock| self.locks.contains_key(*lock)) {
+        let is_held =
+            |lock: &&LockName| self.locks.get(*lock).is_some_and(|holder| !others.contains(holder));
+        if let Some(lock) = node.spec.locks.iter().find(is_held) {
             return Err(Blocked::Lock(lock.clone()));
         }
         let cap = self
@@ -77,7 +91,9 @@ impl State {
             .and_then(|c| c.max_cost_usd)
             .and_then(micro_usd);
         let reservation = self.ledger.reservation(&node.spec.task_type, cap);
-        match self.ledger.refuses(&self.settings.budget, reservation) {
+        let unpriced = |fence: &&Fence| self.attempt(**fence).is_some_and(|a| a.reserved.is_none());
+        let ending = u32::try_from(others.iter().filter(unpriced).count()).unwrap_or(u32::MAX);
+        match self.ledger.refuses(&self.settings.budget, reservation, ending) {
             Some(why) => Err(Blocked::Budget(why)),
             None => Ok(reservation),
         }

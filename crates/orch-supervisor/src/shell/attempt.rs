@@ -49,7 +49,11 @@ impl Handle {
 /// Starts an attempt.
 ///
 /// The order stays in its box until the worker is called: a task is as large as all that it holds on the way.
-pub(super) fn spawn(start: Box<StartAttempt>, stores: Stores, events: UnboundedSender<Input>) -> Handle {
+pub(super) fn spawn(
+    start: Box<StartAttempt>,
+    stores: Stores,
+    events: UnboundedSender<Input>,
+) -> Handle {
     let handle = Handle { stop: StopSignal::new(), grace: Arc::default() };
     let own = handle.clone();
     tokio::spawn(async move {
