@@ -131,7 +131,9 @@ impl Driver {
                 Place::Nowhere(Failure::new(Cause::Policy, message))
             }
             Ok(Err(error)) => {
-                let capable = self.pool.capable(spec, constraints);
+                // Those who were to be had were refused; waiting makes sense only for others.
+                let mut capable = self.pool.capable(spec, constraints);
+                capable.retain(|name| available.iter().all(|free| free.name() != name));
                 if capable.is_empty() {
                     return Place::Nowhere(Failure::new(Cause::NoWorker, error.to_string()));
                 }
