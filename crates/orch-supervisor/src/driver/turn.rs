@@ -16,7 +16,7 @@ use super::policies::ask;
 use super::run::{Queued, Turn, Work};
 use crate::bug::{self, Bug};
 use crate::machine::{
-    Answer, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
+    Answer, Blocked, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
 };
 
 /// The most commands that one turn decides: the append stays of bounded size.
@@ -72,14 +72,24 @@ impl Driver {
             else {
                 return;
             };
+            let before = staged.events.len();
             let answer = self.decide_work(run, queued.work.clone(), staged);
             if let Some(reply) = queued.reply {
                 staged.replies.push((reply, answer));
             }
             staged.decided.push(queued);
+            if self.takes_locks(run, &staged.events[before..]) {
+                // Before the attempt can end, it must have had its locks: an append frees first, then takes.
+                break;
+            }
         }
         // The rest waits for the next turn, which follows the commit of this one.
         self.dirty.insert(run);
+    }
+
+    fn takes_locks(&self, run: RunId, events: &[Recorded]) -> bool {
+        let state = self.runs.get(&run).and_then(|entry| entry.state.as_ref());
+        events.iter().any(|recorded| locks_taken(state, &recorded.event).next().is_some())
     }
 
     fn decide_work(
@@ -207,10 +217,20 @@ impl Driver {
         command: Command,
         staged: &mut Staged,
     ) -> Result<Response, Refusal> {
-        let Some(state) = self.runs.get_mut(&run).and_then(|entry| entry.state.as_mut()) else {
-            return Err(Refusal::NoRun { run });
-        };
+        let Some(entry) = self.runs.get_mut(&run) else { return Err(Refusal::NoRun { run }) };
+        let foreign = &entry.foreign_locks;
+        let Some(state) = &mut entry.state else { return Err(Refusal::NoRun { run }) };
         let Decided { events, answer, blobs } = decide(state, command, staged.now)?;
+        for event in &events {
+            // The machine knows the locks of its own run only.
+            let mut taken = locks_taken(Some(state), event);
+            if let Some(lock) = taken.find(|lock| foreign.contains_key(*lock))
+                && let Event::AttemptStarted { subtask, .. } = event
+            {
+                let subtask = state.node(*subtask).spec.id.clone();
+                return Err(Refusal::Blocked { subtask, why: Blocked::Lock(lock.clone()) });
+            }
+        }
         for event in events {
             let seq = state.seq().next();
             state.apply(seq, staged.now, &event);
@@ -394,6 +414,14 @@ fn own_constraints(state: &State, index: SubtaskIndex) -> Option<orch_core::Cons
 pub(super) fn time_left(state: &State, now: Timestamp) -> Option<u64> {
     let deadline = state.task().deadline?;
     Some(u64::try_from(deadline.as_millisecond() - now.as_millisecond()).unwrap_or(0))
+}
+
+/// The locks that an event takes.
+fn locks_taken<'a>(state: Option<&'a State>, event: &Event) -> impl Iterator<Item = &'a LockName> {
+    let subtask =
+        if let Event::AttemptStarted { subtask, .. } = event { Some(subtask) } else { None };
+    let node = state.zip(subtask).map(|(state, subtask)| state.node(*subtask));
+    node.into_iter().flat_map(|node| &node.spec.locks)
 }
 
 /// The locks that the journal must take and free for the events: what attempts held that ended, and what those hold that
