@@ -195,6 +195,10 @@ impl Driver {
         match (&mut entry.state, after) {
             (None, Seq(0)) => {
                 let Some(state) = fold(run, &events) else { return self.no_run(run) };
+                if entry.published.is_some_and(|known| state.seq() < known) {
+                    // Loaded before an append that has been confirmed since: a later load is on its way.
+                    return;
+                }
                 entry.head = head_of(run, &events);
                 let known = *entry.published.get_or_insert(state.seq());
                 entry.state = Some(state);

@@ -303,6 +303,10 @@ impl World {
             let owner = row.and_then(|row| row.owner);
             let suspended = self.books.get(&run).is_some_and(|book| book.fold.is_suspended());
             let free = owner.is_none_or(|o| self.is_dead(&o.id) || o.until < self.time());
+            // The answer to an acquisition may be lost: the owner does not know that it is one.
+            let known = self.processes.iter().filter_map(|process| process.driver.as_ref());
+            let free =
+                free || !known.into_iter().any(|driver| driver.owned().any(|own| own == run));
             if (free || suspended) && (self.is_quiet() || self.dice.percent(30)) {
                 let process = self.dice.index(self.processes.len());
                 self.resume(process, run);
