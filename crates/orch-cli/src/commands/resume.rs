@@ -1,8 +1,8 @@
 //! `orch resume`: goes on with a run.
 
 use orch_app::{Access, Config, Note, Place, Workers};
-use orch_core::journal::Journal;
-use orch_core::{Event, RunId, Seq};
+use orch_core::journal::{Journal, Recorded};
+use orch_core::{Event, Seq};
 
 use super::finished::Finished;
 use crate::error::CliError;
@@ -24,7 +24,8 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let (here, config) = session.project()?;
     let store = orch_app::open_store(&config, Access::Existing).await?;
     let run = runs::find(&*store, args.run.as_deref()).await?;
-    let note = note_of(&*store, run).await?;
+    let history = store.load(run, Seq(0)).await?;
+    let note = note_in(&history);
     let config = Config::load(&place_of(session, &note, &here))?;
     tracing::info!(config = ?config.file, project_dir = %config.project_dir.display(), "configured");
     let workers = Workers::of(&config)?;
@@ -33,7 +34,8 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let supervisor = orch_app::supervisor(&config, &workers, store.clone(), "orch resume");
     let events = supervisor.subscribe();
     supervisor.resume(run).await?;
-    let view = View::new(session.style);
+    let mut view = View::new(session.style);
+    view.skip(&history);
     view.say(&format!("run {run}"));
     let following = Following { supervisor: &supervisor, journal: &*store, run, view };
     let end = following.until_the_end(events, &mut signals).await?;
@@ -49,10 +51,11 @@ fn place_of(session: &Session, note: &Note, here: &Place) -> Place {
     place
 }
 
-/// Returns what was noted with a run.
-pub(super) async fn note_of(journal: &dyn Journal, run: RunId) -> Result<Note, CliError> {
-    let events = journal.load(run, Seq(0)).await?;
-    let first = events.first().map(|recorded| &recorded.event);
-    let Some(Event::RunSubmitted { settings, .. }) = first else { return Ok(Note::default()) };
-    Ok(Note::of(settings))
+/// Returns what was noted with the run of these events.
+pub(super) fn note_in(events: &[Recorded]) -> Note {
+    let Some(Event::RunSubmitted { settings, .. }) = events.first().map(|first| &first.event)
+    else {
+        return Note::default();
+    };
+    Note::of(settings)
 }

@@ -7,7 +7,7 @@ use orch_supervisor::Supervisor;
 use serde_json::{Value, json};
 
 use super::finished::with_id;
-use super::resume::note_of;
+use super::resume::note_in;
 use super::status::Status;
 use crate::error::CliError;
 use crate::report::{Report, Text};
@@ -33,9 +33,11 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     }
     let supervisor = Supervisor::builder().journal(store.clone()).build();
     match supervisor.result(run).await? {
-        Some(result) => {
-            Ok(Box::new(Output { run, result, show: note_of(&*store, run).await?.show }))
-        }
+        Some(result) => Ok(Box::new(Output {
+            run,
+            result,
+            show: note_in(&store.load(run, Seq(0)).await?).show,
+        })),
         None => Ok(Box::new(Status {
             status: supervisor.status(run).await?,
             row: store.row(run).await?,

@@ -51,6 +51,13 @@ impl View {
         }
     }
 
+    /// Takes note of what happened before anybody watched.
+    pub(crate) fn skip(&mut self, events: &[Recorded]) {
+        for recorded in events {
+            self.board.apply(recorded);
+        }
+    }
+
     /// Shows events; those that were shown before are left out.
     pub(crate) fn apply(&mut self, events: &[Recorded]) {
         for recorded in events {

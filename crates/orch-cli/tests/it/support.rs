@@ -131,14 +131,22 @@ impl Started {
     /// Reads what it says until a line begins with `start`, and returns the rest of that line.
     #[track_caller]
     pub(crate) fn until(&mut self, start: &str) -> String {
+        match self.hears(start) {
+            Some(rest) => rest,
+            None => panic!("it never said `{start}`, but:\n{}", self.said.join("\n")),
+        }
+    }
+
+    /// Like [`until`](Self::until); `None` when it has ended without saying so.
+    pub(crate) fn hears(&mut self, start: &str) -> Option<String> {
         for line in self.lines.by_ref() {
             let line = line.unwrap();
             self.said.push(line.clone());
             if let Some(rest) = line.strip_prefix(start) {
-                return rest.to_owned();
+                return Some(rest.to_owned());
             }
         }
-        panic!("it never said `{start}`, but:\n{}", self.said.join("\n"));
+        None
     }
 
     /// Waits until it says which run it is.
@@ -149,6 +157,10 @@ impl Started {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
