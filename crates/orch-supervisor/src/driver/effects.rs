@@ -7,11 +7,11 @@ use std::sync::Arc;
 use orch_core::{AttemptInfo, DecompositionPlan, Fence, PlanLimits, RunId};
 
 use super::Driver;
-use super::io::{AggregateRun, AttemptEnd, Left, Output, ResultBlobs, StartAttempt};
+use super::io::{AggregateRun, AttemptEnd, Left, Output, Response, ResultBlobs, StartAttempt};
 use super::recovery::last_epoch;
 use super::run::{Recalled, Work};
 use crate::bug::{self, Bug};
-use crate::machine::{Command, Refusal, State};
+use crate::machine::{Answer, Command, Refusal, State};
 
 impl Driver {
     /// The append in flight is durable.
@@ -22,6 +22,10 @@ impl Driver {
         if let Some(entry) = self.runs.get_mut(&run) {
             if let Some(turn) = entry.turn.take() {
                 entry.done_with(&turn.decided);
+            }
+            if entry.state.is_none() {
+                // It was acquired anew meanwhile.
+                return self.reload(run);
             }
         }
         self.settle(run);
@@ -142,8 +146,11 @@ impl Driver {
     /// The decomposer has answered.
     pub(super) fn planned(&mut self, run: RunId, plan: Result<DecompositionPlan, Vec<String>>) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
-        entry.planning = false;
-        let Some(state) = &entry.state else { return };
+        let Some(state) = &entry.state else {
+            // It is being loaded; should it still need a plan then, it asks for one again.
+            entry.planning = false;
+            return;
+        };
         let task = state.task().clone();
         let limits = PlanLimits::from(&**state.settings());
         let plan = plan.and_then(|plan| {
@@ -184,7 +191,24 @@ impl Driver {
         }
     }
 
+    /// Answers who wants a run to go on that does so already, or has ended.
+    fn answer_resumption(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let Some(state) = &entry.state else { return };
+        if entry.acquiring || (!state.is_ended() && (state.is_suspended() || !entry.begun)) {
+            return;
+        }
+        let Some(reply) = entry.resuming.take() else { return };
+        let answer = if state.is_ended() {
+            Err(Refusal::Ended { run })
+        } else {
+            Ok(Response::Answer(Answer::Done))
+        };
+        self.outputs.push(Output::Reply { reply, answer });
+    }
+
     fn settle_owned(&mut self, run: RunId) {
+        self.answer_resumption(run);
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let Some(state) = &entry.state else { return };
         if state.is_ended() {

@@ -86,9 +86,6 @@ impl Driver {
                 self.settle(run);
             }
             Input::Aggregated { run, outcome } => {
-                if let Some(entry) = self.runs.get_mut(&run) {
-                    entry.aggregating = false;
-                }
                 self.enqueue(run, Work::End(outcome));
             }
             Input::Reaped { run, fences } => self.reaped(run, fences),

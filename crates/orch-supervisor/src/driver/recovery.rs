@@ -193,11 +193,13 @@ impl Driver {
     pub(super) fn loaded(&mut self, run: RunId, after: Seq, events: Vec<Recorded>, now: Timestamp) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         match (&mut entry.state, after) {
+            // Whether it includes the append in flight is not known; when that is over, the run is loaded again.
+            (None, _) if entry.turn.is_some() => return,
             (None, Seq(0)) => {
                 let Some(state) = fold(run, &events) else { return self.no_run(run) };
                 if entry.published.is_some_and(|known| state.seq() < known) {
-                    // Loaded before an append that has been confirmed since: a later load is on its way.
-                    return;
+                    // Loaded before an append that has been confirmed since.
+                    return self.reload(run);
                 }
                 entry.head = head_of(run, &events);
                 let known = *entry.published.get_or_insert(state.seq());

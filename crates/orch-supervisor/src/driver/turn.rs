@@ -112,7 +112,14 @@ impl Driver {
                 Command::FailPlan { errors: vec![reason] }
             }
             Work::Planned(Err(errors)) => Command::FailPlan { errors },
-            Work::End(outcome) => Command::End { outcome },
+            Work::End(outcome) => {
+                let ended = self.try_execute(run, Command::End { outcome }, staged);
+                if let (Err(_), Some(entry)) = (&ended, self.runs.get_mut(&run)) {
+                    // Not wanted now; should it be later, it is made again.
+                    entry.aggregating = false;
+                }
+                return ended;
+            }
             Work::Resume(epoch) => match self.runs.get(&run) {
                 // Of a run that has ended nobody is the owner any more, and it says so itself.
                 Some(entry) if entry.state.as_ref().is_some_and(State::is_ended) => {
