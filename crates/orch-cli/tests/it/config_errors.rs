@@ -49,7 +49,7 @@ fn unknown_keys_name_the_nearest() {
     );
     check(
         "routing: best_fti\n",
-        &["orch.yaml:1:10: routing", "did you mean `best_fit`?"][..1].as_ref(),
+        &["orch.yaml:1:10: routing: unknown routing strategy `best_fti`, did you mean `best_fit`?"],
     );
 }
 

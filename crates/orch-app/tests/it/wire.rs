@@ -1,0 +1,107 @@
+//! Wiring, and what is checked before a run.
+
+use orch_app::{Access, AppError, Note, Place, TaskFile, Workers, check, open_store, supervisor};
+use orch_core::{JsonMap, RunSettings};
+
+use crate::{config, folder, issues};
+
+const WORKERS: &str = r#"
+limits: { process_cap: 2 }
+workers:
+  greeter: { command: [echo, "Hello {{ subtask.context.name }}"], capabilities: [{ name: greet, task_types: [greet] }] }
+  person: { pull: true, capabilities: [{ name: ask, task_types: [ask] }] }
+"#;
+
+fn task(text: &str) -> TaskFile {
+    let folder = folder(&[("task.yaml", text)]);
+    TaskFile::load(&folder.path().join("task.yaml"), &[]).unwrap()
+}
+
+#[test]
+fn what_cannot_work_is_said_before_the_run() {
+    let config = config(WORKERS);
+    let workers = Workers::of(&config).unwrap();
+    assert_eq!(workers.all().len(), 2);
+    let settings = config.settings();
+    for (subtasks, expected) in [
+        (
+            "{ id: a, task_type: greet, description: x, context: { nam: Ann } }",
+            "worker `greeter` cannot do it: command[1]: `subtask.context.name` is missing, did you mean `subtask.context.nam`?",
+        ),
+        (
+            "{ id: a, task_type: greet, description: x, dependencies: [a], context: { name: Ann } }",
+            "subtask `a` depends on itself; drop that dependency",
+        ),
+    ] {
+        let task = task(&format!("description: x\nsubtasks: [{subtasks}]\n"));
+        let said = issues(check(&config, &workers, &task, &settings));
+        assert!(
+            said.len() == 1 && said[0].starts_with(expected.split(", did").next().unwrap()),
+            "{said:?}"
+        );
+    }
+    let excluded = task(
+        "description: x\nconstraints: { exclude_workers: [greeter] }\nsubtasks: [{ id: a, task_type: greet, description: x }]\n",
+    );
+    assert!(issues(check(&config, &workers, &excluded, &settings))[0].contains("exclude them"));
+    let nobody = TaskFile::of_description("Paint", &[]).unwrap();
+    assert!(matches!(check(&config, &workers, &nobody, &settings), Err(AppError::Plan(_))));
+    assert!(
+        issues(check(&config, &Workers::default(), &nobody, &settings))[0]
+            .contains("there are none")
+    );
+}
+
+#[test]
+fn workers_that_cannot_work_for_anything_are_all_named() {
+    let bad = config(
+        "workers:\n  a: { command: [''], capabilities: [{ name: x, task_types: [x] }] }\n  b: { command: [x, '{{ y }}'], capabilities: [{ name: x, task_types: [x] }] }\n",
+    );
+    let said = issues(Workers::of(&bad).map(|_| ()));
+    assert_eq!(said.len(), 2, "{said:?}");
+}
+
+#[tokio::test]
+async fn a_store_is_made_only_when_it_may_be() {
+    let folder = folder(&[("orch.yaml", WORKERS)]);
+    let config = crate::load(folder.path()).unwrap();
+    for access in [Access::Read, Access::Existing] {
+        assert!(matches!(open_store(&config, access).await, Err(AppError::NoStore { .. })));
+    }
+    open_store(&config, Access::Create).await.unwrap().close().await;
+    for access in [Access::Read, Access::Existing] {
+        open_store(&config, access).await.unwrap().close().await;
+    }
+    std::fs::write(
+        folder.path().join(".orch/orch.db"),
+        "this is no database, whatever its name says",
+    )
+    .unwrap();
+    assert!(matches!(open_store(&config, Access::Existing).await, Err(AppError::Store(_))));
+}
+
+#[tokio::test]
+async fn a_run_keeps_the_note_of_where_it_came_from() {
+    let folder = folder(&[("orch.yaml", WORKERS)]);
+    let config = crate::load(folder.path()).unwrap();
+    let workers = Workers::of(&config).unwrap();
+    let task = task(
+        "description: x\nshow: [/a]\nsubtasks: [{ id: a, task_type: greet, description: x, context: { name: Ann } }]\n",
+    );
+    let note = Note::new(&config, &task);
+    let supervisor =
+        supervisor(&config, &workers, open_store(&config, Access::Create).await.unwrap(), "test");
+    let settings = note.in_settings(config.settings());
+    let run =
+        supervisor.submit_with(task.task.clone(), task.options(settings.clone())).await.unwrap();
+    assert_eq!(supervisor.wait(run).await.unwrap().aggregated_output["a"], "Hello Ann");
+
+    assert_eq!(Note::of(&settings), note);
+    let elsewhere = Place::new("/elsewhere", None);
+    assert_eq!(note.place(&elsewhere), Place::new(folder.path(), config.file.clone()));
+    let strange = RunSettings::default()
+        .with_annotations(JsonMap::from_iter([("orch".to_owned(), 1.into())]));
+    for other in [RunSettings::default(), strange] {
+        assert_eq!(Note::of(&other).place(&elsewhere), elsewhere);
+    }
+}
