@@ -25,11 +25,12 @@
 //! let config = Config::load(&Place::find(folder.path(), None, None)?)?;
 //! let workers = Workers::of(&config)?;
 //! let task = TaskFile::load(&folder.path().join("task.yaml"), &[])?;
-//! orch_app::check(&config, &workers, &task, &config.settings())?;
+//! let settings = task.settings(config.settings());
+//! orch_app::check(&config, &workers, &task, &settings)?;
 //!
 //! let store = orch_app::open_store(&config, Access::Create).await?;
 //! let supervisor = orch_app::supervisor(&config, &workers, store, "example");
-//! let run = supervisor.submit_with(task.task.clone(), task.options(config.settings())).await?;
+//! let run = supervisor.submit_with(task.task.clone(), task.options(settings)).await?;
 //! let result = supervisor.wait(run).await?;
 //! assert_eq!(result.aggregated_output, serde_json::json!({ "ann": "Hello Ann" }));
 //! # Ok::<_, Box<dyn std::error::Error>>(())

@@ -185,9 +185,9 @@ impl TaskFile {
         configured.with_strategy(strategy).with_aggregation(aggregation).with_budget(budget)
     }
 
-    /// Returns how the task is submitted with `settings`, those of the configuration; what the task says otherwise counts.
+    /// Returns how the task is submitted with `settings`, which are final: those of [`settings`](Self::settings), as a rule.
     pub fn options(&self, settings: RunSettings) -> SubmitOptions {
-        let options = SubmitOptions::new().settings(self.settings(settings));
+        let options = SubmitOptions::new().settings(settings);
         match &self.plan {
             Some(plan) => options.plan(plan.clone()),
             None => options,

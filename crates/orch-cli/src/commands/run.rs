@@ -33,18 +33,10 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let (task, place) = read_task(session, &args)?;
     let config = Config::load(&place)?;
     let workers = Workers::of(&config)?;
-    let settings = Note::new(&config, &task).in_settings(overridden(config.settings(), &args));
-    let mut options = task.options(settings);
-    if let (Some(strategy), Some(settings)) = (args.strategy, options.settings.as_mut()) {
-        settings.strategy = strategy;
-    }
+    let settings = overridden(task.settings(config.settings()), &args);
     tracing::info!(config = ?config.file, store = %config.store, project_dir = %config.project_dir.display(), "configured");
-    orch_app::check(
-        &config,
-        &workers,
-        &task,
-        options.settings.as_ref().unwrap_or(&config.settings()),
-    )?;
+    orch_app::check(&config, &workers, &task, &settings)?;
+    let options = task.options(Note::new(&config, &task).in_settings(settings));
 
     let mut signals = Signals::listen()?;
     let store = orch_app::open_store(&config, Access::Create).await?;
@@ -53,6 +45,9 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let events = supervisor.subscribe();
     let run = supervisor.submit_with(task.task.clone(), options).await?;
     view.say(&format!("run {run}"));
+    if config.project_dir != session.cwd {
+        view.say(&format!("project {}", config.project_dir.display()));
+    }
     if task.inferred_type {
         view.say(&format!("task type: {} (inferred from the description)", task.task.task_type));
     }
@@ -64,10 +59,11 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
 /// Reads the task, and finds the project and the configuration that go with it.
 fn read_task(session: &Session, args: &Args) -> Result<(TaskFile, Place), CliError> {
     let path = Path::new(&args.task);
-    let is_file = path
-        .extension()
-        .is_some_and(|ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known));
-    let file = (is_file || path.is_file()).then_some(path);
+    let ends_as_file = |ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known);
+    // "Tidy up orch.yaml" is a sentence.
+    let is_name = !args.task.contains(char::is_whitespace);
+    let is_file = is_name && path.extension().is_some_and(ends_as_file) || path.is_file();
+    let file = is_file.then_some(path);
     let place = Place::find(&session.cwd, session.config.as_deref(), file)?;
     let task = match file {
         Some(file) => TaskFile::load(file, &args.sets)?,
@@ -76,7 +72,9 @@ fn read_task(session: &Session, args: &Args) -> Result<(TaskFile, Place), CliErr
     Ok((task, place))
 }
 
+/// What the command line says counts more than what the task says.
 fn overridden(settings: RunSettings, args: &Args) -> RunSettings {
     let max_parallel = args.max_parallel.unwrap_or(settings.max_parallel);
-    settings.with_max_parallel(max_parallel)
+    let strategy = args.strategy.unwrap_or(settings.strategy);
+    settings.with_max_parallel(max_parallel).with_strategy(strategy)
 }

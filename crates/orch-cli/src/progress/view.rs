@@ -1,6 +1,7 @@
 //! Progress on stderr.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -46,7 +47,8 @@ impl View {
     pub(crate) fn say(&self, line: &str) {
         match &self.screen {
             Screen::Nothing => {}
-            Screen::Lines => eprintln!("{line}"),
+            // Whoever closed the other end does not want to read it; the run goes on.
+            Screen::Lines => _ = writeln!(std::io::stderr(), "{line}"),
             Screen::Live(live) => live.say(line),
         }
     }

@@ -110,6 +110,34 @@ fn a_sentence_is_a_task_too() {
 }
 
 #[test]
+fn the_command_line_counts_more_than_the_task_and_that_more_than_the_configuration() {
+    let task = format!("strategy: sequential\n{}", sleeping(2, 0.0));
+    let project = Project::with_workers(&task);
+    let strategy = |args: &[&str]| {
+        project.orch(&[&["run", "task.yaml", "-q"], args].concat()).exits(0);
+        project.orch(&["status", "--json"]).exits(0).json()["strategy"].clone()
+    };
+    assert_eq!(strategy(&[]), "sequential");
+    assert_eq!(strategy(&["--strategy", "adaptive"]), "adaptive");
+}
+
+#[test]
+fn a_sentence_may_end_with_the_name_of_a_file() {
+    let config = "workers:\n  w: { command: [echo, ok], capabilities: [{ name: tidy, task_types: [general] }] }\n";
+    let project = Project::new(&[("orch.yaml", config)]);
+    project.orch(&["run", "Tidy up orch.yaml"]).exits(0);
+}
+
+#[test]
+fn nobody_has_to_read_the_progress() {
+    let project = Project::with_workers(&sleeping(2, 0.2));
+    let mut started = project.start(&["run", "task.yaml", "--json"]);
+    started.run();
+    started.stop_listening();
+    assert_eq!(started.finish().exits(0).json()["status"], "completed");
+}
+
+#[test]
 fn what_is_logged_goes_to_stderr() {
     let project = Project::with_workers(&sleeping(1, 0.0));
     let mut command = project.command(&["run", "task.yaml", "--quiet", "-vvv"]);

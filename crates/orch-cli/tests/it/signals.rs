@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: the first suspends, the second kills; nothing is left behind.
+//! Ctrl-C, SIGTERM, a terminal that goes away: the first suspends, the second kills; nothing is left behind.
 
 use rustix::process::Signal;
 
@@ -16,7 +16,7 @@ workers:
 
 #[test]
 fn the_first_suspends_and_says_how_to_go_on() {
-    for signal in [Signal::INT, Signal::TERM] {
+    for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
         let project = Project::with_workers(&format!(
             "{}  - {{ id: quick, task_type: sleep, description: q, context: {{ seconds: 0 }} }}\n",
             sleeping(2, 60.0)

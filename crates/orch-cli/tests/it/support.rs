@@ -116,7 +116,8 @@ impl Done {
 /// The binary while it runs. Killed with this value.
 pub(crate) struct Started {
     child: Child,
-    lines: Lines<BufReader<ChildStderr>>,
+    /// What it says; `None` once nobody listens any more.
+    lines: Option<Lines<BufReader<ChildStderr>>>,
     /// What it said so far.
     pub(crate) said: Vec<String>,
 }
@@ -125,7 +126,7 @@ impl Started {
     pub(crate) fn of(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { child, lines, said: Vec::new() }
+        Self { child, lines: Some(lines), said: Vec::new() }
     }
 
     /// Reads what it says until a line begins with `start`, and returns the rest of that line.
@@ -139,7 +140,7 @@ impl Started {
 
     /// Like [`until`](Self::until); `None` when it has ended without saying so.
     pub(crate) fn hears(&mut self, start: &str) -> Option<String> {
-        for line in self.lines.by_ref() {
+        for line in self.lines.iter_mut().flatten() {
             let line = line.unwrap();
             self.said.push(line.clone());
             if let Some(rest) = line.strip_prefix(start) {
@@ -159,6 +160,11 @@ impl Started {
         self.child.id()
     }
 
+    /// Closes our end of its stderr.
+    pub(crate) fn stop_listening(&mut self) {
+        self.lines = None;
+    }
+
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
     }
@@ -172,7 +178,7 @@ impl Started {
     pub(crate) fn finish(mut self) -> Done {
         let mut stdout = String::new();
         std::io::Read::read_to_string(&mut self.child.stdout.take().unwrap(), &mut stdout).unwrap();
-        self.said.extend(self.lines.by_ref().map(Result::unwrap));
+        self.said.extend(self.lines.iter_mut().flatten().map(Result::unwrap));
         let status = self.child.wait().unwrap();
         Done { code: status.code().unwrap_or(-1), stdout, stderr: self.said.join("\n") }
     }
