@@ -20,14 +20,16 @@ pub(super) struct Appends {
     /// Where the runs stand that exist and are appended to.
     standings: HashMap<RunId, Standing>,
     rows: Vec<EventRow>,
-    /// The new rows of runs that exist, as JSON has them.
-    updates: HashMap<RunId, Update>,
+    /// The new rows of runs that exist, as JSON has them, and whether their phase is another than it was.
+    updates: HashMap<RunId, (Update, bool)>,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Standing {
     seq: Seq,
     epoch: Epoch,
+    /// Before the transaction; empty for runs that did not exist.
+    phase: String,
 }
 
 /// Name, phase, end, counts, last event and its time.
@@ -41,19 +43,18 @@ impl Appends {
     ) -> sqlx::Result<Self> {
         let names: Vec<RunId> = runs.collect();
         let names = serde_json::to_string(&names).expect("ids have a JSON form");
-        let found: Vec<(String, i64, i64)> = sqlx::query_as(
+        let found: Vec<(String, i64, i64, String)> = sqlx::query_as(
             "BEGIN IMMEDIATE; \
-             SELECT run, seq, epoch FROM orch_runs WHERE run IN (SELECT value FROM json_each(?))",
+             SELECT run, seq, epoch, phase FROM orch_runs WHERE run IN (SELECT value FROM json_each(?))",
         )
         .bind(names)
         .fetch_all(conn)
         .await?;
         let mut standings = HashMap::with_capacity(found.len());
-        for (run, seq, epoch) in found {
+        for (run, seq, epoch, phase) in found {
             let run = run.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
-            let standing =
-                Standing { seq: Seq(seq.cast_unsigned()), epoch: Epoch(epoch.cast_unsigned()) };
-            standings.insert(run, standing);
+            let (seq, epoch) = (Seq(seq.cast_unsigned()), Epoch(epoch.cast_unsigned()));
+            standings.insert(run, Standing { seq, epoch, phase });
         }
         Ok(Self { standings, ..Self::default() })
     }
@@ -81,7 +82,8 @@ impl Appends {
         append: &Prepared,
     ) -> sqlx::Result<Option<AppendError>> {
         let (run, expected) = (append.run(), append.expected);
-        let Standing { seq: actual, epoch } = self.standings.get(&run).copied().unwrap_or_default();
+        let standing = self.standings.get(&run);
+        let (actual, epoch) = standing.map(|it| (it.seq, it.epoch)).unwrap_or_default();
         if let Some(mine) = append.epoch
             && mine != epoch
         {
@@ -103,12 +105,14 @@ impl Appends {
         conn: &mut SqliteConnection,
         append: &mut Prepared,
     ) -> sqlx::Result<()> {
+        let standing = self.standings.entry(append.run()).or_default();
+        standing.seq = append.last;
         if append.expected == Seq(0) {
             insert_run(conn, append).await?;
         } else {
-            self.updates.insert(append.run(), update(append));
+            let moved = standing.phase != append.summary.phase.as_str();
+            self.updates.insert(append.run(), (update(append), moved));
         }
-        self.standings.entry(append.run()).or_default().seq = append.last;
         self.rows.append(&mut append.rows);
         for blob in &append.blobs {
             blobs::write(conn, blob).await?;
@@ -124,9 +128,10 @@ impl Appends {
 
     /// Writes what was gathered.
     pub(super) async fn flush(self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
-        if !self.updates.is_empty() {
-            update_runs(conn, self.updates.into_values().collect()).await?;
-        }
+        let (moved, stayed): (Vec<_>, Vec<_>) =
+            self.updates.into_values().partition(|(_, moved)| *moved);
+        update_runs(conn, MOVED, moved).await?;
+        update_runs(conn, STAYED, stayed).await?;
         events::insert(conn, self.rows).await
     }
 }
@@ -184,16 +189,25 @@ fn update(append: &mut Prepared) -> Update {
     )
 }
 
-async fn update_runs(conn: &mut SqliteConnection, updates: Vec<Update>) -> sqlx::Result<()> {
+const MOVED: &str = "UPDATE orch_runs SET phase = u.value ->> 1, end_status = u.value ->> 2, \
+     counts = u.value ->> 3, seq = u.value ->> 4, updated_at = u.value ->> 5 \
+     FROM json_each(?) AS u WHERE orch_runs.run = u.value ->> 0";
+
+/// Without the phase, which stands in an index: an index is written anew, a whole page, also when nothing in it changes.
+const STAYED: &str = "UPDATE orch_runs SET counts = u.value ->> 3, seq = u.value ->> 4, \
+     updated_at = u.value ->> 5 FROM json_each(?) AS u WHERE orch_runs.run = u.value ->> 0";
+
+async fn update_runs(
+    conn: &mut SqliteConnection,
+    sql: &'static str,
+    updates: Vec<(Update, bool)>,
+) -> sqlx::Result<()> {
+    if updates.is_empty() {
+        return Ok(());
+    }
+    let updates: Vec<Update> = updates.into_iter().map(|(update, _)| update).collect();
     let updates = serde_json::to_string(&updates).expect("texts and numbers have a JSON form");
-    sqlx::query(
-        "UPDATE orch_runs SET phase = u.value ->> 1, end_status = u.value ->> 2, \
-         counts = u.value ->> 3, seq = u.value ->> 4, updated_at = u.value ->> 5 \
-         FROM json_each(?) AS u WHERE orch_runs.run = u.value ->> 0",
-    )
-    .bind(updates)
-    .execute(conn)
-    .await?;
+    sqlx::query(sql).bind(updates).execute(conn).await?;
     Ok(())
 }
 
