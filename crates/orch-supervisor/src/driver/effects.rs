@@ -56,7 +56,8 @@ impl Driver {
     pub(super) fn reconcile_all(&mut self, run: RunId) {
         let Some(entry) = self.runs.get(&run) else { return };
         let open = entry.state.iter().flat_map(|state| state.open().iter().copied());
-        let fences: BTreeSet<Fence> = open.chain(entry.running.keys().copied()).collect();
+        let known = entry.running.keys().chain(entry.taken.keys()).copied();
+        let fences: BTreeSet<Fence> = open.chain(known).collect();
         self.reconcile(run, fences);
     }
 
@@ -85,12 +86,15 @@ impl Driver {
                 if bug::is(Bug::LockFreedAtRetry) {
                     self.fail_at_once(run, fence);
                 }
-            } else if !is_running && entry.carries_out() && state.must_stop(fence) {
+            } else if !is_running && !wanted {
                 // Decided and unwanted before it ever ran: it is over without having begun.
+                let must_close = entry.carries_out() && state.must_stop(fence);
                 if let Some(worker) = entry.taken.remove(&fence) {
                     self.pool.give_back(&worker, run);
                 }
-                self.close_unrun(run, fence);
+                if must_close {
+                    self.close_unrun(run, fence);
+                }
             }
         }
     }
@@ -288,6 +292,7 @@ impl Driver {
     pub(super) fn leave(&mut self, run: RunId, why: Left) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.begun = false;
+        (entry.planning, entry.aggregating) = (false, false);
         if let Some(epoch) = entry.epoch.take() {
             if why == Left::Suspended {
                 self.outputs.push(Output::Release { run, epoch });
@@ -295,6 +300,9 @@ impl Driver {
             self.outputs.push(Output::Left { run, why });
         }
         entry.wants_ownership = false;
+        // Somebody wants it to go on here, which was not begun yet: as it stands now, that must be asked for again.
+        let resuming = if entry.acquiring { None } else { entry.resuming.take() };
+        self.refuse(resuming, Refusal::Retry);
         // Whoever is gone keeps no place before others.
         self.pool.wait(run, false, &BTreeSet::new());
     }

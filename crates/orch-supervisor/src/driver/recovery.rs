@@ -74,7 +74,12 @@ impl Driver {
             AcquireError::NotFound(run) => Refusal::NoRun { run },
             AcquireError::Unregistered(_) | AcquireError::Journal(_) | _ => Refusal::Retry,
         };
-        match entry.resuming.take() {
+        let reply = entry.resuming.take();
+        if entry.is_owned() && matches!(refusal, Refusal::Owned { .. }) {
+            self.lose_ownership(run);
+        }
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        match reply {
             Some(reply) => {
                 entry.wants_ownership = false;
                 self.refuse(Some(reply), refusal);
@@ -131,6 +136,12 @@ impl Driver {
                     }
                 }
                 return;
+            }
+            // This process itself has acquired it anew, or is about to hear whether it has.
+            AppendError::Fenced { actual, .. }
+                if entry.acquiring || entry.epoch == Some(actual) =>
+            {
+                requeue(entry, turn.decided);
             }
             AppendError::Fenced { .. } => {
                 entry.wants_ownership = false;

@@ -25,6 +25,8 @@ pub struct Pool {
     /// Members that could start something now, in order of registration; kept up to date.
     free: Vec<Arc<dyn Worker>>,
     loads: BTreeMap<WorkerName, f64>,
+    /// What workers that have left still do.
+    departed: BTreeMap<WorkerName, Held>,
     in_flight: u32,
     cap: u32,
     /// Runs that wait because the process is full, with their place in the queue.
@@ -36,12 +38,14 @@ pub struct Pool {
     changed: bool,
 }
 
+/// Slots that each run holds.
+type Held = BTreeMap<RunId, u32>;
+
 struct Member {
     worker: Arc<dyn Worker>,
     slots: u32,
     busy: u32,
-    /// Slots that each run holds.
-    held: BTreeMap<RunId, u32>,
+    held: Held,
     /// Runs that wait for a slot of this worker, with their place in the queue.
     waiting: BTreeMap<RunId, u64>,
     /// Per task type; absent while nothing went wrong.
@@ -56,6 +60,7 @@ impl Pool {
             order: Vec::new(),
             free: Vec::new(),
             loads: BTreeMap::new(),
+            departed: BTreeMap::new(),
             in_flight: 0,
             cap: cap.max(1),
             waiting: BTreeMap::new(),
@@ -69,8 +74,9 @@ impl Pool {
     pub fn register(&mut self, worker: Arc<dyn Worker>) {
         let name = worker.name().clone();
         let slots = worker.max_concurrency().get();
-        let before = self.members.remove(&name);
-        let (busy, held) = before.map_or_else(Default::default, |m| (m.busy, m.held));
+        let departed = self.departed.remove(&name);
+        let held = self.members.remove(&name).map(|m| m.held).or(departed).unwrap_or_default();
+        let busy = held.values().sum();
         self.order.retain(|w| *w.name() != name);
         self.order.push(worker.clone());
         let member = Member {
@@ -87,7 +93,11 @@ impl Pool {
 
     /// Removes a worker; attempts that it is making go on.
     pub fn unregister(&mut self, name: &WorkerName) -> bool {
-        let known = self.members.remove(name).is_some();
+        let member = self.members.remove(name);
+        let known = member.is_some();
+        if let Some(member) = member.filter(|m| m.busy > 0) {
+            self.departed.insert(name.clone(), member.held);
+        }
         self.order.retain(|w| w.name() != name);
         self.loads.remove(name);
         self.refresh();
@@ -220,6 +230,9 @@ impl Pool {
         self.changed = true;
         self.in_flight = self.in_flight.saturating_sub(1);
         decrement(&mut self.per_run, run);
+        if let Some(held) = self.departed.get_mut(worker) {
+            decrement(held, run);
+        }
         if let Some(member) = self.members.get_mut(worker) {
             let full = member.busy >= member.slots;
             member.busy = member.busy.saturating_sub(1);

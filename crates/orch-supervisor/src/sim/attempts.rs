@@ -32,6 +32,8 @@ pub(super) struct Physical {
     state: Going,
     /// When it was told to stop.
     pub(super) stop_told: Option<u64>,
+    /// Begun by a process that had lost the run while it waited for its append, and could not know.
+    unknowing: bool,
     /// Set anew when its end is planned anew.
     version: u32,
     end: Ending,
@@ -71,8 +73,12 @@ impl World {
     pub(super) fn start(&mut self, by: Address, start: &StartAttempt) -> Check {
         let (run, fence) = (start.run, start.attempt.fence);
         let subtask = &start.subtask;
-        self.check_start(by, start)?;
+        let unknowing = !self.is_owner(by, run);
+        self.check_start(by, start, unknowing)?;
         self.counters.count("attempts");
+        if unknowing {
+            self.counters.count("attempts of an owner that did not know that it was none");
+        }
         let (length, end) = self.draw_course();
         self.physicals.push(Physical {
             by,
@@ -83,6 +89,7 @@ impl World {
             locks: subtask.locks.clone(),
             state: Going::On,
             stop_told: None,
+            unknowing,
             version: 0,
             end,
         });
@@ -125,20 +132,22 @@ impl World {
         (length, end)
     }
 
-    fn check_start(&self, by: Address, start: &StartAttempt) -> Check {
+    fn check_start(&self, by: Address, start: &StartAttempt, unknowing: bool) -> Check {
         let (run, fence) = (start.run, start.attempt.fence);
         let again = self.physicals.iter().find(|p| p.run == run && p.fence == fence);
         ensure(again.is_none(), Law::StartedOnce, || {
             format!("{by} starts attempt {fence} of run {run} again")
         })?;
         let running = || self.physicals.iter().filter(|p| p.is_running());
-        let same = running().find(|p| p.run == run && p.subtask == start.subtask.id);
+        // The commit was made in time; nothing in between can be known. They are stopped soon, see below.
+        let knowing = || running().filter(|p| !unknowing && !p.unknowing);
+        let same = knowing().find(|p| p.run == run && p.subtask == start.subtask.id);
         ensure(same.is_none(), Law::NoOverlap, || {
             let other = same.map(|p| (p.by.to_string(), p.fence));
             format!("{by} starts attempt {fence} of {} while {other:?} runs", start.subtask.id)
         })?;
         let shared = |p: &&Physical| p.locks.iter().any(|lock| start.subtask.locks.contains(lock));
-        let locked = running().find(shared);
+        let locked = knowing().find(shared);
         ensure(locked.is_none(), Law::LocksAreKept, || {
             let other = locked.map(|p| (p.by.to_string(), p.run, p.fence, p.locks.clone()));
             format!(

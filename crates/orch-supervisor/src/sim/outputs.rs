@@ -60,7 +60,7 @@ impl World {
                     Left::Suspended => "suspended runs",
                     Left::OwnerChanged => "runs that went to another owner",
                 });
-                self.processes[from.process].published.remove(&run);
+                self.processes[from.process].leaves(run);
             }
         }
         Ok(())

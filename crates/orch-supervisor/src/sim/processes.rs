@@ -89,6 +89,14 @@ impl Process {
         }
     }
 
+    /// The process forgets a run: what is under way for it is asked for again should it come back.
+    pub(super) fn leaves(&mut self, run: RunId) {
+        self.published.remove(&run);
+        self.planning.remove(&run);
+        self.recalling.remove(&run);
+        self.aggregating.remove(&run);
+    }
+
     fn owner_id(address: Address) -> OwnerId {
         OwnerId::new(address.to_string())
     }
