@@ -13,3 +13,4 @@ mod processes;
 mod signals;
 mod support;
 mod task_errors;
+mod terminal;
