@@ -4,6 +4,7 @@
 
 mod basics;
 mod failures;
+mod laws;
 mod lifecycle;
 mod memory;
 mod pull;

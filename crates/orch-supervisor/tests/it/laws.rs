@@ -1,0 +1,188 @@
+//! The laws of the engine, in simulated histories; see `orch_supervisor::sim`.
+
+use orch_core::journal_contract;
+use orch_core::testing::Writers;
+use orch_supervisor::bug::{self, Bug};
+use orch_supervisor::sim::{
+    Case, Counters, Law, MAX_FAULTS, MAX_SIZE, SharedSimJournal, Violation, simulate,
+};
+use proptest::prelude::*;
+
+/// Seeds at which a law once did not hold, in the order in which they were found.
+const KEPT: [u64; 31] = [
+    48, 54, 5, 17, 9, 18, 56, 94, 64, 110, 57, 419, 651, 682, 38, 168, 55, 700, 998, 711, 3053,
+    4195, 9379, 1515, 3217, 16, 93345, 35156, 26219, 27942, 24523,
+];
+
+async fn simulated() -> Writers {
+    let journal = SharedSimJournal::new();
+    let second = journal.second_writer();
+    Writers::new(journal, second)
+}
+
+mod simulated_journal {
+    use super::*;
+
+    journal_contract!(simulated, #[tokio::test]);
+}
+
+#[track_caller]
+fn holds(case: Case) -> Counters {
+    let played = simulate(case, false);
+    if let Some(violation) = played.violation {
+        panic!("{violation}\nreplay with: cargo xtask sim {case} --trace");
+    }
+    played.counters
+}
+
+#[test]
+fn laws_hold_where_they_once_did_not() {
+    for seed in KEPT {
+        holds(Case::numbered(seed));
+    }
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    // Another seed is another history, not a smaller one: only size and faults shrink.
+    (any::<u64>().no_shrink(), 1..=MAX_SIZE, 0..=MAX_FAULTS).prop_map(|(seed, size, faults)| Case {
+        seed,
+        size,
+        faults,
+    })
+}
+
+fn five_thousand() -> ProptestConfig {
+    ProptestConfig { cases: 5_000, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+// Twice five thousand, so that two processors share them.
+proptest! {
+    #![proptest_config(five_thousand())]
+
+    #[test]
+    fn laws_hold_in_half_of_ten_thousand_histories(case in cases()) {
+        let violation = simulate(case, false).violation;
+        prop_assert!(violation.is_none(), "{violation:?}\nreplay with: cargo xtask sim {case} --trace");
+    }
+
+    #[test]
+    fn laws_hold_in_the_other_half(case in cases()) {
+        let violation = simulate(case, false).violation;
+        prop_assert!(violation.is_none(), "{violation:?}\nreplay with: cargo xtask sim {case} --trace");
+    }
+}
+
+#[test]
+fn the_same_case_has_the_same_history() {
+    for seed in 0..150 {
+        let case = Case::numbered(seed);
+        assert_eq!(simulate(case, false).digest, simulate(case, false).digest, "{case}");
+    }
+}
+
+/// A simulation that meets no trouble proves little.
+#[test]
+fn histories_are_full_of_trouble() {
+    let mut counters = Counters::default();
+    for seed in 0..600 {
+        counters.add(&holds(Case::numbered(seed)));
+    }
+    let troubles = [
+        "appends in conflict",
+        "appends of a lost owner",
+        "appends of unknown outcome",
+        "appends without their locks",
+        "attempt_lost",
+        "attempts that outlived their supervisor",
+        "belated appends that were written",
+        "cancels",
+        "claims",
+        "clock jumps",
+        "crashes with attempts running",
+        "duplicate reports",
+        "failed loads",
+        "failed reapings",
+        "forged tokens",
+        "intervention_judged",
+        "lease_extended",
+        "lost appends",
+        "reaped attempts",
+        "rejected reports",
+        "reports on offers",
+        "reports without attempt",
+        "requests made twice",
+        "retry_scheduled",
+        "run_suspended",
+        "runs that went to another owner",
+        "shutdowns",
+        "silences",
+        "stale reports",
+        "stopped attempts",
+        "submissions made before",
+        "subtask_skipped",
+        "takeovers",
+        "timers",
+        "width_changed",
+    ];
+    for trouble in troubles {
+        assert!(counters.of(trouble) > 0, "no {trouble} in\n{counters}");
+    }
+}
+
+/// Plays cases with a broken engine until a law does not hold.
+fn caught(broken: Bug) -> Option<(u64, Violation)> {
+    const ENOUGH: u64 = 3_000;
+    bug::set(Some(broken));
+    let found = (0..ENOUGH).find_map(|seed| {
+        simulate(Case::numbered(seed), false).violation.map(|violation| (seed + 1, violation))
+    });
+    bug::set(None);
+    found
+}
+
+#[track_caller]
+fn is_caught(broken: Bug, by: &[Law]) {
+    let Some((cases, violation)) = caught(broken) else { panic!("{broken:?} is not caught") };
+    println!("{broken:?} is caught after {cases} cases: {violation}");
+    assert!(by.contains(&violation.law), "{broken:?} is caught by {violation}");
+}
+
+#[test]
+fn no_fence_check_is_caught() {
+    is_caught(Bug::NoFenceCheck, &[Law::OneAcceptance, Law::CancelIsFinal]);
+}
+
+#[test]
+fn a_reply_before_the_commit_is_caught() {
+    is_caught(Bug::ReplyBeforeCommit, &[Law::CommitFirst]);
+}
+
+#[test]
+fn a_timer_forgotten_on_recovery_is_caught() {
+    is_caught(Bug::TimerForgottenOnRecovery, &[Law::ReplayEqualsLive, Law::RunsEnd]);
+}
+
+#[test]
+fn state_kept_after_a_failed_append_is_caught() {
+    is_caught(Bug::StateKeptAfterFailedAppend, &[Law::CommitFirst, Law::ReplayEqualsLive]);
+}
+
+#[test]
+fn an_unchecked_epoch_is_caught() {
+    is_caught(Bug::EpochNotChecked, &[Law::OnlyTheOwner]);
+}
+
+#[test]
+fn dependants_on_received_are_caught() {
+    is_caught(Bug::DependantsOnReceived, &[Law::DependenciesFirst, Law::Invariants]);
+}
+
+#[test]
+fn a_lock_freed_at_retry_is_caught() {
+    is_caught(Bug::LockFreedAtRetry, &[Law::NoOverlap, Law::LocksAreKept]);
+}
+
+#[test]
+fn an_attempt_adopted_without_being_dead_is_caught() {
+    is_caught(Bug::AdoptedWithoutBeingDead, &[Law::NoOverlap]);
+}
