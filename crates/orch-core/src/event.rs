@@ -86,7 +86,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         route: Option<Box<RouteNote>>,
     },
-    /// A claimed attempt gave a sign of life.
+    /// An attempt has more time: a claimed one gave a sign of life, or the clock has jumped.
     LeaseExtended {
         /// The attempt.
         fence: Fence,

@@ -1,6 +1,7 @@
 //! The one contract of everything that does work.
 
 use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -271,5 +272,7 @@ impl Fit {
 
 /// Asks `worker` how well it fits `subtask`; a value that is no number or not in 0 to 1 counts as 0 and is reported.
 pub fn fit(worker: &dyn Worker, subtask: &Subtask, standing: &Standing) -> Fit {
-    Fit::new(worker.can_handle(subtask, standing))
+    // A worker that panics here has nothing of ours in its hands; it is as good as one that answers nonsense.
+    let score = catch_unwind(AssertUnwindSafe(|| worker.can_handle(subtask, standing)));
+    Fit::new(score.unwrap_or(f64::NAN))
 }

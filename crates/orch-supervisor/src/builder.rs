@@ -22,7 +22,7 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        let now = Ticker::new(Clock::System).read().now;
+        let now = Ticker::new(Clock::System).read();
         let start = RunId::new(now, run_entropy());
         Self {
             parts: Parts {

@@ -211,13 +211,13 @@ impl Supervisor {
         };
         match self.call(|caller| Call::Submit(Box::new(submission), caller)).await?? {
             Response::Run(run) => Ok(run),
-            Response::Answer(_) => Err(SupervisorError::ShutDown),
+            Response::Answer(_) | Response::Status(_) => Err(SupervisorError::ShutDown),
         }
     }
 
     fn new_run(&self) -> RunId {
         let mut ticker = self.inner.ticker.lock().unwrap_or_else(PoisonError::into_inner);
-        RunId::new(ticker.read().now, run_entropy())
+        RunId::new(ticker.read(), run_entropy())
     }
 
     /// Waits until a run has ended, whichever process it runs in.
@@ -229,6 +229,9 @@ impl Supervisor {
             Some(Ok(Ok(result))) => Ok(result),
             Some(Ok(Err(Left::Suspended))) => Err(SupervisorError::Suspended(run)),
             Some(Ok(Err(Left::OwnerChanged))) => Err(SupervisorError::OwnerChanged(run)),
+            Some(Ok(Err(Left::Unreadable(reason)))) => {
+                Err(Refusal::Unreadable { run, reason }.into())
+            }
             Some(Err(error)) => Err(error),
             None => self.wait_elsewhere(run).await,
         }
@@ -283,8 +286,11 @@ impl Supervisor {
     /// When there is no such run or the journal fails.
     pub async fn status(&self, run: RunId) -> Result<RunStatus, SupervisorError> {
         match self.call(|caller| Call::Status(run, caller)).await? {
-            Some(status) => Ok(status),
-            None => status_in(&*self.inner.journal, run).await,
+            Ok(Response::Status(status)) => Ok(*status),
+            // It is not here, or not readable at the moment: the journal knows.
+            Ok(Response::Run(_) | Response::Answer(_)) | Err(_) => {
+                status_in(&*self.inner.journal, run).await
+            }
         }
     }
 
@@ -297,7 +303,7 @@ impl Supervisor {
     }
 
     /// Cancels a run: nothing new starts, running attempts are stopped, and it ends with what it has. Returns `false` when it
-    /// had ended before.
+    /// had ended before, or was ending for another reason.
     ///
     /// The owner carries it out; when there is none that lives, this process does.
     ///
@@ -351,7 +357,14 @@ impl Supervisor {
         request_key: Option<RequestKey>,
     ) -> Result<Option<Claimed>, SupervisorError> {
         let token = Token(run_entropy() as u64);
-        let claim = Claim { worker: worker.into(), subtask, slots, token, request_key };
+        let claim = Claim {
+            worker: worker.into(),
+            subtask,
+            foreign_locks: Vec::new(),
+            slots,
+            token,
+            request_key,
+        };
         let answer = self.command(run, Command::Claim(claim)).await?;
         if let Answer::Claim(claimed) = answer { Ok(claimed) } else { Ok(None) }
     }
@@ -438,7 +451,7 @@ impl Supervisor {
     async fn command(&self, run: RunId, command: Command) -> Result<Answer, SupervisorError> {
         match self.call(|caller| Call::Command(run, Box::new(command), caller)).await?? {
             Response::Answer(answer) => Ok(answer),
-            Response::Run(_) => Ok(Answer::Done),
+            Response::Run(_) | Response::Status(_) => Ok(Answer::Done),
         }
     }
 

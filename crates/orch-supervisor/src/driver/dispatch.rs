@@ -10,7 +10,7 @@ use orch_core::{
 
 use super::Driver;
 use super::policies::ask;
-use super::turn::{Staged, time_left};
+use super::turn::{Staged, own_constraints, time_left};
 use crate::machine::{AttemptKind, Blocked, ClassId, Command, Start, State};
 
 /// What a subtask could be given to.
@@ -35,7 +35,7 @@ impl Driver {
     /// Starts ready subtasks, best first, until nothing more fits.
     pub(super) fn dispatch(&mut self, run: RunId, staged: &mut Staged) {
         let mut way = InTheWay::default();
-        while let Some((class, index)) = self.next_candidate(run, &way) {
+        while let Some((class, index)) = self.next_candidate(run, &mut way.classes) {
             if !self.pool.has_room(run) {
                 way.process = true;
                 break;
@@ -67,15 +67,18 @@ impl Driver {
     }
 
     /// Returns the best ready subtask that nothing found so far is in the way of.
-    fn next_candidate(&self, run: RunId, way: &InTheWay) -> Option<(ClassId, SubtaskIndex)> {
+    fn next_candidate(
+        &self,
+        run: RunId,
+        classes: &mut BTreeSet<ClassId>,
+    ) -> Option<(ClassId, SubtaskIndex)> {
         let entry = self.runs.get(&run)?;
         let state = entry.state.as_ref()?;
         if !state.is_active() || state.room().is_err() || self.shutting_down.is_some() {
             return None;
         }
-        let mut classes = way.classes.clone();
         loop {
-            let (class, index) = state.next_ready(&classes)?;
+            let (class, index) = state.next_ready(classes)?;
             let foreign =
                 state.class(class).locks.iter().any(|lock| entry.foreign_locks.contains_key(lock));
             match state.may_start(index) {
@@ -112,7 +115,8 @@ impl Driver {
             .group
             .as_ref()
             .map(|group| without_group(state, group, class.constraints.as_ref()));
-        let constraints = distinct.as_ref().or(class.constraints.as_ref());
+        let own = self.without_gone(state, index, class.constraints.as_ref());
+        let constraints = distinct.as_ref().or(own.as_ref()).or(class.constraints.as_ref());
         let available = self.pool.available(run, &spec.task_type, now);
         let context = RoutingContext::new(&available, self.pool.loads(), state.tallies())
             .with_history(entry.recalled.tallies())
@@ -143,6 +147,20 @@ impl Driver {
         }
     }
 
+    /// A retry that was planned for a worker that has left since may go to any that the subtask itself admits.
+    fn without_gone(
+        &self,
+        state: &State,
+        index: SubtaskIndex,
+        planned: Option<&Constraints>,
+    ) -> Option<Constraints> {
+        let required = planned?.require_worker.as_ref()?;
+        if self.pool.worker(required).is_some() {
+            return None;
+        }
+        Some(own_constraints(state, index).unwrap_or_default())
+    }
+
     fn start(
         &mut self,
         run: RunId,
@@ -170,6 +188,7 @@ impl Driver {
             fallback: decision.fallback_workers,
         };
         let fence = state.fence_of_next();
+        let task_type = state.node(index).spec.task_type.clone();
         let start = Start {
             subtask: index,
             worker: name.clone(),
@@ -181,6 +200,7 @@ impl Driver {
         let started = self.execute(run, Command::Start(start), staged);
         if started && kind == AttemptKind::Managed {
             self.pool.take(&name, run);
+            self.pool.probe(&name, &task_type, staged.now);
             if let Some(entry) = self.runs.get_mut(&run) {
                 entry.taken.insert(fence, name);
             }

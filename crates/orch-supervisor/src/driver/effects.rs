@@ -28,8 +28,24 @@ impl Driver {
                 return self.reload(run);
             }
         }
+        self.show_durable(run);
+        self.catch_up(run);
         self.settle(run);
         self.dirty.insert(run);
+    }
+
+    /// Answers those who asked how the run stands while an append was in flight.
+    pub(super) fn show_durable(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let waiting = std::mem::take(&mut entry.statuses);
+        let status = entry.state.as_ref().filter(|_| !waiting.is_empty()).map(State::status);
+        for reply in waiting {
+            let answer = match &status {
+                Some(status) => Ok(Response::Status(Box::new(status.clone()))),
+                None => Err(Refusal::NoRun { run }),
+            };
+            self.outputs.push(Output::Reply { reply, answer });
+        }
     }
 
     /// Lets out what a turn promised: replies, published events, effects.
@@ -40,7 +56,8 @@ impl Driver {
         let replies = std::mem::take(&mut turn.replies);
         let (head, events) = (head.clone(), turn.events.clone());
         entry.published = events.last().map(|last| last.seq);
-        let (touched, all) = (std::mem::take(&mut turn.touched), turn.all);
+        let (mut touched, all) = (std::mem::take(&mut turn.touched), turn.all);
+        touched.extend(entry.state.iter().flat_map(|state| state.overdue()));
         for (reply, answer) in replies {
             self.outputs.push(Output::Reply { reply, answer });
         }
@@ -150,6 +167,11 @@ impl Driver {
     /// The decomposer has answered.
     pub(super) fn planned(&mut self, run: RunId, plan: Result<DecompositionPlan, Vec<String>>) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
+        if !entry.carries_out() {
+            // Whoever carries it out now asks for a plan of its own.
+            entry.planning = false;
+            return self.settle(run);
+        }
         let Some(state) = &entry.state else {
             // It is being loaded; should it still need a plan then, it asks for one again.
             entry.planning = false;
@@ -215,6 +237,14 @@ impl Driver {
         self.answer_resumption(run);
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let Some(state) = &entry.state else { return };
+        if state.is_ended() && !entry.begun {
+            // It was over before this process acquired it: whoever carried it out has told what became of it.
+            entry.wants_ownership = false;
+            if let Some(epoch) = entry.epoch.take() {
+                self.outputs.push(Output::Release { run, epoch });
+            }
+            return;
+        }
         if state.is_ended() {
             let slots = self.pool.slots();
             let (result, blobs) = finish(state, &slots);
@@ -294,7 +324,7 @@ impl Driver {
         entry.begun = false;
         (entry.planning, entry.aggregating) = (false, false);
         if let Some(epoch) = entry.epoch.take() {
-            if why == Left::Suspended {
+            if why != Left::OwnerChanged {
                 self.outputs.push(Output::Release { run, epoch });
             }
             self.outputs.push(Output::Left { run, why });

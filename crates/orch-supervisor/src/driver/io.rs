@@ -7,7 +7,7 @@ use orch_core::journal::{AcquireError, Append, AppendError, Blob, Recorded, RunH
 use orch_core::{
     AggregationInput, ComplexTask, DecompositionPlan, Digest, Epoch, Failure, Fence, JsonMap,
     MemorySnapshot, OrchestrationOutcome, OrchestrationResult, ProjectId, RequestKey, RunId,
-    RunSettings, Seq, StoredResult, Worker, WorkerName,
+    RunSettings, RunStatus, Seq, StoredResult, Worker, WorkerName,
 };
 
 use crate::machine::{Answer, Command, Outcome, Refusal};
@@ -29,6 +29,13 @@ pub enum Input {
         run: RunId,
         /// What is asked.
         command: Command,
+        /// Who waits.
+        reply: ReplyId,
+    },
+    /// How does a run stand? Answered with what is durable.
+    Status {
+        /// The run.
+        run: RunId,
         /// Who waits.
         reply: ReplyId,
     },
@@ -106,6 +113,13 @@ pub enum Input {
     LoadFailed {
         /// The run.
         run: RunId,
+    },
+    /// The events of a run cannot be read, and will not be able to be.
+    Unreadable {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        reason: String,
     },
     /// The process owns a run now.
     Acquired {
@@ -272,6 +286,8 @@ pub enum Left {
     Suspended,
     /// It has another owner.
     OwnerChanged,
+    /// Its events cannot be read.
+    Unreadable(String),
 }
 
 /// Where the large parts of a result are.
@@ -290,6 +306,8 @@ pub enum Response {
     Run(RunId),
     /// To a command.
     Answer(Answer),
+    /// How a run stands.
+    Status(Box<RunStatus>),
 }
 
 /// An attempt to run.

@@ -29,7 +29,7 @@ pub use io::{
     Submission,
 };
 pub use policies::Policies;
-pub(crate) use recovery::fold;
+pub(crate) use recovery::{Unfit, fold};
 
 use crate::machine::{Command, Refusal, State};
 use crate::pool::Pool;
@@ -76,6 +76,7 @@ impl Driver {
             Input::Command { run, command, reply } => {
                 self.queue(run, Queued { work: Work::Command(command), reply: Some(reply) });
             }
+            Input::Status { run, reply } => self.status(run, reply),
             Input::Resume { run, reply } => self.resume(run, reply),
             Input::Finished { run, fence, end } => self.finished(run, fence, end),
             Input::Planned { run, plan } => self.planned(run, plan),
@@ -94,6 +95,7 @@ impl Driver {
             Input::AppendFailed { run, error } => self.append_failed(run, error, now),
             Input::Loaded { run, after, events } => self.loaded(run, after, events, now),
             Input::LoadFailed { run } => self.load_failed(run, now),
+            Input::Unreadable { run, reason } => self.unreadable(run, &reason),
             Input::Acquired { run, epoch } => self.acquired(run, epoch),
             Input::NotAcquired { run, error } => self.not_acquired(run, error, now),
             Input::Heads(heads) => self.heads(heads),
@@ -140,6 +142,18 @@ impl Driver {
         }
     }
 
+    /// A run that is not here, or is being loaded, is read from the journal by whoever asks.
+    fn status(&mut self, run: RunId, reply: ReplyId) {
+        match self.runs.get_mut(&run) {
+            Some(entry) if entry.turn.is_some() => entry.statuses.push(reply),
+            Some(Run { state: Some(state), .. }) => {
+                let answer = Ok(Response::Status(Box::new(state.status())));
+                self.outputs.push(Output::Reply { reply, answer });
+            }
+            Some(_) | None => self.refuse(Some(reply), Refusal::NoRun { run }),
+        }
+    }
+
     fn refuse(&mut self, reply: Option<ReplyId>, refusal: Refusal) {
         if let Some(reply) = reply {
             self.outputs.push(Output::Reply { reply, answer: Err(refusal) });
@@ -159,7 +173,12 @@ impl Driver {
     fn clock_jumped(&mut self) {
         let owned: Vec<RunId> = self.owned().collect();
         for run in owned {
-            self.enqueue(run, Work::Command(Command::ExtendLeases));
+            if let Some(entry) = self.runs.get_mut(&run) {
+                entry
+                    .inbox
+                    .push_front(Queued { work: Work::Command(Command::ExtendLeases), reply: None });
+                self.dirty.insert(run);
+            }
         }
     }
 
@@ -197,10 +216,8 @@ impl Driver {
             run.foreign_locks.retain(|_, at| *at > now);
             self.dirty.insert(*id);
         }
-        if self.pool.next_wake(now).is_none() {
-            // A breaker may have become half-open.
-            self.dirty.extend(self.pool.waiting());
-        }
+        // A breaker may have become half-open.
+        self.dirty.extend(self.pool.waiting());
         for run in loads {
             self.outputs.push(Output::Load { run, after: Seq(0) });
         }
@@ -209,7 +226,7 @@ impl Driver {
     /// Returns the next time at which the driver wants to be told the time.
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let runs = self.runs.values().filter_map(Run::next_wake).min();
-        let pool = if self.pool.waiting().is_empty() { None } else { self.pool.next_wake(now) };
+        let pool = if self.pool.has_waiting() { self.pool.next_wake(now) } else { None };
         [runs, pool].into_iter().flatten().min()
     }
 
@@ -231,6 +248,13 @@ impl Driver {
     /// Tells whether this process carries out what `run` obliges it to.
     pub fn carries_out(&self, run: RunId) -> bool {
         self.runs.get(&run).is_some_and(Run::carries_out)
+    }
+
+    /// Tells whether it will be said how `run` ends, or that it leaves this process.
+    pub fn will_tell(&self, run: RunId) -> bool {
+        self.runs
+            .get(&run)
+            .is_some_and(|entry| entry.is_owned() || entry.wants_ownership || entry.acquiring)
     }
 
     /// Tells whether an append of `run` is in flight.

@@ -1,5 +1,7 @@
 //! Loading, taking over, losing: everything after which a state is folded anew from the journal.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use orch_core::journal::{AcquireError, AppendError, Recorded, RunHead};
 use orch_core::{Epoch, Event, Fence, RunId, Seq};
@@ -83,6 +85,7 @@ impl Driver {
             Some(reply) => {
                 entry.wants_ownership = false;
                 self.refuse(Some(reply), refusal);
+                self.outputs.push(Output::Left { run, why: Left::OwnerChanged });
                 self.settle_or_forget(run);
             }
             // A run that was submitted here: try again, unless somebody else has taken it meanwhile.
@@ -113,6 +116,9 @@ impl Driver {
         entry.state = None;
         entry.load_at = None;
         self.outputs.push(Output::Load { run, after: Seq(0) });
+        self.show_durable(run);
+        // While it is being loaded it keeps no place before others.
+        self.pool.wait(run, false, &BTreeSet::new());
     }
 
     /// The append in flight was not, or perhaps not, written: nothing of the turn has happened.
@@ -137,7 +143,7 @@ impl Driver {
                 }
                 return;
             }
-            // This process itself has acquired it anew, or is about to hear whether it has.
+            // It was this process's own acquisition that ended the epoch of the append.
             AppendError::Fenced { actual, .. }
                 if entry.acquiring || entry.epoch == Some(actual) =>
             {
@@ -207,7 +213,11 @@ impl Driver {
             // Whether it includes the append in flight is not known; when that is over, the run is loaded again.
             (None, _) if entry.turn.is_some() => return,
             (None, Seq(0)) => {
-                let Some(state) = fold(run, &events) else { return self.no_run(run) };
+                let state = match fold(run, &events) {
+                    Ok(state) => state,
+                    Err(Unfit::Nothing) => return self.no_run(run),
+                    Err(Unfit::Damaged(reason)) => return self.unreadable(run, &reason),
+                };
                 if entry.published.is_some_and(|known| state.seq() < known) {
                     // Loaded before an append that has been confirmed since.
                     return self.reload(run);
@@ -218,8 +228,8 @@ impl Driver {
                 self.publish_after(run, known, &events);
             }
             (Some(state), after) if after == state.seq() && entry.turn.is_none() => {
-                for recorded in &events {
-                    state.apply(recorded.seq, recorded.at, &recorded.event);
+                if let Err(reason) = extend(state, &events) {
+                    return self.unreadable(run, &reason);
                 }
                 self.publish_after(run, after, &events);
             }
@@ -257,6 +267,31 @@ impl Driver {
         self.dirty.insert(run);
     }
 
+    /// Nothing can be done with a run whose events cannot be read: whoever waits is told, and it is given up.
+    pub(super) fn unreadable(&mut self, run: RunId, reason: &str) {
+        tracing::error!(%run, reason, "a run cannot be read");
+        self.leave(run, Left::Unreadable(reason.to_owned()));
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let queued = std::mem::take(&mut entry.inbox).into_iter().filter_map(|queued| queued.reply);
+        let waiting: Vec<ReplyId> = queued
+            .chain(entry.resuming.take())
+            .chain(std::mem::take(&mut entry.statuses))
+            .collect();
+        let stop: Vec<Fence> =
+            entry.running.keys().copied().filter(|fence| !entry.stopping.contains(fence)).collect();
+        entry.stopping.extend(stop.iter().copied());
+        entry.state = None;
+        for fence in stop {
+            self.outputs.push(Output::Stop { run, fence, grace_ms: 0 });
+        }
+        for reply in waiting {
+            self.refuse(Some(reply), Refusal::Unreadable { run, reason: reason.to_owned() });
+        }
+        if self.runs.get(&run).is_some_and(Run::is_idle) {
+            self.runs.remove(&run);
+        }
+    }
+
     fn no_run(&mut self, run: RunId) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         // A submission whose append failed has no events yet: it is decided again.
@@ -270,19 +305,23 @@ impl Driver {
         self.runs.remove(&run);
     }
 
-    /// Others may have written: what is behind is caught up. A run with an append in flight learns it from that.
+    /// Others may have written: what is behind is caught up, at the latest when the append in flight is over.
     pub(super) fn heads(&mut self, heads: Vec<(RunId, Seq)>) {
         for (run, seq) in heads {
             let Some(entry) = self.runs.get_mut(&run) else { continue };
-            // Whoever wrote may also have freed a lock.
-            entry.foreign_locks.clear();
-            self.dirty.insert(run);
-            if let Some(state) = &entry.state
-                && state.seq() < seq
-                && entry.turn.is_none()
-            {
-                self.outputs.push(Output::Load { run, after: state.seq() });
-            }
+            entry.behind = entry.behind.max(seq);
+            self.catch_up(run);
+        }
+    }
+
+    /// Loads what others are known to have written, unless an append is in flight that would learn of it.
+    pub(super) fn catch_up(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get(&run) else { return };
+        if let Some(state) = &entry.state
+            && state.seq() < entry.behind
+            && entry.turn.is_none()
+        {
+            self.outputs.push(Output::Load { run, after: state.seq() });
         }
     }
 
@@ -319,14 +358,32 @@ fn requeue(entry: &mut Run, decided: Vec<Queued>) {
     }
 }
 
+/// Why events are no run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Unfit {
+    /// There are none.
+    Nothing,
+    /// They do not fit together.
+    Damaged(String),
+}
+
 /// Folds a whole run.
-pub(crate) fn fold(run: RunId, events: &[Recorded]) -> Option<State> {
-    let (first, rest) = events.split_first()?;
-    let mut state = submit(run, first.event.clone(), first.at)?;
-    for recorded in rest {
+pub(crate) fn fold(run: RunId, events: &[Recorded]) -> Result<State, Unfit> {
+    let (first, rest) = events.split_first().ok_or(Unfit::Nothing)?;
+    let state = submit(run, first.event.clone(), first.at);
+    let mut state =
+        state.ok_or_else(|| Unfit::Damaged(format!("it begins with {}", first.event.name())))?;
+    extend(&mut state, rest).map_err(Unfit::Damaged)?;
+    Ok(state)
+}
+
+/// Folds further events into a state.
+fn extend(state: &mut State, events: &[Recorded]) -> Result<(), String> {
+    for recorded in events {
+        state.fits(recorded)?;
         state.apply(recorded.seq, recorded.at, &recorded.event);
     }
-    Some(state)
+    Ok(())
 }
 
 fn head_of(run: RunId, events: &[Recorded]) -> Option<std::sync::Arc<RunHead>> {

@@ -25,6 +25,10 @@ pub(super) struct Run {
     pub(super) inbox: VecDeque<Queued>,
     /// The append in flight.
     pub(super) turn: Option<Turn>,
+    /// Who waits for a look at what is durable.
+    pub(super) statuses: Vec<ReplyId>,
+    /// How far others are known to have written.
+    pub(super) behind: Seq,
     /// Managed attempts that the shell runs, with their workers: each holds a slot of the pool.
     pub(super) running: BTreeMap<Fence, WorkerName>,
     /// Those of them that were told to stop.
@@ -116,6 +120,8 @@ impl Run {
             published: None,
             inbox: VecDeque::new(),
             turn: None,
+            statuses: Vec::new(),
+            behind: Seq(0),
             running: BTreeMap::new(),
             stopping: BTreeSet::new(),
             concluding: BTreeSet::new(),
@@ -145,6 +151,11 @@ impl Run {
                 self.concluding.remove(fence);
             }
         }
+    }
+
+    /// Returns the locks that other runs held when they were last asked for.
+    pub(super) fn locked_elsewhere(&self) -> Vec<LockName> {
+        self.foreign_locks.keys().cloned().collect()
     }
 
     pub(super) fn is_owned(&self) -> bool {
@@ -178,6 +189,9 @@ impl Run {
             && self.inbox.is_empty()
             && self.turn.is_none()
             && self.running.is_empty()
+            // What has been asked must not be asked twice, should the run come back before the answer.
+            && !self.planning
+            && !self.aggregating
             && self.load_at.is_none()
             && self.retry_at.is_none()
     }

@@ -40,6 +40,9 @@ impl Driver {
             return;
         }
         let first = entry.inbox.front().map(|queued| &queued.work);
+        // What fell due while nobody could be heard is looked at after live leases and attempts got a fresh interval.
+        let refreshes =
+            matches!(first, Some(Work::Resume(_) | Work::Command(Command::ExtendLeases)));
         if entry.state.is_none() && !matches!(first, Some(Work::Submit(_))) {
             return;
         }
@@ -56,7 +59,9 @@ impl Driver {
         if let Some(state) = &mut entry.state {
             state.advance(now);
         }
-        self.execute(run, Command::Tick, &mut staged);
+        if !refreshes {
+            self.execute(run, Command::Tick, &mut staged);
+        }
         self.decide_inbox(run, &mut staged);
         if self.runs.get(&run).is_some_and(super::run::Run::is_owned) {
             self.ask_failure_handler(run, &mut staged);
@@ -101,6 +106,11 @@ impl Driver {
         let command = match work {
             Work::Submit(submission) => return self.begin(&submission, staged),
             Work::Command(Command::Report(report)) => Command::Report(self.gate(run, report)),
+            Work::Command(Command::Claim(mut claim)) => {
+                claim.foreign_locks =
+                    self.runs.get(&run).map(super::run::Run::locked_elsewhere).unwrap_or_default();
+                Command::Claim(claim)
+            }
             Work::Command(command) => command,
             Work::Finished(fence, end) => self.conclude(run, fence, *end, staged.now),
             Work::Dead(fences) => Command::Lose { fences, cause: LossCause::Restart },
@@ -167,9 +177,8 @@ impl Driver {
         mut end: AttemptEnd,
         now: Timestamp,
     ) -> Command {
-        let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) else {
-            return Command::Tick;
-        };
+        let Some(entry) = self.runs.get(&run) else { return Command::Tick };
+        let Some(state) = &entry.state else { return Command::Tick };
         let attempt = match state.slot(fence) {
             Some(Slot::Open(attempt)) => attempt,
             // Nobody waits for a failure of an attempt that is over; a result is kept as evidence.
@@ -180,7 +189,8 @@ impl Driver {
         };
         let (worker, token) = (attempt.worker.clone(), attempt.token);
         let spec = state.node(attempt.subtask).spec.clone();
-        if state.orphans().contains(&fence) && end.failure.is_some() {
+        let lost = state.orphans().contains(&fence) || !entry.carries_out();
+        if lost && end.failure.is_some() {
             // It was stopped or killed because the run has another owner, or this one anew: no failure of its own.
             return Command::Lose { fences: vec![fence], cause: LossCause::OwnerChanged };
         }
@@ -410,7 +420,10 @@ fn nonsense(subtask: SubtaskIndex, what: &str) -> Command {
 }
 
 /// The constraints of a subtask without the worker that an earlier retry was planned for.
-fn own_constraints(state: &State, index: SubtaskIndex) -> Option<orch_core::Constraints> {
+pub(super) fn own_constraints(
+    state: &State,
+    index: SubtaskIndex,
+) -> Option<orch_core::Constraints> {
     match (&state.node(index).spec.constraints, &state.task().constraints) {
         (Some(own), Some(outer)) => Some(own.within(outer)),
         (own, outer) => own.clone().or_else(|| outer.clone()),

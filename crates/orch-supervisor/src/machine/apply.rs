@@ -76,7 +76,7 @@ impl State {
                 };
                 self.start_attempt(*fence, attempt);
                 if let Some(key) = request_key {
-                    self.requests.insert(key.clone(), *fence);
+                    self.claims.insert(key.clone(), *fence);
                 }
             }
             Event::LeaseExtended { fence, until } => self.set_until(*fence, *until),
@@ -91,14 +91,14 @@ impl State {
                     self.release_dependants(*subtask, true);
                 }
                 if let Some(key) = request_key {
-                    self.requests.insert(key.clone(), *fence);
+                    self.reports.insert(key.clone(), *fence);
                 }
             }
             Event::SubtaskCompleted { subtask, fence } => self.complete(*subtask, *fence),
             Event::AttemptFailed { subtask, fence, failure, digest, usage, request_key } => {
                 self.fail_attempt(*subtask, *fence, failure, *digest, usage.as_ref());
                 if let Some(key) = request_key {
-                    self.requests.insert(key.clone(), *fence);
+                    self.reports.insert(key.clone(), *fence);
                 }
             }
             Event::AttemptLost { subtask, fence, cause } => {
@@ -144,8 +144,10 @@ impl State {
             Event::WidthChanged { width } => {
                 self.width.change(*width, Fence(self.slots.len() as u64))
             }
-            Event::UsageNoted { usage, evidence, .. } => {
-                self.evidence += u32::from(evidence.is_some());
+            Event::UsageNoted { fence, usage, evidence } => {
+                if let Some(evidence) = evidence {
+                    self.evidence.insert((*fence, evidence.digest));
+                }
                 if let Some(usage) = usage {
                     self.ledger.note(usage);
                 }
@@ -412,7 +414,11 @@ impl State {
             return;
         }
         self.in_flight -= 1;
-        self.locks.retain(|_, holder| *holder != fence);
+        for lock in &self.nodes[subtask.get()].spec.locks {
+            if self.locks.get(lock) == Some(&fence) {
+                self.locks.remove(lock);
+            }
+        }
         *self.busy_ms.entry(attempt.worker).or_default() += millis_between(attempt.since, self.at);
         let spec = self.nodes[subtask.get()].spec.clone();
         self.ledger.settle(attempt.reserved, &spec.task_type, usage);
@@ -533,10 +539,8 @@ impl State {
     fn release_dependants(&mut self, index: SubtaskIndex, done: bool) {
         for dependant in self.nodes[index.get()].dependants.clone() {
             let node = &self.nodes[dependant.get()];
-            let tolerated =
-                node.dependencies.iter().any(|(on, tolerated)| *on == index && *tolerated);
             let SubtaskState::Waiting { unmet } = node.state else { continue };
-            if !done && !tolerated {
+            if !done && !node.tolerates(index) {
                 continue;
             }
             let state = match NonZeroU32::new(unmet.get() - 1) {
@@ -549,9 +553,9 @@ impl State {
 
     fn take_over(&mut self, before: Timestamp, at: Timestamp) {
         self.suspended = false;
-        if self.active_since.is_none() {
-            self.start_clock(at);
-        }
+        // Without an owner nothing was active, whether the last one said good-bye or was killed.
+        self.stop_clock(before);
+        self.start_clock(at);
         for fence in self.open.clone() {
             let Some(attempt) = self.attempt(fence) else { continue };
             let interval = match attempt.kind {

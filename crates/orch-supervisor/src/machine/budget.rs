@@ -7,8 +7,10 @@ use orch_core::{Budget, Usage};
 /// The books of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Ledger {
-    /// Known cost so far, reservations of lost attempts included, in millionths of a US dollar.
+    /// Known cost so far, in millionths of a US dollar.
     pub(super) spent: u64,
+    /// What attempts of unknown cost had set aside, and are taken to have spent.
+    presumed: u64,
     /// Set aside for open attempts, in millionths of a US dollar.
     pub(super) reserved: u64,
     pub(super) input_tokens: u64,
@@ -24,9 +26,19 @@ pub(super) struct Ledger {
 }
 
 impl Ledger {
-    /// Returns what to set aside for an attempt: its declared cap, else the greatest cost seen of its type.
-    pub(super) fn reservation(&self, task_type: &str, cap: Option<u64>) -> Option<u64> {
-        cap.or_else(|| self.learned.get(task_type).copied())
+    /// Returns what to set aside for an attempt: its declared cap, else, under a cost budget, the greatest cost seen of its
+    /// type.
+    pub(super) fn reservation(
+        &self,
+        budget: &Budget,
+        task_type: &str,
+        cap: Option<u64>,
+    ) -> Option<u64> {
+        cap.or_else(|| budget.max_cost_micro_usd.and_then(|_| self.learned.get(task_type).copied()))
+    }
+
+    fn committed(&self) -> u64 {
+        self.spent.saturating_add(self.presumed).saturating_add(self.reserved)
     }
 
     /// Says why an attempt with this reservation may not start under `budget`, if so. Of those whose cost is unknown, so
@@ -37,16 +49,17 @@ impl Ledger {
         reservation: Option<u64>,
         ending: u32,
     ) -> Option<&'static str> {
-        if budget.max_tokens.is_some_and(|max| self.input_tokens + self.output_tokens >= max) {
+        let tokens = self.input_tokens.saturating_add(self.output_tokens);
+        if budget.max_tokens.is_some_and(|max| tokens >= max) {
             return Some("the token budget is used up");
         }
         let limit = budget.max_cost_micro_usd?.saturating_sub(budget.aggregation_reserve_micro_usd);
         match reservation {
-            Some(cost) if self.spent + self.reserved + cost > limit => {
+            Some(cost) if self.committed().saturating_add(cost) > limit => {
                 Some("the cost budget does not cover it")
             }
             Some(_) => None,
-            None if self.spent + self.reserved >= limit => Some("the cost budget is used up"),
+            None if self.committed() >= limit => Some("the cost budget is used up"),
             None if self.unpriced > ending => {
                 Some("its cost is unknown, and another of unknown cost is running")
             }
@@ -56,7 +69,7 @@ impl Ledger {
 
     pub(super) fn reserve(&mut self, reservation: Option<u64>) {
         match reservation {
-            Some(cost) => self.reserved += cost,
+            Some(cost) => self.reserved = self.reserved.saturating_add(cost),
             None => self.unpriced += 1,
         }
     }
@@ -77,7 +90,7 @@ impl Ledger {
                 let learned = self.learned.entry(task_type.to_owned()).or_default();
                 *learned = cost.max(*learned);
             }
-            None => self.spent += reservation.unwrap_or(0),
+            None => self.presumed = self.presumed.saturating_add(reservation.unwrap_or(0)),
         }
         if let Some(usage) = usage {
             self.note(usage);

@@ -1,13 +1,13 @@
 //! Claims and heartbeats of pull workers.
 
 use jiff::Timestamp;
-use orch_core::{AttemptClosedReason, Event, Fence, SubtaskIndex, Token, WorkerName};
+use orch_core::{AttemptClosedReason, Event, Fence, LockName, SubtaskIndex, Token, WorkerName};
 
 use super::command::{Answer, Claim, Claimed, Decided, Refusal};
 use super::state::{Attempt, AttemptKind, State, SubtaskState, after, millis_between};
 
 pub(super) fn decide(state: &State, claim: Claim, now: Timestamp) -> Result<Decided, Refusal> {
-    if let Some(fence) = claim.request_key.as_ref().and_then(|key| state.requests.get(key)) {
+    if let Some(fence) = claim.request_key.as_ref().and_then(|key| state.claims.get(key)) {
         return again(state, *fence);
     }
     if state.is_ended() {
@@ -24,6 +24,12 @@ pub(super) fn decide(state: &State, claim: Claim, now: Timestamp) -> Result<Deci
         return Ok(Decided::answered(Vec::new(), Answer::Claim(None)));
     };
     let id = || state.node(subtask).spec.id.clone();
+    if let Some(why) = excludes(state, subtask, &claim.worker) {
+        return Err(Refusal::NotAdmitted { worker: claim.worker, subtask: id(), why });
+    }
+    if let Some(lock) = foreign_lock(state, subtask, &claim) {
+        return Err(Refusal::Blocked { subtask: id(), why: super::Blocked::Lock(lock) });
+    }
     let limit = state.limit();
     let freed = lapsed(state, subtask);
     let in_flight = state.in_flight - u32::try_from(freed.len()).unwrap_or(0);
@@ -39,7 +45,9 @@ pub(super) fn decide(state: &State, claim: Claim, now: Timestamp) -> Result<Deci
     } else {
         (state.next_fence(), claim.token)
     };
-    let lease_until = after(now, state.settings.lease_ms);
+    let lease = after(now, state.settings.lease_ms);
+    let lease_until =
+        state.node(subtask).spec.deadline.map_or(lease, |deadline| deadline.min(lease));
     let mut events: Vec<Event> = freed
         .into_iter()
         .map(|old| Event::AttemptClosed {
@@ -95,10 +103,32 @@ fn pick(state: &State, claim: &Claim, now: Timestamp) -> Result<Option<SubtaskIn
     let for_worker = |fence: &Fence| {
         let attempt = state.attempt(*fence)?;
         let fits = attempt.kind != AttemptKind::Managed && attempt.worker == claim.worker;
+        let fits = fits && foreign_lock(state, attempt.subtask, claim).is_none();
         (fits && state.is_claimable(attempt.subtask, now))
             .then(|| (state.key(attempt.subtask), attempt.subtask))
     };
     Ok(state.open.iter().filter_map(for_worker).min().map(|(_, index)| index))
+}
+
+/// Says which constraint of the subtask does not admit the worker, if one does not.
+fn excludes(state: &State, subtask: SubtaskIndex, worker: &WorkerName) -> Option<&'static str> {
+    let class = state.class(state.node(subtask).class);
+    if let Some(constraints) = &class.constraints {
+        if constraints.exclude_workers.contains(worker) {
+            return Some("it is excluded");
+        }
+        if constraints.require_worker.as_ref().is_some_and(|required| required != worker) {
+            return Some("another worker is required");
+        }
+    }
+    let group = class.group.as_ref()?;
+    let others = state.workers_of_group_but(group, subtask);
+    others.contains(worker).then_some("it does another member of the group")
+}
+
+/// Returns a lock that the subtask needs and another run holds.
+fn foreign_lock(state: &State, subtask: SubtaskIndex, claim: &Claim) -> Option<LockName> {
+    state.node(subtask).spec.locks.iter().find(|lock| claim.foreign_locks.contains(lock)).cloned()
 }
 
 fn lapsed(state: &State, subtask: SubtaskIndex) -> Vec<Fence> {
@@ -122,13 +152,17 @@ pub(super) fn heartbeat(
     Ok(Decided::answered(vec![Event::LeaseExtended { fence, until }], Answer::Lease(until)))
 }
 
-/// Extends every lease that was live at the last event.
+/// Gives everything that was live at the last event a fresh interval: claims their lease, offers and attempts their time.
 pub(super) fn extend_leases(state: &State, now: Timestamp) -> Decided {
-    let until = after(now, state.settings.lease_ms);
-    let live = state.open.iter().filter(|fence| {
-        state.attempt(**fence).is_some_and(|a| {
-            a.kind == AttemptKind::Claimed && a.until > state.at && a.until < until
-        })
-    });
-    Decided::events(live.map(|fence| Event::LeaseExtended { fence: *fence, until }).collect())
+    let fresh = |fence: &Fence| {
+        let attempt = state.attempt(*fence).filter(|attempt| attempt.until > state.at)?;
+        let interval = match attempt.kind {
+            AttemptKind::Claimed => state.settings.lease_ms,
+            AttemptKind::Offered => state.settings.offer_timeout_ms,
+            AttemptKind::Managed => millis_between(attempt.since, attempt.until),
+        };
+        let until = after(now, interval);
+        (attempt.until < until).then_some(Event::LeaseExtended { fence: *fence, until })
+    };
+    Decided::events(state.open.iter().filter_map(fresh).collect())
 }

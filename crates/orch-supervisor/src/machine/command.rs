@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use orch_core::journal::Blob;
 use orch_core::{
     AggregationResult, CancelReason, DecompositionPlan, Digest, Epoch, Event, Failure, Fence,
-    Intervention, LossCause, RequestKey, RouteNote, Seq, StoredResult, SubtaskId, SubtaskIndex,
-    Token, Usage, WorkerName,
+    Intervention, LockName, LossCause, RequestKey, RouteNote, Seq, StoredResult, SubtaskId,
+    SubtaskIndex, Token, Usage, WorkerName,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -160,6 +160,8 @@ pub struct Claim {
     pub worker: WorkerName,
     /// One subtask, or any that fits.
     pub subtask: Option<SubtaskId>,
+    /// Locks that other runs hold: what needs them cannot be claimed now.
+    pub foreign_locks: Vec<LockName>,
     /// The most attempts that the worker may hold in this run at once.
     pub slots: u32,
     /// The secret of a new attempt, should one be needed.
@@ -302,12 +304,6 @@ pub enum Refusal {
         /// The attempt.
         fence: Fence,
     },
-    /// The attempt has reported before, something else; the second report is kept as evidence.
-    #[error("attempt {fence} has reported something else before")]
-    ConflictingReport {
-        /// The attempt.
-        fence: Fence,
-    },
     /// A policy's answer is no answer to an open question.
     #[error("{question} is not open any more")]
     NotAsked {
@@ -317,6 +313,24 @@ pub enum Refusal {
     /// The plan does not fit the run as it is now.
     #[error("the plan is refused: {0}")]
     Plan(String),
+    /// The subtask's constraints do not admit the worker.
+    #[error("worker `{worker}` may not do subtask `{subtask}`: {why}")]
+    NotAdmitted {
+        /// The worker.
+        worker: WorkerName,
+        /// The subtask.
+        subtask: SubtaskId,
+        /// Which constraint is in the way.
+        why: &'static str,
+    },
+    /// The run's events cannot be read: a later version wrote them, or they are damaged.
+    #[error("run {run} cannot be read: {reason}")]
+    Unreadable {
+        /// The run.
+        run: orch_core::RunId,
+        /// Why not.
+        reason: String,
+    },
     /// The worker holds as many attempts as it may.
     #[error("worker `{worker}` holds {held} attempts and may hold {slots}")]
     NoSlot {
@@ -328,7 +342,7 @@ pub enum Refusal {
         slots: u32,
     },
     /// The store failed; whether the command took effect is not known: ask again.
-    #[error("the journal could not be written; try again")]
+    #[error("the journal could not be read or written; try again")]
     Retry,
     /// Another process owns the run.
     #[error("the run is owned by {owner}")]

@@ -95,9 +95,7 @@ fn fail(state: &State, subtask: SubtaskIndex, failure: Failure, reason: String) 
     while let Some(over) = next.pop() {
         for dependant in &state.node(over).dependants {
             let node = state.node(*dependant);
-            let tolerated =
-                node.dependencies.iter().any(|(on, tolerated)| *on == over && *tolerated);
-            if tolerated || node.state.phase().is_final() || !seen.insert(*dependant) {
+            if node.tolerates(over) || node.state.phase().is_final() || !seen.insert(*dependant) {
                 continue;
             }
             events.push(Event::SubtaskSkipped { subtask: *dependant, because: subtask });
@@ -109,7 +107,7 @@ fn fail(state: &State, subtask: SubtaskIndex, failure: Failure, reason: String) 
 
 /// Says that the budget is used up: subtasks are ready, none may start, and nothing that runs could free anything.
 pub(super) fn out_of_budget(state: &State) -> Option<(CancelReason, String)> {
-    if !state.is_active() || state.ready.len() == 0 || !state.open.is_empty() {
+    if !state.is_active() || state.ready.len() == 0 || !only_ready(state) {
         return None;
     }
     let mut reason = None;
@@ -120,4 +118,9 @@ pub(super) fn out_of_budget(state: &State) -> Option<(CancelReason, String)> {
         }
     }
     reason.map(|why| (CancelReason::Budget, why.to_owned()))
+}
+
+/// Tells whether nothing runs, is offered, backs off or is undecided: time alone will change nothing.
+fn only_ready(state: &State) -> bool {
+    state.open.is_empty() && state.counts.ready as usize == state.ready.len()
 }

@@ -14,6 +14,7 @@ mod claim;
 mod command;
 mod due;
 mod failure;
+mod fits;
 mod invariants;
 mod lifecycle;
 mod ready;

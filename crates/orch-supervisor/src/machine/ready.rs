@@ -43,6 +43,8 @@ impl Key {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ReadyQueue {
     classes: Vec<Class>,
+    /// The best of every class that is not empty.
+    heads: BTreeSet<(Key, ClassId)>,
     known: HashMap<String, ClassId>,
     len: usize,
 }
@@ -81,11 +83,28 @@ impl ReadyQueue {
     }
 
     pub(super) fn insert(&mut self, class: ClassId, key: Key) {
-        self.len += usize::from(self.classes[class as usize].ready.insert(key));
+        self.change(class, |ready| ready.insert(key));
     }
 
     pub(super) fn remove(&mut self, class: ClassId, key: Key) {
-        self.len -= usize::from(self.classes[class as usize].ready.remove(&key));
+        self.change(class, |ready| ready.remove(&key));
+    }
+
+    /// Changes a class, and keeps its head among the heads.
+    fn change(&mut self, class: ClassId, change: impl FnOnce(&mut BTreeSet<Key>) -> bool) {
+        let ready = &mut self.classes[class as usize].ready;
+        let (before, len) = (ready.first().copied(), ready.len());
+        if !change(ready) {
+            return;
+        }
+        self.len = self.len - len + ready.len();
+        let head = ready.first().copied();
+        if head != before {
+            self.heads.extend(head.map(|key| (key, class)));
+            if let Some(key) = before {
+                self.heads.remove(&(key, class));
+            }
+        }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -94,15 +113,10 @@ impl ReadyQueue {
 
     /// Returns the best ready subtask whose class is not in `blocked`.
     pub(super) fn best(&self, blocked: &BTreeSet<ClassId>) -> Option<(ClassId, SubtaskIndex)> {
-        if self.len == 0 {
-            return None;
-        }
-        (0u32..)
-            .zip(&self.classes)
-            .filter(|(id, _)| !blocked.contains(id))
-            .filter_map(|(id, class)| class.ready.first().map(|key| (*key, id)))
-            .min()
-            .map(|(key, id)| (id, key.index))
+        self.heads
+            .iter()
+            .find(|(_, class)| !blocked.contains(class))
+            .map(|(key, class)| (*class, key.index))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = SubtaskIndex> {

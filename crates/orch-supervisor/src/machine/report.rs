@@ -18,7 +18,10 @@ pub(super) fn decide(state: &State, report: Report, now: Timestamp) -> Result<De
         Some(id) => Some(state.index_of(id).ok_or_else(|| state.no_subtask(id.as_str()))?),
         None => None,
     };
-    let asked_before = report.request_key.as_ref().and_then(|key| state.requests.get(key)).copied();
+    let asked_before = report.request_key.as_ref().and_then(|key| state.reports.get(key)).copied();
+    // A key says which attempt is meant, unless the reporter names another one.
+    let asked_before =
+        asked_before.filter(|fence| report.attempt.is_none_or(|(named, _)| named == *fence));
     let Some(fence) = asked_before.or(report.attempt.map(|(fence, _)| fence)) else {
         return without_attempt(state, named, report, now);
     };
@@ -66,7 +69,12 @@ fn without_attempt(
     {
         return again(state, *fence, closed, report);
     }
-    Err(Refusal::WhichAttempt { subtask: state.node(index).spec.id.clone(), open: open.len() })
+    let node = state.node(index);
+    let subtask = node.spec.id.clone();
+    if open.is_empty() {
+        return Err(Refusal::NotReady { subtask, status: node.state.phase() });
+    }
+    Err(Refusal::WhichAttempt { subtask, open: open.len() })
 }
 
 /// The first report of an open attempt.
@@ -161,7 +169,8 @@ fn again(state: &State, fence: Fence, closed: &Closed, report: Report) -> Result
         Some(_) => {
             let blob = report.blob.clone();
             let events = keep(state, fence, closed.subtask, EvidenceKind::Conflicting, &report);
-            let reason = Refusal::ConflictingReport { fence }.to_string();
+            let reason =
+                format!("conflicting_report: attempt {fence} has reported something else before");
             let answer = Answer::Report(ReportAnswer::Rejected { reason });
             Ok(Decided { events, answer, blobs: blob.into_iter().collect() })
         }
@@ -181,7 +190,7 @@ fn stale(
     Ok(Decided { events, answer: Answer::Report(ReportAnswer::Stale), blobs })
 }
 
-/// Keeps a refused report as evidence and counts what it used; an ended run takes nothing any more.
+/// Keeps a refused report as evidence and counts what it used, once; an ended run takes nothing any more.
 fn keep(
     state: &State,
     fence: Fence,
@@ -189,13 +198,22 @@ fn keep(
     kind: EvidenceKind,
     report: &Report,
 ) -> Vec<Event> {
-    if state.is_ended() || state.evidence >= MAX_EVIDENCE {
+    if state.is_ended() || state.evidence.contains(&(fence, report.digest)) {
         return Vec::new();
     }
     let usage = report.usage.or_else(|| report.body.result.usage().ok().flatten());
-    let evidence =
-        Evidence { kind, subtask, digest: report.digest, result: Arc::clone(&report.body) };
-    vec![Event::UsageNoted { fence, usage, evidence: Some(Box::new(evidence)) }]
+    let evidence = (state.evidence.len() < MAX_EVIDENCE).then(|| {
+        Box::new(Evidence {
+            kind,
+            subtask,
+            digest: report.digest,
+            result: Arc::clone(&report.body),
+        })
+    });
+    if usage.is_none() && evidence.is_none() {
+        return Vec::new();
+    }
+    vec![Event::UsageNoted { fence, usage, evidence }]
 }
 
 /// What an engine without fences would do.

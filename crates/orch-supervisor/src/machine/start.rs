@@ -90,7 +90,7 @@ impl State {
             .as_ref()
             .and_then(|c| c.max_cost_usd)
             .and_then(micro_usd);
-        let reservation = self.ledger.reservation(&node.spec.task_type, cap);
+        let reservation = self.ledger.reservation(&self.settings.budget, &node.spec.task_type, cap);
         let unpriced = |fence: &&Fence| self.attempt(**fence).is_some_and(|a| a.reserved.is_none());
         let ending = u32::try_from(others.iter().filter(unpriced).count()).unwrap_or(u32::MAX);
         match self.ledger.refuses(&self.settings.budget, reservation, ending) {

@@ -55,7 +55,10 @@ pub struct State {
     /// Managed attempts whose time is over.
     pub(super) overdue: BTreeSet<Fence>,
     pub(super) locks: BTreeMap<LockName, Fence>,
-    pub(super) requests: BTreeMap<RequestKey, Fence>,
+    /// Which attempt each claim's request got.
+    pub(super) claims: BTreeMap<RequestKey, Fence>,
+    /// Which attempt each report's request was about.
+    pub(super) reports: BTreeMap<RequestKey, Fence>,
     pub(super) width: Width,
     pub(super) ledger: Ledger,
     pub(super) tallies: Tallies,
@@ -63,8 +66,8 @@ pub struct State {
     /// Active time before `active_since`, in milliseconds.
     pub(super) active_ms: u64,
     pub(super) active_since: Option<Timestamp>,
-    /// Refused reports kept so far; bounded.
-    pub(super) evidence: u32,
+    /// Refused reports kept so far: which attempt they named, and their digest.
+    pub(super) evidence: BTreeSet<(Fence, Digest)>,
 }
 
 /// The course of a run, suspension apart.
@@ -127,6 +130,13 @@ pub struct Node {
     pub losses: u32,
     /// What seldom happens to a subtask.
     pub trouble: Option<Box<Trouble>>,
+}
+
+impl Node {
+    /// Tells whether it may start though `dependency` failed.
+    pub(super) fn tolerates(&self, dependency: SubtaskIndex) -> bool {
+        self.dependencies.iter().any(|(on, tolerated)| *on == dependency && *tolerated)
+    }
 }
 
 /// What is known of a subtask that has failed at least once.
@@ -319,7 +329,7 @@ pub struct Obligations {
 }
 
 /// Most refused reports that a run keeps.
-pub(super) const MAX_EVIDENCE: u32 = 1_000;
+pub(super) const MAX_EVIDENCE: usize = 1_000;
 
 impl State {
     pub(super) fn empty(run: RunId, at: Timestamp) -> Self {
@@ -349,14 +359,15 @@ impl State {
             timers: BTreeSet::new(),
             overdue: BTreeSet::new(),
             locks: BTreeMap::new(),
-            requests: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            reports: BTreeMap::new(),
             width: Width::default(),
             ledger: Ledger::default(),
             tallies: Tallies::default(),
             busy_ms: BTreeMap::new(),
             active_ms: 0,
             active_since: Some(at),
-            evidence: 0,
+            evidence: BTreeSet::new(),
         }
     }
 
@@ -482,6 +493,16 @@ impl State {
     pub fn workers_of_group(&self, group: &str) -> Vec<WorkerName> {
         let members = self.groups.get(group).map_or(&[][..], |m| m);
         members.iter().flat_map(|index| self.workers_of(*index)).collect()
+    }
+
+    /// Returns the workers that members of `group` other than `index` have been given to.
+    pub(super) fn workers_of_group_but(&self, group: &str, index: SubtaskIndex) -> Vec<WorkerName> {
+        let members = self.groups.get(group).map_or(&[][..], |m| m);
+        members
+            .iter()
+            .filter(|other| **other != index)
+            .flat_map(|other| self.workers_of(*other))
+            .collect()
     }
 
     fn workers_of(&self, index: SubtaskIndex) -> Vec<WorkerName> {

@@ -29,20 +29,26 @@ impl Breaker {
     pub(super) fn failed(&mut self, failure: &Failure, now: Timestamp) {
         self.failures = self.failures.saturating_add(1);
         if self.failures >= THRESHOLD {
-            let doublings = (self.failures - THRESHOLD).min(16);
-            let pause = (FIRST_PAUSE_MS << doublings)
-                .min(LONGEST_PAUSE_MS)
-                .max(failure.retry_after_ms.unwrap_or(0));
+            let pause = self.pause_ms().max(failure.retry_after_ms.unwrap_or(0));
             self.until = Some(after(now, pause));
         }
     }
 
-    /// Open: nothing passes. Half-open: one attempt passes while the worker does nothing else.
-    pub(super) fn lets_through(&self, now: Timestamp, busy: u32) -> bool {
-        match self.until {
-            None => true,
-            Some(until) => until <= now && busy == 0,
+    /// Open: nothing passes. Half-open: one attempt passes, the probe, and the next one only after another pause.
+    pub(super) fn lets_through(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| until <= now)
+    }
+
+    /// Takes note of the probe.
+    pub(super) fn probe(&mut self, now: Timestamp) {
+        if self.until.is_some() {
+            self.until = Some(after(now, self.pause_ms()));
         }
+    }
+
+    fn pause_ms(&self) -> u64 {
+        let doublings = self.failures.saturating_sub(THRESHOLD).min(16);
+        (FIRST_PAUSE_MS << doublings).min(LONGEST_PAUSE_MS)
     }
 
     pub(super) fn opens_until(&self) -> Option<Timestamp> {
@@ -63,12 +69,14 @@ mod tests {
         let mut breaker = Breaker::default();
         for _ in 0..4 {
             breaker.failed(&failure, at(0));
-            assert!(breaker.lets_through(at(0), 3));
+            assert!(breaker.lets_through(at(0)));
         }
         breaker.failed(&failure, at(0));
-        assert!(!breaker.lets_through(at(999), 0));
-        assert!(breaker.lets_through(at(1_000), 0));
-        assert!(!breaker.lets_through(at(1_000), 1), "one probe at a time");
+        assert!(!breaker.lets_through(at(999)));
+        assert!(breaker.lets_through(at(1_000)));
+        breaker.probe(at(1_000));
+        assert!(!breaker.lets_through(at(1_000)), "one probe at a time");
+        assert!(breaker.lets_through(at(2_000)), "unless nothing is heard of it");
         breaker.failed(&failure, at(1_000));
         assert_eq!(breaker.opens_until(), Some(at(3_000)), "the pause doubles");
     }

@@ -25,27 +25,27 @@ pub struct Pool {
     /// Members that could start something now, in order of registration; kept up to date.
     free: Vec<Arc<dyn Worker>>,
     loads: BTreeMap<WorkerName, f64>,
-    /// What workers that have left still do.
-    departed: BTreeMap<WorkerName, Held>,
     in_flight: u32,
     cap: u32,
     /// Runs that wait because the process is full, with their place in the queue.
     waiting: BTreeMap<RunId, u64>,
     per_run: BTreeMap<RunId, u32>,
+    /// Runs that may wait for something.
+    waits: BTreeSet<RunId>,
     /// The last place given out.
     ticket: u64,
     /// Whether something became free since somebody asked.
     changed: bool,
 }
 
-/// Slots that each run holds.
-type Held = BTreeMap<RunId, u32>;
-
 struct Member {
     worker: Arc<dyn Worker>,
     slots: u32,
     busy: u32,
-    held: Held,
+    /// Slots that each run holds.
+    held: BTreeMap<RunId, u32>,
+    /// Whether it was unregistered while it made attempts.
+    has_left: bool,
     /// Runs that wait for a slot of this worker, with their place in the queue.
     waiting: BTreeMap<RunId, u64>,
     /// Per task type; absent while nothing went wrong.
@@ -60,11 +60,11 @@ impl Pool {
             order: Vec::new(),
             free: Vec::new(),
             loads: BTreeMap::new(),
-            departed: BTreeMap::new(),
             in_flight: 0,
             cap: cap.max(1),
             waiting: BTreeMap::new(),
             per_run: BTreeMap::new(),
+            waits: BTreeSet::new(),
             ticket: 0,
             changed: false,
         }
@@ -74,9 +74,9 @@ impl Pool {
     pub fn register(&mut self, worker: Arc<dyn Worker>) {
         let name = worker.name().clone();
         let slots = worker.max_concurrency().get();
-        let departed = self.departed.remove(&name);
-        let held = self.members.remove(&name).map(|m| m.held).or(departed).unwrap_or_default();
-        let busy = held.values().sum();
+        let before = self.members.remove(&name);
+        let (busy, held, waiting) =
+            before.map_or_else(Default::default, |m| (m.busy, m.held, m.waiting));
         self.order.retain(|w| *w.name() != name);
         self.order.push(worker.clone());
         let member = Member {
@@ -84,24 +84,30 @@ impl Pool {
             slots,
             busy,
             held,
-            waiting: BTreeMap::new(),
+            waiting,
+            has_left: false,
             breakers: BTreeMap::new(),
         };
         self.members.insert(name, member);
         self.refresh();
     }
 
-    /// Removes a worker; attempts that it is making go on.
+    /// Removes a worker; attempts that it is making go on, and hold their slots also if it joins again.
     pub fn unregister(&mut self, name: &WorkerName) -> bool {
-        let member = self.members.remove(name);
-        let known = member.is_some();
-        if let Some(member) = member.filter(|m| m.busy > 0) {
-            self.departed.insert(name.clone(), member.held);
-        }
+        let known =
+            self.members.get_mut(name).is_some_and(|m| !std::mem::replace(&mut m.has_left, true));
         self.order.retain(|w| w.name() != name);
-        self.loads.remove(name);
+        self.forget_idle(name);
         self.refresh();
         known
+    }
+
+    /// A worker that has left is forgotten when its last attempt is over.
+    fn forget_idle(&mut self, name: &WorkerName) {
+        if self.members.get(name).is_some_and(|m| m.has_left && m.busy == 0) {
+            self.members.remove(name);
+            self.loads.remove(name);
+        }
     }
 
     /// Returns the workers, in order of registration.
@@ -111,7 +117,7 @@ impl Pool {
 
     /// Returns a worker.
     pub fn worker(&self, name: &WorkerName) -> Option<&Arc<dyn Worker>> {
-        self.members.get(name).map(|m| &m.worker)
+        self.members.get(name).filter(|m| !m.has_left).map(|m| &m.worker)
     }
 
     /// Returns how many attempts each worker can make at once.
@@ -166,6 +172,15 @@ impl Pool {
     /// Notes what `run` waits for now: any slot of the process, or one of `workers`. It keeps its place where it waited
     /// before, and loses it elsewhere.
     pub fn wait(&mut self, run: RunId, process: bool, workers: &BTreeSet<WorkerName>) {
+        let wants = process || !workers.is_empty();
+        if !wants && !self.waits.contains(&run) {
+            return;
+        }
+        if wants {
+            self.waits.insert(run);
+        } else {
+            self.waits.remove(&run);
+        }
         let ticket = &mut self.ticket;
         let mut changed = false;
         let mut queue = |waiting: &mut BTreeMap<RunId, u64>, wanted: bool| {
@@ -193,6 +208,7 @@ impl Pool {
         let all: BTreeSet<RunId> = self
             .members
             .values()
+            .filter(|_| self.has_waiting())
             .flat_map(|m| m.waiting.keys())
             .chain(self.waiting.keys())
             .copied()
@@ -200,6 +216,11 @@ impl Pool {
         let mut runs: Vec<RunId> = all.into_iter().collect();
         runs.sort_by_key(|run| self.per_run.get(run).copied().unwrap_or(0));
         runs
+    }
+
+    /// Tells whether any run waits for something.
+    pub fn has_waiting(&self) -> bool {
+        !self.waits.is_empty()
     }
 
     /// Tells whether `worker` and the process have room for one more attempt, whoever else waits for it.
@@ -230,9 +251,6 @@ impl Pool {
         self.changed = true;
         self.in_flight = self.in_flight.saturating_sub(1);
         decrement(&mut self.per_run, run);
-        if let Some(held) = self.departed.get_mut(worker) {
-            decrement(held, run);
-        }
         if let Some(member) = self.members.get_mut(worker) {
             let full = member.busy >= member.slots;
             member.busy = member.busy.saturating_sub(1);
@@ -242,6 +260,7 @@ impl Pool {
             if full {
                 self.refresh();
             }
+            self.forget_idle(worker);
         }
     }
 
@@ -262,6 +281,15 @@ impl Pool {
             .filter(|w| self.members.get(w.name()).is_some_and(Member::is_free))
             .cloned()
             .collect();
+    }
+
+    /// Takes note that an attempt at `task_type` starts: while the breaker is half-open it is the one probe.
+    pub fn probe(&mut self, worker: &WorkerName, task_type: &str, now: Timestamp) {
+        if let Some(breaker) =
+            self.members.get_mut(worker).and_then(|m| m.breakers.get_mut(task_type))
+        {
+            breaker.probe(now);
+        }
     }
 
     /// Takes note of how an attempt at `task_type` ended.
@@ -310,7 +338,7 @@ impl Member {
     }
 
     fn lets_through(&self, task_type: &str, now: Timestamp) -> bool {
-        self.breakers.get(task_type).is_none_or(|breaker| breaker.lets_through(now, self.busy))
+        self.breakers.get(task_type).is_none_or(|breaker| breaker.lets_through(now))
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
-use orch_core::{OrchestrationResult, RunId, RunStatus};
+use orch_core::{OrchestrationResult, RunId};
 use tokio::sync::oneshot;
 
 use crate::driver::{Left, Response, Submission};
@@ -18,8 +18,8 @@ pub(crate) enum Call {
     Resume(RunId, Caller<Result<Response, Refusal>>),
     /// Answered when the run ends or leaves this process; `None` when it is not here.
     Wait(RunId, Caller<Option<Waited>>),
-    /// `None` when the run is not here.
-    Status(RunId, Caller<Option<RunStatus>>),
+    /// Refused when the run is not here.
+    Status(RunId, Caller<Result<Response, Refusal>>),
     /// Answered when everything is suspended.
     Shutdown(std::time::Duration, Caller<()>),
 }

@@ -1,15 +1,18 @@
 //! What the engine's task does for each output of the driver.
 
 use std::future::Future;
+use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use orch_core::journal::{AcquireError, Journal, Owner};
+use orch_core::journal::{AcquireError, Journal, JournalError, Owner};
 use orch_core::{
-    DecompositionRequest, Fence, MemorySnapshot, OrchestrationOutcome, OrchestrationResult, RunId,
+    Aggregator, ComplexTask, DecompositionRequest, Fence, Memory, MemorySnapshot,
+    OrchestrationOutcome, OrchestrationResult, ProjectId, RunId,
 };
 
 use super::Lifecycle;
@@ -37,6 +40,9 @@ impl Engine {
             Output::Load { run, after } => self.operate(async move {
                 Done::Input(match journal.load(run, after).await {
                     Ok(events) => Input::Loaded { run, after, events },
+                    Err(error @ JournalError::Corrupt { .. }) => {
+                        Input::Unreadable { run, reason: error.to_string() }
+                    }
                     Err(error) => {
                         tracing::warn!(%run, %error, "a run could not be loaded");
                         Input::LoadFailed { run }
@@ -66,35 +72,26 @@ impl Engine {
             Output::Reap { run, fences } => self.reap(run, fences),
             Output::Recall { run, project, task } => {
                 let memory = self.parts.memory.clone();
-                self.operate(async move {
-                    let snapshot = match memory {
-                        None => MemorySnapshot::default(),
-                        Some(memory) => memory.snapshot(&project, &task).await.unwrap_or_else(|error| {
-                            tracing::warn!(%run, %error, "memory cannot be read; the run goes on without");
-                            MemorySnapshot::default()
-                        }),
-                    };
-                    Done::Input(Input::Recalled { run, snapshot })
-                });
+                self.ask(async move { Input::Recalled { run, snapshot: recall(memory, run, &project, &task).await } });
             }
             Output::Plan { run, task, given, max_subtasks } => {
                 let (decomposer, workers) = (self.parts.decomposer.clone(), self.driver.pool().workers().to_vec());
-                let max = std::num::NonZeroUsize::new(max_subtasks as usize).unwrap_or(std::num::NonZeroUsize::MIN);
-                self.operate(async move {
+                let max = NonZeroUsize::new(max_subtasks as usize).unwrap_or(NonZeroUsize::MIN);
+                self.ask(async move {
                     let request = DecompositionRequest::new(&task, &workers, max).with_given(given.as_deref());
                     let plan = AssertUnwindSafe(decomposer.decompose(request)).catch_unwind().await;
                     let plan = match plan {
                         Ok(plan) => plan.map_err(|error| vec![with_causes(&error)]),
                         Err(_) => Err(vec!["the decomposer panicked".to_owned()]),
                     };
-                    Done::Input(Input::Planned { run, plan })
+                    Input::Planned { run, plan }
                 });
             }
             Output::Aggregate(input) => {
                 let aggregator = self.parts.aggregator.clone();
-                self.operate(async move {
+                self.ask(async move {
                     let run = input.run;
-                    Done::Input(Input::Aggregated { run, outcome: aggregate(&*journal, &*aggregator, *input).await })
+                    Input::Aggregated { run, outcome: aggregate(&*journal, aggregator, *input).await }
                 });
             }
             Output::Reply { reply, answer } => {
@@ -113,6 +110,15 @@ impl Engine {
             }
             Output::Left { run, why } => self.tell(run, Ok(Err(why))),
         }
+    }
+
+    /// Asks user code, in a task of its own: it may take long, and the engine goes on meanwhile.
+    fn ask(&self, question: impl Future<Output = Input> + Send + 'static) {
+        let Some(events) = self.send.upgrade() else { return };
+        tokio::spawn(async move {
+            // Without a receiver the engine is gone, and with it everybody who could want to know.
+            let _ = events.send(question.await);
+        });
     }
 
     /// Starts an operation; one that is done at once needs no waiting.
@@ -139,7 +145,6 @@ impl Engine {
     fn acquire(&mut self, run: RunId, now: Timestamp) {
         let (journal, reaper, owner) =
             (self.parts.journal.clone(), self.parts.reaper.clone(), self.owner(now));
-        self.next_heartbeat.get_or_insert(self.ticker.instant_of(now) + self.parts.owner_ttl / 3);
         self.operate(async move {
             let acquired = async {
                 journal.register(&owner).await?;
@@ -162,7 +167,7 @@ impl Engine {
     /// Keeps the ownership of this process's runs alive.
     pub(super) fn beat(&mut self) {
         let Some(due) = self.next_heartbeat else { return };
-        let now = self.ticker.read().now;
+        let now = self.ticker.read();
         let instant = self.ticker.instant_of(now);
         if instant < due {
             return;
@@ -171,7 +176,7 @@ impl Engine {
             self.next_heartbeat = None;
             return;
         }
-        self.next_heartbeat = Some(instant + self.parts.owner_ttl / 3);
+        self.next_heartbeat = instant.checked_add(self.parts.owner_ttl / 3);
         let (journal, owner) = (self.parts.journal.clone(), self.owner(now));
         self.operate(async move {
             if let Err(error) = journal.register(&owner).await {
@@ -256,9 +261,28 @@ impl Engine {
     }
 }
 
+/// What memory knows; nothing when it cannot be read.
+async fn recall(
+    memory: Option<Arc<dyn Memory>>,
+    run: RunId,
+    project: &ProjectId,
+    task: &ComplexTask,
+) -> MemorySnapshot {
+    let Some(memory) = memory else { return MemorySnapshot::default() };
+    let snapshot = AssertUnwindSafe(memory.snapshot(project, task)).catch_unwind().await;
+    let error = match snapshot {
+        Ok(Ok(snapshot)) => return snapshot,
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => "it panicked".to_owned(),
+    };
+    tracing::warn!(%run, %error, "memory cannot be read; the run goes on without");
+    MemorySnapshot::default()
+}
+
+/// Aggregates on a thread of its own: the function of a user may take long.
 async fn aggregate(
     journal: &dyn Journal,
-    aggregator: &dyn orch_core::Aggregator,
+    aggregator: Arc<dyn Aggregator>,
     run: AggregateRun,
 ) -> Outcome {
     let mut results = Vec::with_capacity(run.results.len());
@@ -268,16 +292,15 @@ async fn aggregate(
             Err(error) => return Outcome::Failed(format!("a result cannot be loaded: {error}")),
         }
     }
-    let aggregated =
-        std::panic::catch_unwind(AssertUnwindSafe(|| aggregator.aggregate(&run.input(&results))));
-    match aggregated {
-        Ok(Ok(mut aggregated)) => {
-            let blob = take_large(&mut aggregated.output);
-            Outcome::Output(Box::new(aggregated), blob)
-        }
-        Ok(Err(error)) => Outcome::Failed(with_causes(&error)),
-        Err(_) => Outcome::Failed("the aggregator panicked".to_owned()),
-    }
+    let made =
+        tokio::task::spawn_blocking(move || match aggregator.aggregate(&run.input(&results)) {
+            Ok(mut aggregated) => {
+                let blob = take_large(&mut aggregated.output);
+                Outcome::Output(Box::new(aggregated), blob)
+            }
+            Err(error) => Outcome::Failed(with_causes(&error)),
+        });
+    made.await.unwrap_or_else(|_| Outcome::Failed("the aggregator panicked".to_owned()))
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -25,15 +25,8 @@ pub(crate) struct Ticker {
     clock: Clock,
     origin: Instant,
     start: Timestamp,
-}
-
-/// What a look at the clock shows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Reading {
-    /// The time.
-    pub(crate) now: Timestamp,
-    /// Whether the wall clock has jumped since the last look.
-    pub(crate) jumped: bool,
+    /// Whether the wall clock has jumped since somebody asked.
+    jumped: bool,
 }
 
 impl Ticker {
@@ -43,25 +36,29 @@ impl Ticker {
             Clock::System => wall(),
             Clock::Tokio(start) => start,
         };
-        Self { clock, origin: monotonic(), start }
+        Self { clock, origin: monotonic(), start, jumped: false }
     }
 
     /// Reads the clock: the start plus the time that has passed since. A jump of the wall clock makes a new start.
     ///
     /// Times are whole microseconds, as journals store them: a replay sees the same times as the live state.
-    pub(crate) fn read(&mut self) -> Reading {
+    pub(crate) fn read(&mut self) -> Timestamp {
         let passed = monotonic().duration_since(self.origin);
         let now = whole_micros(self.start.checked_add(passed).unwrap_or(Timestamp::MAX));
         if self.clock != Clock::System {
-            return Reading { now, jumped: false };
+            return now;
         }
         let seen = wall();
-        let apart = seen.duration_since(now).unsigned_abs();
-        if apart < JUMP {
-            return Reading { now, jumped: false };
+        if seen.duration_since(now).unsigned_abs() < JUMP {
+            return now;
         }
-        (self.origin, self.start) = (monotonic(), seen);
-        Reading { now: whole_micros(seen), jumped: true }
+        (self.origin, self.start, self.jumped) = (monotonic(), seen, true);
+        whole_micros(seen)
+    }
+
+    /// Tells, once, whether the wall clock has jumped.
+    pub(crate) fn take_jumped(&mut self) -> bool {
+        std::mem::take(&mut self.jumped)
     }
 
     /// Returns when tokio's clock will show `at`.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
+use jiff::Timestamp;
 use orch_core::journal::Journal;
 use orch_core::{Fence, RunId};
 use tokio::sync::{broadcast, mpsc};
@@ -21,6 +22,8 @@ use crate::machine::Refusal;
 
 /// Calls that wait for the engine at most; more callers wait for a place.
 pub(crate) const CALLS: usize = 1_024;
+/// How much longer than its grace time a shutdown may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What is fed to the driver at once at most.
 const BATCH: usize = 4_096;
 
@@ -52,8 +55,9 @@ pub(crate) struct Engine {
     pub(super) waiters: HashMap<RunId, Vec<Caller<Option<Waited>>>>,
     /// Results that are being completed.
     pub(super) completing: std::collections::BTreeSet<RunId>,
-    pub(super) statuses: Vec<(RunId, Caller<Option<orch_core::RunStatus>>)>,
     pub(super) shutdown: Option<(Duration, Vec<Caller<()>>)>,
+    /// When a shutdown no longer waits for what does not end.
+    pub(super) give_up_at: Option<Instant>,
     /// Whether the last handle was dropped.
     pub(super) deserted: bool,
     pub(super) next_heartbeat: Option<Instant>,
@@ -82,8 +86,8 @@ impl Engine {
             next_reply: 0,
             waiters: HashMap::new(),
             completing: std::collections::BTreeSet::new(),
-            statuses: Vec::new(),
             shutdown: None,
+            give_up_at: None,
             deserted: false,
             next_heartbeat: None,
         }
@@ -111,6 +115,12 @@ impl Engine {
     }
 
     fn is_over(&self) -> bool {
+        if self.give_up_at.is_some_and(|at| super::clock::monotonic() >= at) {
+            tracing::warn!(
+                "something did not end in time; what it belongs to can be taken over when this owner's time is over"
+            );
+            return true;
+        }
         self.shutdown.is_some()
             && self.driver.is_idle()
             && self.attempts.is_empty()
@@ -125,9 +135,9 @@ impl Engine {
         if !self.ready.is_empty() {
             return;
         }
-        let now = self.ticker.read().now;
+        let now = self.ticker.read();
         let wake = self.driver.next_wake(now).map(|at| self.ticker.instant_of(at));
-        let wake = [wake, self.next_heartbeat].into_iter().flatten().min();
+        let wake = [wake, self.next_heartbeat, self.give_up_at].into_iter().flatten().min();
         let mut batch = Vec::new();
         tokio::select! {
             _ = self.events.recv_many(&mut self.ready, BATCH) => {}
@@ -172,6 +182,7 @@ impl Engine {
     fn last_handle_dropped(&mut self) {
         if self.shutdown.is_none() {
             self.shutdown = Some((Duration::MAX, Vec::new()));
+            self.give_up_after(PATIENCE);
             self.ready.push(Input::Shutdown { reason: "the supervisor was dropped".to_owned() });
         }
         // A closed channel is always ready: there is nobody left to listen to.
@@ -180,28 +191,25 @@ impl Engine {
 
     /// Feeds the driver, carries out what it wants, and goes on as long as that had answers at once.
     fn step(&mut self) {
-        let reading = self.ticker.read();
-        if reading.jumped {
-            tracing::warn!(now = %reading.now, "the wall clock has jumped");
-            self.ready.push(Input::ClockJumped);
+        let now = self.ticker.read();
+        if self.ticker.take_jumped() {
+            tracing::warn!(%now, "the wall clock has jumped");
+            self.ready.insert(0, Input::ClockJumped);
         }
         self.beat();
         loop {
             let inputs = std::mem::take(&mut self.ready);
             for input in &inputs {
-                if let Input::Finished { run, fence, .. } = input {
-                    self.attempts.remove(&(*run, *fence));
-                }
+                self.note(input, now);
             }
-            let outputs = self.driver.step(inputs, reading.now);
+            let outputs = self.driver.step(inputs, now);
             for output in outputs {
-                self.carry_out(output, reading.now);
+                self.carry_out(output, now);
             }
             if self.ready.is_empty() {
                 break;
             }
         }
-        self.answer_statuses();
     }
 
     fn call(&mut self, call: Call) {
@@ -219,21 +227,25 @@ impl Engine {
                 self.ready.push(Input::Resume { run, reply });
             }
             Call::Wait(run, caller) => {
-                let here = self.driver.state(run).is_some()
-                    || self.driver.owned().any(|owned| owned == run);
-                if here || self.completing.contains(&run) {
-                    self.waiters.entry(run).or_default().push(caller);
+                if self.driver.will_tell(run) || self.completing.contains(&run) {
+                    let waiters = self.waiters.entry(run).or_default();
+                    waiters.retain(|waiter| !waiter.is_closed());
+                    waiters.push(caller);
                 } else {
                     let _ = caller.send(None);
                 }
             }
-            Call::Status(run, caller) => self.statuses.push((run, caller)),
+            Call::Status(run, caller) => {
+                let reply = self.expect(caller);
+                self.ready.push(Input::Status { run, reply });
+            }
             Call::Shutdown(grace, caller) => {
                 let first = self.shutdown.is_none();
                 let (limit, callers) = self.shutdown.get_or_insert((grace, Vec::new()));
                 *limit = grace.min(*limit);
                 callers.push(caller);
                 if first {
+                    self.give_up_after(grace.saturating_add(PATIENCE));
                     self.ready.push(Input::Shutdown {
                         reason: "the supervisor was shut down".to_owned(),
                     });
@@ -242,18 +254,24 @@ impl Engine {
         }
     }
 
+    fn give_up_after(&mut self, patience: Duration) {
+        self.give_up_at = super::clock::monotonic().checked_add(patience);
+    }
+
+    /// Takes note of what goes by on its way to the driver.
+    fn note(&mut self, input: &Input, now: Timestamp) {
+        if let Input::Finished { run, fence, .. } = input {
+            self.attempts.remove(&(*run, *fence));
+        }
+        if matches!(input, Input::Acquired { .. }) && self.next_heartbeat.is_none() {
+            self.next_heartbeat = self.ticker.instant_of(now).checked_add(self.parts.owner_ttl / 3);
+        }
+    }
+
     fn expect(&mut self, caller: Caller<Result<Response, Refusal>>) -> ReplyId {
         self.next_reply += 1;
         self.replies.insert(self.next_reply, caller);
         self.next_reply
-    }
-
-    /// A status shows what is durable: it waits while an append is in flight.
-    fn answer_statuses(&mut self) {
-        let driver = &self.driver;
-        for (run, caller) in self.statuses.extract_if(.., |(run, _)| !driver.is_in_flight(*run)) {
-            let _ = caller.send(driver.state(run).map(crate::machine::State::status));
-        }
     }
 }
 

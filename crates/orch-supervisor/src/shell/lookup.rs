@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::journal::Journal;
+use orch_core::journal::{Journal, JournalError, Recorded};
 use orch_core::{OrchestrationResult, RunId, RunStatus, Seq, WorkerName};
 
 use super::results::load_output;
-use crate::driver::{ResultBlobs, finish, fold};
+use crate::driver::{ResultBlobs, Unfit, finish, fold};
 use crate::error::SupervisorError;
+use crate::machine::State;
 
 /// Returns how a run stands.
 pub(crate) async fn status_in(
@@ -15,7 +16,7 @@ pub(crate) async fn status_in(
     run: RunId,
 ) -> Result<RunStatus, SupervisorError> {
     let events = journal.load(run, Seq(0)).await?;
-    fold(run, &events).map(|state| state.status()).ok_or(SupervisorError::NoRun(run))
+    folded(run, &events).map(|state| state.status())
 }
 
 /// Returns what became of a run; `None` while it has not ended.
@@ -25,7 +26,7 @@ pub(crate) async fn result_in(
     slots: &BTreeMap<WorkerName, u32>,
 ) -> Result<Option<OrchestrationResult>, SupervisorError> {
     let events = journal.load(run, Seq(0)).await?;
-    let state = fold(run, &events).ok_or(SupervisorError::NoRun(run))?;
+    let state = folded(run, &events)?;
     if !state.is_ended() {
         return Ok(None);
     }
@@ -48,4 +49,13 @@ pub(crate) async fn fill_in(
         }
     }
     Ok(result)
+}
+
+fn folded(run: RunId, events: &[Recorded]) -> Result<State, SupervisorError> {
+    fold(run, events).map_err(|unfit| match unfit {
+        Unfit::Nothing => SupervisorError::NoRun(run),
+        Unfit::Damaged(reason) => {
+            JournalError::Corrupt { what: format!("run {run}"), reason }.into()
+        }
+    })
 }

@@ -98,7 +98,9 @@ impl World {
         let key = self.dice.percent(60).then(|| key_of(self.dice.any()));
         let token = Token(self.dice.any());
         let (worker, slots) = (self.pullers[puller].name.clone(), self.pullers[puller].slots);
-        let claim = Claim { worker, subtask, slots, token, request_key: key.clone() };
+        let foreign_locks = Vec::new();
+        let claim =
+            Claim { worker, subtask, foreign_locks, slots, token, request_key: key.clone() };
         let command = Command::Claim(claim);
         self.ask(Request { run, command, key, wish: Wish::Claim(puller), tries: 0 })
     }

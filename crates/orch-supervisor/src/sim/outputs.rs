@@ -59,6 +59,7 @@ impl World {
                 self.counters.count(match why {
                     Left::Suspended => "suspended runs",
                     Left::OwnerChanged => "runs that went to another owner",
+                    Left::Unreadable(_) => "runs that could not be read",
                 });
                 self.processes[from.process].leaves(run);
             }

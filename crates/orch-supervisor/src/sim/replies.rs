@@ -93,7 +93,7 @@ impl World {
                 }
                 Ok(())
             }
-            Ok(Response::Answer(answer)) => Self::violated(
+            Ok(answer @ (Response::Answer(_) | Response::Status(_))) => Self::violated(
                 Law::EverybodyIsAnswered,
                 format!("{from} answers {answer:?} to a submission"),
             ),
@@ -161,7 +161,7 @@ impl World {
                 })?;
             }
             Ok(Response::Answer(Answer::Claim(None) | Answer::Done | Answer::Cancelling(_)))
-            | Ok(Response::Run(_)) => {}
+            | Ok(Response::Run(_) | Response::Status(_)) => {}
             Err(Refusal::Retry) => {
                 self.ask_again(request);
                 return Ok(());

@@ -403,7 +403,7 @@ impl World {
         for (run, book) in &self.books {
             let events = self.journal.store().load(*run, Seq(0));
             let whole = crate::driver::fold(*run, &events);
-            ensure(whole.as_ref() == Some(&book.fold), Law::ReplayEqualsLive, || {
+            ensure(whole.as_ref() == Ok(&book.fold), Law::ReplayEqualsLive, || {
                 format!("the fold of run {run} differs from the fold event by event")
             })?;
         }
