@@ -152,7 +152,7 @@ fn play_some(arguments: &Arguments, seen: &Seen) {
         let played = simulate(case, false);
         counters.add(&played.counters);
         let done = seen.played.fetch_add(1, Ordering::SeqCst) + 1;
-        if done % 50_000 == 0 {
+        if done.is_multiple_of(50_000) {
             eprintln!("{done} cases");
         }
         if let Some(violation) = verdict(case, played) {
@@ -168,7 +168,7 @@ fn play_some(arguments: &Arguments, seen: &Seen) {
 }
 
 fn verdict(case: Case, played: Played) -> Option<Violation> {
-    if played.violation.is_none() && case.seed % TWICE == 0 {
+    if played.violation.is_none() && case.seed.is_multiple_of(TWICE) {
         let again = simulate(case, false);
         if again.digest != played.digest {
             let detail = "two plays of the case differ".to_owned();

@@ -202,7 +202,7 @@ impl World {
         if self.fault(self.scenario.chances.mischief / 3) {
             self.counters.count("reports sent twice");
             let after = self.dice.between(1, 200);
-            self.soon(after, Happening::Again(request.clone()));
+            self.soon(after, Happening::Again(Box::new(request.clone())));
         }
         self.ask(request)
     }
@@ -261,7 +261,7 @@ impl World {
             return Ok(());
         };
         let (run, command) = (request.run, request.command.clone());
-        let reply = self.expect(address, Asked::Request(request));
+        let reply = self.expect(address, Asked::Request(Box::new(request)));
         let after = self.dice.below(4);
         let input = Input::Command { run, command, reply };
         self.soon(after, Happening::Deliver(address, Box::new(input)));
@@ -272,7 +272,7 @@ impl World {
         request.tries += 1;
         if request.tries < MAX_TRIES {
             let after = self.dice.between(5, 100);
-            self.soon(after, Happening::Again(request));
+            self.soon(after, Happening::Again(Box::new(request)));
         }
     }
 

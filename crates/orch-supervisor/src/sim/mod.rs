@@ -23,6 +23,7 @@ mod parts;
 mod processes;
 mod replies;
 mod scenario;
+mod storage;
 mod violation;
 mod world;
 

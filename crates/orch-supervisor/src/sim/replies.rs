@@ -16,7 +16,7 @@ pub(super) enum Asked {
     Resume { run: RunId },
     Suspend { run: RunId },
     Cancel { run: RunId },
-    Request(Request),
+    Request(Box<Request>),
 }
 
 /// The first answer to a request with a key.
@@ -39,7 +39,7 @@ impl World {
     pub(super) fn never_heard(&mut self, asked: Asked) {
         match asked {
             Asked::Submit { number, .. } => self.soon(100, Happening::Submit(number)),
-            Asked::Request(request) => self.ask_again(request),
+            Asked::Request(request) => self.ask_again(*request),
             Asked::Cancel { run } => self.cancelled_in_vain(run),
             Asked::Resume { .. } | Asked::Suspend { .. } => {}
         }
@@ -64,7 +64,7 @@ impl World {
             Asked::Resume { .. } => Ok(()),
             Asked::Suspend { run } => self.suspended(run, &answer),
             Asked::Cancel { run } => self.cancel_answered(run, &answer),
-            Asked::Request(request) => self.request_answered(request, answer),
+            Asked::Request(request) => self.request_answered(*request, answer),
         }
     }
 

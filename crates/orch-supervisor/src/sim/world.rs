@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use orch_core::journal::AcquireError;
 use orch_core::{Digest, Epoch, Fence, RequestKey, RunId, Seq};
 
+use super::Case;
 use super::attempts::{Physical, PhysicalId};
 use super::book::Book;
 use super::clients::{Puller, Request};
@@ -16,7 +16,6 @@ use super::processes::{Address, Process};
 use super::replies::Told;
 use super::scenario::{Scenario, Trouble};
 use super::violation::{Check, Law, Violation, ensure};
-use super::{Case, commits};
 use crate::driver::Input;
 use orch_core::journal::Append;
 
@@ -50,7 +49,7 @@ pub(super) enum Happening {
     Restart(usize),
     ComesBack(Address, usize),
     PullTurn(usize),
-    Again(Request),
+    Again(Box<Request>),
     Care,
 }
 
@@ -217,15 +216,7 @@ impl World {
         match happening {
             Happening::Deliver(to, input) => self.deliver(to, *input),
             Happening::Append(from, append, fate) => self.append(from, *append, fate),
-            Happening::Belated(from, append) => {
-                let run = append.head.run;
-                let (events, parts) = (append.events.clone(), append.clone());
-                if self.journal.append(*parts, Fate::Fine).is_ok() {
-                    self.counters.count("belated appends that were written");
-                    self.committed(from, run, &events)?;
-                }
-                Ok(())
-            }
+            Happening::Belated(from, append) => self.belated(from, *append),
             Happening::Load(from, run, after) => self.load(from, run, after),
             Happening::Acquire(from, run) => self.acquire(from, run),
             Happening::Release(run, epoch) => {
@@ -241,133 +232,9 @@ impl World {
             Happening::Restart(process) => self.restart(process),
             Happening::ComesBack(process, worker) => self.comes_back(process, worker),
             Happening::PullTurn(puller) => self.pull_turn(puller),
-            Happening::Again(request) => self.ask(request),
+            Happening::Again(request) => self.ask(*request),
             Happening::Care => self.care(),
         }
-    }
-
-    /// Carries out an append, and tells its writer after a while.
-    fn append(&mut self, from: Address, append: Append, fate: Fate) -> Check {
-        let run = append.head.run;
-        let events = append.events.clone();
-        let result = self.journal.append(append, fate);
-        let written = match (&result, fate) {
-            (Ok(()), _) => true,
-            (Err(orch_core::journal::AppendError::Store { .. }), Fate::Unknown) => true,
-            (Err(_), _) => false,
-        };
-        self.note(|| format!("{from} append to {}: {result:?}", short(run)));
-        if written {
-            self.counters.count("appends");
-            self.committed(from, run, &events)?;
-        }
-        let input = match result {
-            Ok(()) => Input::Appended { run },
-            Err(error) => {
-                self.counters.count(kind_of(&error, fate));
-                Input::AppendFailed { run, error }
-            }
-        };
-        let after = self.latency();
-        self.soon(after, Happening::Deliver(from, Box::new(input)));
-        Ok(())
-    }
-
-    /// Checks and notes committed events, and lets the other processes hear of them.
-    fn committed(
-        &mut self,
-        by: Address,
-        run: RunId,
-        events: &[orch_core::journal::Recorded],
-    ) -> Check {
-        for recorded in events {
-            self.note(|| format!("{by}   {} {:?}", recorded.seq, Brief(&recorded.event)));
-            self.counters.count(recorded.event.name());
-            commits::check(&self.books, run, recorded)?;
-            self.check_writer(by, run, recorded)?;
-            self.enter(run, recorded);
-            if let orch_core::Event::RunResumed { .. } = recorded.event {
-                let earlier = self.owners.insert(run, (self.now, by));
-                if earlier.is_some_and(|(_, other)| other != by) {
-                    self.counters.count("takeovers");
-                }
-            }
-        }
-        for process in 0..self.processes.len() {
-            let other = self.processes[process].address();
-            if other != by && self.processes[process].driver.is_some() {
-                let after = self.latency();
-                self.soon(after, Happening::Look(other));
-            }
-        }
-        Ok(())
-    }
-
-    fn enter(&mut self, run: RunId, recorded: &orch_core::journal::Recorded) {
-        match self.books.get_mut(&run) {
-            Some(book) => book.note(recorded),
-            None => {
-                let orch_core::Event::RunSubmitted { settings, .. } = &recorded.event else {
-                    return;
-                };
-                let fold = crate::machine::submit(run, recorded.event.clone(), recorded.at);
-                if let Some(fold) = fold {
-                    self.books.insert(run, Book::begin(fold, settings.clone()));
-                }
-            }
-        }
-    }
-
-    fn load(&mut self, from: Address, run: RunId, after: Seq) -> Check {
-        let fails = self.scenario.chances.load_fails;
-        let input = if self.fault(fails) {
-            self.counters.count("failed loads");
-            Input::LoadFailed { run }
-        } else {
-            Input::Loaded { run, after, events: self.journal.store().load(run, after) }
-        };
-        let after = self.latency();
-        self.soon(after, Happening::Deliver(from, Box::new(input)));
-        Ok(())
-    }
-
-    fn acquire(&mut self, from: Address, run: RunId) -> Check {
-        let owner = self.owner(from);
-        let (now, fails) = (self.time(), self.scenario.chances.acquire_fails);
-        let (failed, before) = (self.fault(fails), self.dice.percent(50));
-        let store_failed = |what: &str| {
-            AcquireError::Journal(orch_core::journal::JournalError::Store {
-                doing: what.to_owned(),
-                source: "the simulated store failed".into(),
-            })
-        };
-        let mut result = if failed && before {
-            Err(store_failed("acquire"))
-        } else {
-            self.journal.store_mut().register(&owner);
-            self.journal.store_mut().acquire(run, &owner.id, now, None)
-        };
-        if let Err(AcquireError::Owned { owner: other, epoch, .. }) = &result
-            && self.is_dead(&other.id)
-        {
-            let dead = Some(*epoch);
-            result = self.journal.store_mut().acquire(run, &owner.id, now, dead);
-        }
-        self.note(|| format!("{from} acquire {}: {result:?}", short(run)));
-        if result.is_ok() {
-            self.counters.count("acquired runs");
-        }
-        if failed && !before && result.is_ok() {
-            self.counters.count("acquired runs of which nobody heard");
-            result = Err(store_failed("tell about an acquired run"));
-        }
-        let input = match result {
-            Ok(epoch) => Input::Acquired { run, epoch },
-            Err(error) => Input::NotAcquired { run, error },
-        };
-        let after = self.latency();
-        self.soon(after, Happening::Deliver(from, Box::new(input)));
-        Ok(())
     }
 
     /// All pending time moves on with the clock: what was about to happen is as far away as before.
@@ -439,45 +306,9 @@ impl World {
     }
 }
 
-fn kind_of(error: &orch_core::journal::AppendError, fate: Fate) -> &'static str {
-    use orch_core::journal::AppendError;
-    match error {
-        AppendError::Conflict { .. } => "appends in conflict",
-        AppendError::Fenced { .. } => "appends of a lost owner",
-        AppendError::LockHeld { .. } => "appends without their locks",
-        AppendError::RequestTaken { .. } => "requests made before",
-        _ if fate == Fate::Unknown => "appends of unknown outcome",
-        _ => "lost appends",
-    }
-}
-
 /// Returns the part of a run's id that sets the runs of a case apart.
 pub(super) fn short(run: RunId) -> String {
     let text = run.to_string();
     // What comes before is the time, and what comes after the version is drawn.
     text[24..28].to_owned()
-}
-
-/// An event in a few words.
-struct Brief<'a>(&'a orch_core::Event);
-
-impl std::fmt::Debug for Brief<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let orch_core::Event::RunSubmitted { settings, .. } = self.0 {
-            return write!(f, "RunSubmitted {settings:?}");
-        }
-        if let orch_core::Event::PlanAdopted { add, .. } = self.0 {
-            for s in &add.subtasks {
-                write!(
-                    f,
-                    "\n      {} {} {:?} tolerates {:?} locks {:?} gates {:?} {:?}",
-                    s.id, s.task_type, s.dependencies, s.tolerates, s.locks, s.gates, s.constraints
-                )?;
-            }
-            return Ok(());
-        }
-        let text = format!("{:?}", self.0);
-        let end = text.char_indices().nth(300).map_or(text.len(), |(i, _)| i);
-        f.write_str(&text[..end])
-    }
 }
