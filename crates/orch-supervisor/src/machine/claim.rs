@@ -3,8 +3,10 @@
 use jiff::Timestamp;
 use orch_core::{AttemptClosedReason, Event, Fence, LockName, SubtaskIndex, Token, WorkerName};
 
+use super::attempt::{Attempt, AttemptKind};
 use super::command::{Answer, Claim, Claimed, Decided, Refusal};
-use super::state::{Attempt, AttemptKind, State, SubtaskState, after, millis_between};
+use super::node::SubtaskState;
+use super::state::{State, after, millis_between};
 
 pub(super) fn decide(state: &State, claim: Claim, now: Timestamp) -> Result<Decided, Refusal> {
     if let Some(fence) = claim.request_key.as_ref().and_then(|key| state.claims.get(key)) {

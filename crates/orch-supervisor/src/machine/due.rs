@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use orch_core::{AttemptClosedReason, CancelReason, Cause, Event, Failure, Fence};
 
+use super::attempt::{Attempt, AttemptKind};
 use super::failure::out_of_budget;
 use super::report::failed;
-use super::state::{Attempt, AttemptKind, Stage, State, after};
+use super::state::{Stage, State, after};
 
 /// Returns what follows from the time alone. The state must have been advanced to `now`.
 pub(super) fn decide(state: &State, now: Timestamp) -> Vec<Event> {

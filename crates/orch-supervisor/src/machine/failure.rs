@@ -8,8 +8,10 @@ use orch_core::{
     SubtaskIndex, WorkerName,
 };
 
+use super::attempt::AttemptKind;
 use super::command::{Decided, Refusal};
-use super::state::{AttemptKind, Stage, State, SubtaskState};
+use super::node::SubtaskState;
+use super::state::{Stage, State};
 
 /// Losses after which a subtask is taken to kill its supervisors.
 const MAX_LOSSES: u32 = 10;

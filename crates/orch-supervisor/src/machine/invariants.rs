@@ -2,7 +2,9 @@
 
 use orch_core::{Counts, SubtaskIndex, SubtaskPhase};
 
-use super::state::{AttemptKind, State, SubtaskState};
+use super::attempt::AttemptKind;
+use super::node::SubtaskState;
+use super::state::State;
 
 impl State {
     /// Checks that no part of the state contradicts another.

@@ -9,14 +9,19 @@
 //! Time is a value; [`State::advance`] moves what only waits for it.
 
 mod apply;
+mod attempt;
+mod attempts;
 mod budget;
 mod claim;
 mod command;
 mod due;
 mod failure;
 mod fits;
+mod graph;
 mod invariants;
 mod lifecycle;
+mod node;
+mod obligations;
 mod ready;
 mod report;
 mod start;
@@ -27,13 +32,16 @@ mod width;
 use jiff::Timestamp;
 use orch_core::Event;
 
+pub use attempt::{Attempt, AttemptKind, Closed, Slot};
 pub use command::{
     Answer, Claim, Claimed, Command, Decided, Outcome, Refusal, Report, ReportAnswer, Start,
 };
+pub use node::{Node, SubtaskState, Trouble};
+pub use obligations::Obligations;
 pub use ready::{Class, ClassId};
 pub use start::Blocked;
 pub(crate) use state::after;
-pub use state::{Attempt, AttemptKind, Node, Obligations, Slot, Stage, State, SubtaskState};
+pub use state::{Ended, Stage, State};
 
 /// Says what follows from `command`, without changing anything.
 ///

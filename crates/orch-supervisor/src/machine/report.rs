@@ -8,8 +8,10 @@ use orch_core::{
     SubtaskPhase,
 };
 
+use super::attempt::{Attempt, AttemptKind, Closed, Slot};
 use super::command::{Answer, Decided, Refusal, Report, ReportAnswer};
-use super::state::{Attempt, AttemptKind, Closed, MAX_EVIDENCE, Slot, State, SubtaskState};
+use super::node::SubtaskState;
+use super::state::{MAX_EVIDENCE, State};
 use super::width;
 use crate::bug::{self, Bug};
 

@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use orch_core::{Event, ExecutionStrategy, Fence, LockName, SubtaskIndex, SubtaskPhase};
 use thiserror::Error;
 
+use super::attempt::AttemptKind;
 use super::command::{Decided, Refusal, Start};
-use super::state::{AttemptKind, Stage, State, after};
+use super::state::{Stage, State, after};
 
 /// Why a ready subtask may not start now.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

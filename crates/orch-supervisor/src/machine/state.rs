@@ -1,19 +1,19 @@
 //! What is known of a run.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    BlobRef, CancelReason, ComplexTask, Counts, DecompositionPlan, Digest, EndStatus, Failure,
-    Fence, JsonMap, LockName, PlanSource, RequestKey, RunId, RunPhase, RunSettings, Seq,
-    StoredResult, Subtask, SubtaskId, SubtaskIndex, SubtaskPhase, Tallies, Token, WorkerName,
+    BlobRef, CancelReason, ComplexTask, Counts, DecompositionPlan, Digest, EndStatus, Fence,
+    JsonMap, LockName, PlanSource, RequestKey, RunId, RunPhase, RunSettings, Seq, SubtaskId,
+    SubtaskIndex, Tallies, WorkerName,
 };
 use serde_json::Value;
 
+use super::attempt::{Attempt, Slot};
 use super::budget::Ledger;
-use super::command::ReportAnswer;
+use super::node::{Node, SubtaskState};
 use super::ready::{Class, ClassId, Key, ReadyQueue};
 use super::width::Width;
 
@@ -107,197 +107,6 @@ pub struct Ended {
     pub errors: Vec<String>,
 }
 
-/// A subtask with its place in the graph.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Node {
-    /// The subtask.
-    pub spec: Arc<Subtask>,
-    /// What it depends on, in plan order, and whether it tolerates a failure there.
-    pub dependencies: Box<[(SubtaskIndex, bool)]>,
-    /// What depends on it.
-    pub dependants: Vec<SubtaskIndex>,
-    /// Where it stands.
-    pub state: SubtaskState,
-    /// The longest remaining path from here, in estimated milliseconds.
-    pub rank: u64,
-    /// What it needs of a worker.
-    pub class: ClassId,
-    /// Attempts started or offered so far.
-    pub attempts: u32,
-    /// Attempts that failed, losses apart.
-    pub failures: u32,
-    /// Attempts lost with their supervisor.
-    pub losses: u32,
-    /// What seldom happens to a subtask.
-    pub trouble: Option<Box<Trouble>>,
-}
-
-impl Node {
-    /// Tells whether it may start though `dependency` failed.
-    pub(super) fn tolerates(&self, dependency: SubtaskIndex) -> bool {
-        self.dependencies.iter().any(|(on, tolerated)| *on == dependency && *tolerated)
-    }
-}
-
-/// What is known of a subtask that has failed at least once.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Trouble {
-    /// Workers that failed at it, oldest first.
-    pub tried: Vec<WorkerName>,
-    /// The last failure.
-    pub last: Option<Failure>,
-    /// Advice for the next attempt.
-    pub guidance: Option<String>,
-    /// Whether an intervention waits to be judged.
-    pub intervened: bool,
-}
-
-/// Where a subtask stands. Each variant holds exactly what is known there.
-#[derive(Debug, Clone, PartialEq)]
-pub enum SubtaskState {
-    /// Dependencies are missing.
-    Waiting {
-        /// How many.
-        unmet: NonZeroU32,
-    },
-    /// It could start.
-    Ready,
-    /// A pull worker may claim it.
-    Offered {
-        /// The offer.
-        fence: Fence,
-    },
-    /// Attempts are open.
-    Running {
-        /// Which, as a rule one.
-        attempts: Vec<Fence>,
-    },
-    /// A result is stored, and not accepted yet.
-    Checking {
-        /// Whose.
-        fence: Fence,
-        /// The result.
-        result: Arc<StoredResult>,
-    },
-    /// The last attempt failed; what follows is being decided.
-    Undecided,
-    /// It will be tried again.
-    Backoff {
-        /// When.
-        until: Timestamp,
-    },
-    /// A result is accepted.
-    Done {
-        /// Whose.
-        fence: Fence,
-        /// The result.
-        result: Arc<StoredResult>,
-    },
-    /// It has failed.
-    Failed {
-        /// The last failure.
-        failure: Box<Failure>,
-        /// Why it was not tried again.
-        reason: String,
-    },
-    /// Something that it needs failed.
-    Skipped {
-        /// The root of it.
-        because: SubtaskIndex,
-    },
-    /// The run ended before it was done.
-    Cancelled,
-    /// A revised plan does not want it.
-    Retired {
-        /// Which revision.
-        revision: u32,
-    },
-}
-
-impl SubtaskState {
-    /// Returns the accepted result.
-    pub fn accepted(&self) -> Option<&Arc<StoredResult>> {
-        if let Self::Done { result, .. } = self { Some(result) } else { None }
-    }
-
-    /// Returns the failure of a subtask that has failed for good.
-    pub fn failure(&self) -> Option<&Failure> {
-        if let Self::Failed { failure, .. } = self { Some(failure) } else { None }
-    }
-
-    /// Returns the open attempts of a running subtask.
-    pub fn running(&self) -> &[Fence] {
-        if let Self::Running { attempts } = self { attempts } else { &[] }
-    }
-
-    /// Returns the word for it.
-    pub fn phase(&self) -> SubtaskPhase {
-        match self {
-            Self::Waiting { .. } => SubtaskPhase::Waiting,
-            Self::Ready => SubtaskPhase::Ready,
-            Self::Offered { .. } => SubtaskPhase::Offered,
-            Self::Running { .. } => SubtaskPhase::Running,
-            Self::Checking { .. } => SubtaskPhase::Checking,
-            Self::Undecided | Self::Backoff { .. } => SubtaskPhase::Backoff,
-            Self::Done { .. } => SubtaskPhase::Done,
-            Self::Failed { .. } => SubtaskPhase::Failed,
-            Self::Skipped { .. } => SubtaskPhase::Skipped,
-            Self::Cancelled => SubtaskPhase::Cancelled,
-            Self::Retired { .. } => SubtaskPhase::Retired,
-        }
-    }
-}
-
-/// What is known of an attempt.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Slot {
-    /// It is open.
-    Open(Box<Attempt>),
-    /// It is over.
-    Closed(Closed),
-}
-
-/// An open attempt.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Attempt {
-    /// The subtask.
-    pub subtask: SubtaskIndex,
-    /// The secret.
-    pub token: Token,
-    /// Who makes it.
-    pub worker: WorkerName,
-    /// How.
-    pub kind: AttemptKind,
-    /// Since when.
-    pub since: Timestamp,
-    /// When it times out, or its lease or offer ends.
-    pub until: Timestamp,
-    /// What is set aside for its cost, in millionths of a US dollar.
-    pub reserved: Option<u64>,
-}
-
-/// How an attempt is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttemptKind {
-    /// The engine runs it.
-    Managed,
-    /// A pull worker may claim it.
-    Offered,
-    /// A pull worker has claimed it.
-    Claimed,
-}
-
-/// An attempt that is over.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Closed {
-    /// The subtask.
-    pub subtask: SubtaskIndex,
-    /// The secret.
-    pub token: Token,
-    /// What it reported, if it did, and what the answer was.
-    pub report: Option<(Digest, ReportAnswer)>,
-}
-
 /// Why the engine must look at a run at a certain time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
@@ -311,21 +120,6 @@ pub(super) enum Timer {
     Grace,
     /// The active time is used up.
     ActiveBudget,
-}
-
-/// What must be going on now, given that this process owns the run.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Obligations {
-    /// A plan is to be made.
-    pub plan: bool,
-    /// Managed attempts that are to run.
-    pub run: BTreeSet<Fence>,
-    /// Managed attempts that are to be stopped, and are still open.
-    pub stop: BTreeSet<Fence>,
-    /// Attempts of an earlier owner that are to be made sure dead.
-    pub reap: BTreeSet<Fence>,
-    /// The output is to be made.
-    pub aggregate: bool,
 }
 
 /// Most refused reports that a run keeps.
@@ -566,59 +360,6 @@ impl State {
         }
     }
 
-    /// Returns what must be going on now.
-    pub fn obligations(&self) -> Obligations {
-        let mut all = Obligations { reap: self.orphans.clone(), ..Obligations::default() };
-        for fence in &self.open {
-            if self.must_run(*fence) {
-                all.run.insert(*fence);
-            } else if self.must_stop(*fence) {
-                all.stop.insert(*fence);
-            }
-        }
-        all.plan = self.must_plan();
-        all.aggregate = self.must_aggregate();
-        all
-    }
-
-    /// Tells whether a plan is to be made.
-    pub fn must_plan(&self) -> bool {
-        !self.suspended && self.stage == Stage::Planning
-    }
-
-    /// Tells whether the output is to be made.
-    pub fn must_aggregate(&self) -> bool {
-        let going = matches!(self.stage, Stage::Active | Stage::Cancelling { .. });
-        !self.suspended && going && self.wants_output()
-    }
-
-    /// Tells whether only the output is missing.
-    pub(super) fn wants_output(&self) -> bool {
-        self.all_over() || (self.revision == 0 && matches!(self.stage, Stage::Cancelling { .. }))
-    }
-
-    fn is_ours(&self, fence: Fence) -> bool {
-        self.attempt(fence).is_some_and(|a| a.kind == AttemptKind::Managed)
-            && !self.orphans.contains(&fence)
-    }
-
-    /// Tells whether a managed attempt is to run.
-    pub fn must_run(&self, fence: Fence) -> bool {
-        self.is_ours(fence) && !self.is_unwanted(fence)
-    }
-
-    /// Tells whether a managed attempt is to be stopped.
-    pub fn must_stop(&self, fence: Fence) -> bool {
-        self.is_ours(fence) && self.is_unwanted(fence)
-    }
-
-    fn is_unwanted(&self, fence: Fence) -> bool {
-        self.suspended
-            || self.overdue.contains(&fence)
-            || !matches!(self.stage, Stage::Active)
-            || self.attempt(fence).is_some_and(|a| self.node(a.subtask).state.phase().is_final())
-    }
-
     /// Returns open attempts whose time is over.
     pub fn overdue(&self) -> &BTreeSet<Fence> {
         &self.overdue
@@ -637,11 +378,6 @@ impl State {
     /// What a recovery would do that forgets timers.
     pub(crate) fn forget_timers(&mut self) {
         self.timers.clear();
-    }
-
-    /// Tells whether the time of a managed attempt is over.
-    pub fn is_overdue(&self, fence: Fence) -> bool {
-        self.overdue.contains(&fence)
     }
 
     /// Returns the epoch-independent time that the run was active until `now`, in milliseconds.

@@ -10,7 +10,9 @@ use orch_core::{
     SubtaskIndex, SubtaskStatus, Usage, WorkerName, WorkerResult, WorkerStatus,
 };
 
-use super::state::{AttemptKind, Node, State, SubtaskState, millis_between};
+use super::attempt::AttemptKind;
+use super::node::{Node, SubtaskState};
+use super::state::{State, millis_between};
 
 impl State {
     /// Returns what lists show of the run.

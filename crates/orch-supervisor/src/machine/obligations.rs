@@ -1,0 +1,83 @@
+//! What must be going on now: effects are the difference between this and what is.
+
+use std::collections::BTreeSet;
+
+use orch_core::Fence;
+
+use super::attempt::AttemptKind;
+use super::state::{Stage, State};
+
+/// What must be going on now, given that this process owns the run.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Obligations {
+    /// A plan is to be made.
+    pub plan: bool,
+    /// Managed attempts that are to run.
+    pub run: BTreeSet<Fence>,
+    /// Managed attempts that are to be stopped, and are still open.
+    pub stop: BTreeSet<Fence>,
+    /// Attempts of an earlier owner that are to be made sure dead.
+    pub reap: BTreeSet<Fence>,
+    /// The output is to be made.
+    pub aggregate: bool,
+}
+
+impl State {
+    /// Returns what must be going on now.
+    pub fn obligations(&self) -> Obligations {
+        let mut all = Obligations { reap: self.orphans.clone(), ..Obligations::default() };
+        for fence in &self.open {
+            if self.must_run(*fence) {
+                all.run.insert(*fence);
+            } else if self.must_stop(*fence) {
+                all.stop.insert(*fence);
+            }
+        }
+        all.plan = self.must_plan();
+        all.aggregate = self.must_aggregate();
+        all
+    }
+
+    /// Tells whether a plan is to be made.
+    pub fn must_plan(&self) -> bool {
+        !self.suspended && self.stage == Stage::Planning
+    }
+
+    /// Tells whether the output is to be made.
+    pub fn must_aggregate(&self) -> bool {
+        let going = matches!(self.stage, Stage::Active | Stage::Cancelling { .. });
+        !self.suspended && going && self.wants_output()
+    }
+
+    /// Tells whether only the output is missing.
+    pub(super) fn wants_output(&self) -> bool {
+        self.all_over() || (self.revision == 0 && matches!(self.stage, Stage::Cancelling { .. }))
+    }
+
+    fn is_ours(&self, fence: Fence) -> bool {
+        self.attempt(fence).is_some_and(|a| a.kind == AttemptKind::Managed)
+            && !self.orphans.contains(&fence)
+    }
+
+    /// Tells whether a managed attempt is to run.
+    pub fn must_run(&self, fence: Fence) -> bool {
+        self.is_ours(fence) && !self.is_unwanted(fence)
+    }
+
+    /// Tells whether a managed attempt is to be stopped.
+    pub fn must_stop(&self, fence: Fence) -> bool {
+        self.is_ours(fence) && self.is_unwanted(fence)
+    }
+
+    fn is_unwanted(&self, fence: Fence) -> bool {
+        self.suspended
+            || self.overdue.contains(&fence)
+            || !matches!(self.stage, Stage::Active)
+            || self.attempt(fence).is_some_and(|a| self.node(a.subtask).state.phase().is_final())
+    }
+
+    /// Tells whether the time of a managed attempt is over.
+    pub fn is_overdue(&self, fence: Fence) -> bool {
+        self.overdue.contains(&fence)
+    }
+}
