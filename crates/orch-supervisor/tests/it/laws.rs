@@ -143,7 +143,7 @@ fn caught(broken: Bug) -> Option<(u64, Violation)> {
 #[track_caller]
 fn is_caught(broken: Bug, by: &[Law]) {
     let Some((cases, violation)) = caught(broken) else { panic!("{broken:?} is not caught") };
-    println!("{broken:?} is caught after {cases} cases: {violation}");
+    eprintln!("{broken:?} is caught after {cases} cases: {violation}");
     assert!(by.contains(&violation.law), "{broken:?} is caught by {violation}");
 }
 
