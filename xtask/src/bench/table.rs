@@ -17,14 +17,31 @@ pub(super) fn line(measured: &Measured) -> String {
     let (least, most) = measured.ratios;
     let kib = |bytes: f64| bytes / 1024.0;
     format!(
-        "| {store} | {shape} | {n} | {:.1} | {:.1} | {:.1} ({least:.1} to {most:.1}) | {:.0} | {:.1} | {:.2} | {:.2} | {:.2} |\n",
+        "| {store} | {shape} | {n} | {:.1} | {:.1} | {} ({} to {}) | {:.0} | {:.1} | {:.2} | {:.2} | {:.2} |\n",
         measured.us,
         measured.floor_us,
-        measured.ratio,
+        short(measured.ratio),
+        short(least),
+        short(most),
         measured.allocations,
         kib(measured.allocated_bytes),
         kib(measured.written_bytes),
         kib(measured.floor_written_bytes),
         measured.peak_kib,
     )
+}
+
+/// Two digits or so: ratios go from a hundredth to a hundred.
+fn short(ratio: f64) -> String {
+    if ratio < 1.0 { format!("{ratio:.2}") } else { format!("{ratio:.1}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_keep_their_first_digits() {
+        assert_eq!([0.034, 0.96, 1.04, 69.42].map(short), ["0.03", "0.96", "1.0", "69.4"]);
+    }
 }
