@@ -8,6 +8,7 @@
 //! arrived for a run, asks the policies its open questions, and is appended at once; nothing of it shows outside before the
 //! append is confirmed. When an append fails, or nobody knows, the state is dropped and loaded again.
 
+mod changes;
 mod dispatch;
 mod effects;
 mod io;

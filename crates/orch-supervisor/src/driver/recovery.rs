@@ -84,8 +84,12 @@ impl Driver {
         match reply {
             Some(reply) => {
                 entry.wants_ownership = false;
+                // Who owns it all the same, from before, goes on with it.
+                let is_owned = entry.is_owned();
                 self.refuse(Some(reply), refusal);
-                self.outputs.push(Output::Left { run, why: Left::OwnerChanged });
+                if !is_owned {
+                    self.outputs.push(Output::Left { run, why: Left::OwnerChanged });
+                }
                 self.settle_or_forget(run);
             }
             // A run that was submitted here: try again, unless somebody else has taken it meanwhile.

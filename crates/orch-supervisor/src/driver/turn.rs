@@ -1,6 +1,5 @@
 //! A turn: all that has arrived for a run is decided, the policies are asked, and the events go out in one append.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,6 +10,7 @@ use orch_core::{
 };
 
 use super::Driver;
+use super::changes::{concerned, lock_changes};
 use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::policies::ask;
 use super::run::{Queued, Turn, Work};
@@ -442,81 +442,4 @@ fn locks_taken<'a>(state: Option<&'a State>, event: &Event) -> impl Iterator<Ite
         if let Event::AttemptStarted { subtask, .. } = event { Some(subtask) } else { None };
     let node = state.zip(subtask).map(|(state, subtask)| state.node(*subtask));
     node.into_iter().flat_map(|node| &node.spec.locks)
-}
-
-/// The locks that the journal must take and free for the events: what attempts held that ended, and what those hold that
-/// started. A lock that went from one attempt to another is in both.
-fn lock_changes(state: &State, events: &[Recorded]) -> (Vec<LockName>, Vec<LockName>) {
-    let mut take: BTreeSet<LockName> = BTreeSet::new();
-    let mut free: BTreeSet<LockName> = BTreeSet::new();
-    for recorded in events {
-        match &recorded.event {
-            Event::AttemptStarted { subtask, .. } => {
-                take.extend(state.node(*subtask).spec.locks.iter().cloned())
-            }
-            Event::ResultReceived { subtask, .. }
-            | Event::AttemptFailed { subtask, .. }
-            | Event::AttemptLost { subtask, .. }
-            | Event::AttemptClosed { subtask, .. } => {
-                free.extend(state.node(*subtask).spec.locks.iter().cloned())
-            }
-            Event::RunSubmitted { .. }
-            | Event::PlanAdopted { .. }
-            | Event::AttemptOffered { .. }
-            | Event::LeaseExtended { .. }
-            | Event::SubtaskCompleted { .. }
-            | Event::RetryScheduled { .. }
-            | Event::SubtaskFailed { .. }
-            | Event::SubtaskSkipped { .. }
-            | Event::InterventionMade { .. }
-            | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
-            | Event::UsageNoted { .. }
-            | Event::RunSuspended { .. }
-            | Event::RunResumed { .. }
-            | Event::CancelRequested { .. }
-            | Event::RunEnded { .. } => {}
-        }
-    }
-    let is_held = |lock: &LockName| state.locks().contains_key(lock);
-    // Still held though an attempt with it ended: another attempt of this turn has it, or another subtask's lapsed claim.
-    free.retain(|lock| !is_held(lock) || take.contains(lock));
-    take.retain(|lock| is_held(lock));
-    (take.into_iter().collect(), free.into_iter().collect())
-}
-
-/// The attempts that the events are about, and whether they concern all of them.
-fn concerned(events: &[Recorded]) -> (BTreeSet<Fence>, bool) {
-    let mut fences = BTreeSet::new();
-    let mut all = false;
-    for recorded in events {
-        match &recorded.event {
-            Event::AttemptStarted { fence, .. }
-            | Event::ResultReceived { fence, .. }
-            | Event::AttemptFailed { fence, .. }
-            | Event::AttemptLost { fence, .. }
-            | Event::AttemptClosed { fence, .. } => {
-                fences.insert(*fence);
-            }
-            Event::RunSuspended { .. }
-            | Event::RunResumed { .. }
-            | Event::CancelRequested { .. }
-            | Event::RunEnded { .. } => {
-                all = true;
-            }
-            Event::RunSubmitted { .. }
-            | Event::PlanAdopted { .. }
-            | Event::AttemptOffered { .. }
-            | Event::LeaseExtended { .. }
-            | Event::SubtaskCompleted { .. }
-            | Event::RetryScheduled { .. }
-            | Event::SubtaskFailed { .. }
-            | Event::SubtaskSkipped { .. }
-            | Event::InterventionMade { .. }
-            | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
-            | Event::UsageNoted { .. } => {}
-        }
-    }
-    (fences, all)
 }

@@ -24,6 +24,8 @@ mod processes;
 mod replies;
 mod scenario;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod violation;
 mod world;
 

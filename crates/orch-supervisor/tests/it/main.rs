@@ -4,7 +4,6 @@
 
 mod basics;
 mod failures;
-mod laws;
 mod lifecycle;
 mod memory;
 mod pull;

@@ -1,12 +1,11 @@
-//! The laws of the engine, in simulated histories; see `orch_supervisor::sim`.
+//! The laws of the engine, in simulated histories; see the module above.
 
 use orch_core::journal_contract;
 use orch_core::testing::Writers;
-use orch_supervisor::bug::{self, Bug};
-use orch_supervisor::sim::{
-    Case, Counters, Law, MAX_FAULTS, MAX_SIZE, SharedSimJournal, Violation, simulate,
-};
 use proptest::prelude::*;
+
+use super::{Case, Counters, Law, MAX_FAULTS, MAX_SIZE, SharedSimJournal, Violation, simulate};
+use crate::bug::{self, Bug};
 
 /// Seeds at which a law once did not hold, in the order in which they were found.
 const KEPT: [u64; 31] = [
