@@ -46,7 +46,11 @@ impl Driver {
     /// The run is ours. One that was just submitted goes on as it is; any other is loaded anew, as somebody else may have
     /// written to it.
     pub(super) fn acquired(&mut self, run: RunId, epoch: Epoch) {
-        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let Some(entry) = self.runs.get_mut(&run) else {
+            // Nobody waits for it any more.
+            self.outputs.push(Output::Release { run, epoch });
+            return;
+        };
         entry.acquiring = false;
         entry.epoch = Some(epoch);
         // Nobody has owned the run before: there are no attempts but those that this process is going to start.
@@ -303,8 +307,13 @@ impl Driver {
             self.dirty.insert(run);
             return;
         }
+        let is_acquiring = entry.acquiring;
         for queued in std::mem::take(&mut entry.inbox) {
             self.refuse(queued.reply, Refusal::NoRun { run });
+        }
+        if is_acquiring {
+            // An append of unknown outcome may have landed since the load; the acquisition tells.
+            return;
         }
         self.runs.remove(&run);
     }

@@ -295,6 +295,7 @@ impl World {
         if !self.is_alive(address) {
             return;
         }
+        self.note(|| format!("{address} is to resume {}", super::world::short(run)));
         let reply = self.expect(address, Asked::Resume { run });
         let input = Input::Resume { run, reply };
         self.soon(0, Happening::Deliver(address, Box::new(input)));

@@ -91,7 +91,15 @@ impl World {
 
     pub(super) fn load(&mut self, from: Address, run: RunId, after: Seq) -> Check {
         let fails = self.scenario.chances.load_fails;
-        let input = if self.fault(fails) {
+        let failed = self.fault(fails);
+        self.note(|| {
+            format!(
+                "{from} load {} after {after}: {}",
+                short(run),
+                if failed { "fails" } else { "done" }
+            )
+        });
+        let input = if failed {
             self.counters.count("failed loads");
             Input::LoadFailed { run }
         } else {
