@@ -26,6 +26,8 @@ mod ready;
 mod report;
 mod start;
 mod state;
+#[cfg(test)]
+mod tests;
 mod view;
 mod width;
 

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_core::journal::{Journal, MemoryJournal, RunFilter};
-use orch_core::{EndStatus, RunPhase};
+use orch_core::journal::{Append, Journal, MemoryJournal, Recorded, RunFilter};
+use orch_core::{
+    DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, EndStatus, Event, Fence,
+    RunPhase, SubtaskIndex,
+};
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 
 use crate::support::{Diary, plan, sleeper, submit, virtual_time};
@@ -163,4 +166,46 @@ async fn a_run_that_does_not_exist_is_said_to_be_none() {
         Err(SupervisorError::Refused(Refusal::NoRun { .. }))
     ));
     assert!(supervisor.runs(&RunFilter::new()).await.unwrap().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_cannot_be_read_is_refused_and_harms_no_other() {
+    let (journal, diary) = (MemoryJournal::new(), Diary::default());
+    let supervisor = on(&journal, &diary);
+    let run = submit(&supervisor, plan("a 100s")).await;
+    at(1).await;
+    supervisor.suspend(run, "a break").await.unwrap();
+    at(10).await;
+    let row = journal.row(run).await.unwrap().unwrap();
+    let wrong = Event::SubtaskCompleted { subtask: SubtaskIndex(9), fence: Fence(1) };
+    let events = [Recorded { seq: row.seq.next(), at: row.updated_at, event: wrong }];
+    let append = Append::new(Arc::new(row.head), row.seq, None, events.into(), row.summary);
+    journal.append(append).await.unwrap();
+    let refused = supervisor.resume(run).await;
+    assert!(
+        matches!(&refused, Err(SupervisorError::Refused(Refusal::Unreadable { reason, .. })) if reason.contains("subtask 9")),
+        "{refused:?}"
+    );
+    assert!(matches!(supervisor.status(run).await, Err(SupervisorError::Journal(_))));
+    let other = submit(&supervisor, plan("b 1s")).await;
+    assert!(supervisor.wait(other).await.unwrap().success);
+    supervisor.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_ends_even_if_a_decomposer_does_not() {
+    struct Endless;
+    #[async_trait::async_trait]
+    impl Decomposer for Endless {
+        async fn decompose(
+            &self,
+            _: DecompositionRequest<'_>,
+        ) -> Result<DecompositionPlan, DecomposeError> {
+            std::future::pending().await
+        }
+    }
+    let supervisor = virtual_time().decomposer(Endless).build();
+    let run = submit(&supervisor, plan("a")).await;
+    supervisor.shutdown(Duration::from_secs(1)).await;
+    assert!(matches!(supervisor.wait(run).await, Err(SupervisorError::ShutDown)));
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orch_core::{
-    Cause, EndStatus, Failure, SubtaskPhase, Worker, WorkerCapability, WorkerContext, WorkerError,
-    WorkerKind, WorkerName, WorkerResult,
+    Cause, DecompositionPlan, EndStatus, Failure, Subtask, SubtaskPhase, Worker, WorkerCapability,
+    WorkerContext, WorkerError, WorkerKind, WorkerName, WorkerResult,
 };
 use orch_supervisor::{Refusal, ReportAnswer, SubtaskReport, Supervisor, SupervisorError};
 use serde_json::json;
@@ -152,4 +152,22 @@ async fn reports_of_failures_and_of_nonsense() {
     let result = supervisor.wait(run).await.unwrap();
     assert_eq!(result.aggregated_output, json!(["b"]).as_array().map(|_| json!(["b"])).unwrap());
     assert!(result.errors[0].contains("cannot read it"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_claim_of_what_another_run_has_locked_is_refused_and_works_later() {
+    let supervisor = supervisor().await;
+    let locked = || DecompositionPlan::new([Subtask::new("a", "a", "work").with_locks(["file"])]);
+    let (one, two) = (submit(&supervisor, locked()).await, submit(&supervisor, locked()).await);
+    settle().await;
+    let first = supervisor.claim(one, "agent", None, 1, None).await.unwrap().unwrap();
+    let second = supervisor.claim(two, "agent", Some("a".into()), 1, None).await;
+    assert!(matches!(second, Err(SupervisorError::Refused(Refusal::Blocked { .. }))), "{second:?}");
+    let report = SubtaskReport::new("a", result("one")).attempt(first.fence, first.token);
+    supervisor.report(one, report).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(
+        supervisor.claim(two, "agent", None, 1, None).await.unwrap().is_some(),
+        "the lock is free again"
+    );
 }
