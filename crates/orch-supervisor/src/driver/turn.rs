@@ -16,7 +16,7 @@ use super::policies::ask;
 use super::run::{Queued, Turn, Work};
 use crate::bug::{self, Bug};
 use crate::machine::{
-    Answer, Blocked, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
+    Answer, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
 };
 
 /// The most commands that one turn decides: the append stays of bounded size.
@@ -235,19 +235,8 @@ impl Driver {
         staged: &mut Staged,
     ) -> Result<Response, Refusal> {
         let Some(entry) = self.runs.get_mut(&run) else { return Err(Refusal::NoRun { run }) };
-        let foreign = &entry.foreign_locks;
         let Some(state) = &mut entry.state else { return Err(Refusal::NoRun { run }) };
         let Decided { events, answer, blobs } = decide(state, command, staged.now)?;
-        for event in &events {
-            // The machine knows the locks of its own run only.
-            let mut taken = locks_taken(Some(state), event);
-            if let Some(lock) = taken.find(|lock| foreign.contains_key(*lock))
-                && let Event::AttemptStarted { subtask, .. } = event
-            {
-                let subtask = state.node(*subtask).spec.id.clone();
-                return Err(Refusal::Blocked { subtask, why: Blocked::Lock(lock.clone()) });
-            }
-        }
         for event in events {
             let seq = state.seq().next();
             state.apply(seq, staged.now, &event);
