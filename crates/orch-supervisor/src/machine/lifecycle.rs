@@ -132,7 +132,9 @@ impl State {
         }
         let settings = &self.settings.aggregation;
         let tally = self.tally();
-        let success = tally.required_done && tally.ratio() >= settings.min_success_ratio;
+        // A run that ends before it has a plan has done nothing of what it was to do.
+        let success =
+            self.revision > 0 && tally.required_done && tally.ratio() >= settings.min_success_ratio;
         if success && tally.done == tally.wanted {
             EndStatus::Completed
         } else if success && tally.done > 0 && settings.allow_partial {

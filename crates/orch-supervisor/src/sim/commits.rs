@@ -41,7 +41,10 @@ pub(super) fn check(books: &BTreeMap<RunId, Book>, run: RunId, recorded: &Record
                 digest.is_none() && matches!(failure.cause, Cause::LeaseLost | Cause::Unavailable);
             if unheard { lease_is_over(book, *fence, recorded) } else { Ok(()) }
         }
-        Event::RunEnded { status, .. } => ends_as_cancelled(book, *status),
+        Event::RunEnded { status, .. } => {
+            ends_as_cancelled(book, *status)?;
+            ends_are_true(book, *status)
+        }
         Event::RunSubmitted { .. }
         | Event::PlanAdopted { .. }
         | Event::LeaseExtended { .. }
@@ -76,6 +79,22 @@ fn ends_as_cancelled(book: &Book, status: EndStatus) -> Check {
     let requested = book.cancelled == Some(CancelReason::Requested);
     ensure(!requested || status == EndStatus::Cancelled, Law::CancelIsFinal, || {
         format!("a cancelled run ends as {status}")
+    })
+}
+
+fn ends_are_true(book: &Book, status: EndStatus) -> Check {
+    let wanted = |place: &usize| book.subtasks[*place].required != Some(false);
+    let mut places = (0..book.subtasks.len()).filter(wanted);
+    let done = |place: usize| {
+        u32::try_from(place).is_ok_and(|i| book.accepted.contains_key(&SubtaskIndex(i)))
+    };
+    let complete = !book.subtasks.is_empty() && places.all(done);
+    ensure(complete || status != EndStatus::Completed, Law::EndsAreTrue, || {
+        format!(
+            "a run with {} of {} done ends as {status}",
+            book.accepted.len(),
+            book.subtasks.len()
+        )
     })
 }
 

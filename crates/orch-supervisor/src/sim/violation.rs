@@ -32,6 +32,8 @@ pub enum Law {
     RunsEnd,
     /// After a cancel nothing starts, and the run ends as cancelled; after the end nothing happens.
     CancelIsFinal,
+    /// A run that ends as completed has everything accepted that it was to do.
+    EndsAreTrue,
     /// A sequential run makes one attempt at a time.
     SequentialNeverOverlaps,
     /// Two attempts of one subtask never overlap, unless a lapsed claim was taken over.
