@@ -1,5 +1,7 @@
 //! What is due: offers and leases that ran out, deadlines, used-up budgets, the end of a grace time.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use orch_core::{AttemptClosedReason, CancelReason, Cause, Event, Failure, Fence};
 
@@ -40,10 +42,8 @@ fn early_end(state: &State, now: Timestamp) -> Option<(CancelReason, String)> {
 /// Offers that nobody took, and claims that lapsed and were not taken over in the time of an offer.
 fn expired(state: &State, now: Timestamp) -> Vec<Event> {
     let mut events = Vec::new();
-    for (fence, attempt) in unmanaged(state) {
-        if !state.overdue.contains(&fence) {
-            continue;
-        }
+    // Asked in every turn, so it looks at those that are overdue and not at all that are open.
+    for (fence, attempt) in unmanaged(state, &state.overdue) {
         debug_assert!(attempt.until <= now, "an attempt is overdue only after its time");
         let failure = match attempt.kind {
             AttemptKind::Offered => Failure::new(
@@ -70,7 +70,7 @@ fn expired(state: &State, now: Timestamp) -> Vec<Event> {
 
 /// After the grace time nobody is waited for but the engine's own attempts, which are being stopped.
 fn close_unmanaged(state: &State) -> Vec<Event> {
-    unmanaged(state)
+    unmanaged(state, &state.open)
         .map(|(fence, attempt)| Event::AttemptClosed {
             subtask: attempt.subtask,
             fence,
@@ -79,9 +79,11 @@ fn close_unmanaged(state: &State) -> Vec<Event> {
         .collect()
 }
 
-fn unmanaged(state: &State) -> impl Iterator<Item = (Fence, &Attempt)> {
-    state
-        .open
+fn unmanaged<'a>(
+    state: &'a State,
+    fences: &'a BTreeSet<Fence>,
+) -> impl Iterator<Item = (Fence, &'a Attempt)> {
+    fences
         .iter()
         .filter_map(|fence| state.attempt(*fence).map(|attempt| (*fence, attempt)))
         .filter(|(_, attempt)| attempt.kind != AttemptKind::Managed)

@@ -31,6 +31,8 @@ impl State {
             self.set(*index, SubtaskState::Retired { revision });
         }
         let first = self.nodes.len();
+        self.nodes.reserve_exact(add.subtasks.len());
+        self.slots.reserve(add.subtasks.len());
         for (place, spec) in (first..).zip(&add.subtasks) {
             let index = SubtaskIndex(u32::try_from(place).unwrap_or(u32::MAX));
             self.by_id.insert(spec.id.clone(), index);
@@ -166,7 +168,9 @@ impl State {
 
     /// Tells the dependants that `index` is over: met if it is done, or if they tolerate its failure.
     pub(super) fn release_dependants(&mut self, index: SubtaskIndex, done: bool) {
-        for dependant in self.nodes[index.get()].dependants.clone() {
+        // Taken out while the dependants change, which does not change who they are.
+        let dependants = std::mem::take(&mut self.nodes[index.get()].dependants);
+        for dependant in &dependants {
             let node = &self.nodes[dependant.get()];
             let SubtaskState::Waiting { unmet } = node.state else { continue };
             if !done && !node.tolerates(index) {
@@ -176,8 +180,9 @@ impl State {
                 Some(unmet) => SubtaskState::Waiting { unmet },
                 None => SubtaskState::Ready,
             };
-            self.set(dependant, state);
+            self.set(*dependant, state);
         }
+        self.nodes[index.get()].dependants = dependants;
     }
 
     /// Cancels every subtask on which nobody works.

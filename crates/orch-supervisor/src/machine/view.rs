@@ -185,8 +185,8 @@ impl State {
         let mut result = OrchestrationResult::new(self.task.id.clone(), status);
         result.success = matches!(status, EndStatus::Completed | EndStatus::Partial);
         result.total_duration_ms = millis_between(self.submitted_at, self.at);
-        result.subtask_results =
-            self.nodes.iter().filter_map(|node| self.result_of(node)).collect();
+        result.subtask_results = Vec::with_capacity(self.nodes.len());
+        result.subtask_results.extend(self.nodes.iter().filter_map(|node| self.result_of(node)));
         result.worker_utilization = self.utilization(slots, result.total_duration_ms);
         result.errors = self.errors();
         if let Some(end) = self.end() {
