@@ -15,7 +15,7 @@ use orch_memory::{SqliteJournal, SqliteOptions};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::support::{Project, Started, no_child_is_left_of};
+use crate::support::{Project, Started, no_child_is_left_of, tell};
 
 const KILLS: u32 = 100;
 const SUBTASKS: usize = 200;
@@ -58,7 +58,7 @@ fn a_hundred_kills_lose_nothing_and_repeat_nothing() {
     while totals.kills < KILLS {
         one_run(&mut totals, &mut random);
     }
-    println!("{totals:?}");
+    tell(&format!("kill -9: {totals:?}"));
     assert!(totals.in_flight >= KILLS * 7 / 10, "{totals:?}");
     assert!(totals.in_append >= KILLS / 10, "{totals:?}");
 }

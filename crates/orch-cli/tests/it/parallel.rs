@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Project, sleeping};
+use crate::support::{Project, sleeping, tell};
 
 #[track_caller]
 fn takes(max_parallel: &str) -> Duration {
@@ -18,5 +18,5 @@ fn eight_seconds_of_work_take_two_at_width_8_and_four_at_width_2() {
     assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&wide), "{wide:?}");
     let narrow = takes("2");
     assert!((Duration::from_secs(4)..Duration::from_millis(5_500)).contains(&narrow), "{narrow:?}");
-    println!("8 x 1 s: {wide:?} at width 8, {narrow:?} at width 2");
+    tell(&format!("8 x 1 s: {wide:?} at width 8, {narrow:?} at width 2"));
 }

@@ -11,7 +11,7 @@ use orch_memory::{SqliteJournal, SqliteOptions};
 use orch_supervisor::{Refusal, ReportAnswer, SubtaskReport, Supervisor, SupervisorError};
 use serde_json::json;
 
-use crate::support::{Project, children_of, sleeping, timed};
+use crate::support::{Project, children_of, sleeping, tell, timed};
 
 #[test]
 fn a_cancel_from_a_second_process_stops_the_run_within_a_second() {
@@ -35,7 +35,7 @@ fn a_cancel_from_a_second_process_stops_the_run_within_a_second() {
     );
     done.says("cancelling (requested)");
     assert_eq!(done.json(), json!({ "quick": "slept" }), "what was accepted is in the answer");
-    println!("cancelled within {took:?}");
+    tell(&format!("cancelled within {took:?}"));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn eight_processes_report_into_one_run_at_once() {
     assert!(completed.values().all(|times| *times == 1), "one acceptance per subtask");
     let winners = accepted.iter().filter(|(id, _)| id.starts_with("shared")).map(|(_, who)| who);
     let winners: std::collections::BTreeSet<_> = winners.collect();
-    println!("{total} subtasks, {} of {REPORTERS} processes won a shared one", winners.len());
+    tell(&format!("{total} subtasks, {} of {REPORTERS} processes won a shared one", winners.len()));
 }
 
 fn reporter_process(project: &Project, run: RunId, who: usize) -> std::process::Child {

@@ -1,5 +1,7 @@
 //! The laws of the engine, in simulated histories; see the module above.
 
+use std::io::Write;
+
 use orch_core::journal_contract;
 use orch_core::testing::Writers;
 use proptest::prelude::*;
@@ -154,7 +156,8 @@ fn caught(broken: Bug) -> Option<(u64, Violation)> {
 #[track_caller]
 fn is_caught(broken: Bug, by: &[Law]) {
     let Some((cases, violation)) = caught(broken) else { panic!("{broken:?} is not caught") };
-    eprintln!("{broken:?} is caught after {cases} cases: {violation}");
+    // Not by `eprintln!`, which the test harness keeps to itself: how soon it is caught is worth seeing.
+    let _ = writeln!(std::io::stderr(), "{broken:?} is caught after {cases} cases: {violation}");
     assert!(by.contains(&violation.law), "{broken:?} is caught by {violation}");
 }
 
