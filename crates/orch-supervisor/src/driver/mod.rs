@@ -11,6 +11,8 @@
 mod changes;
 mod dispatch;
 mod effects;
+#[cfg(test)]
+mod fairness;
 mod io;
 mod policies;
 mod recovery;
@@ -185,7 +187,14 @@ impl Driver {
 
     /// Gives every run with something to do its turn, and those that wait for what became free.
     fn take_turns(&mut self, now: Timestamp) {
+        #[cfg(any(test, feature = "sim"))]
+        let mut rounds = 0_u32;
         loop {
+            #[cfg(any(test, feature = "sim"))]
+            {
+                rounds += 1;
+                assert!(rounds < 10_000, "turns of runs that wait come to rest");
+            }
             while let Some(run) = self.dirty.pop_first() {
                 self.turn(run, now);
             }

@@ -1,7 +1,8 @@
 //! The workers of one process: who is there, who is free, whose turn it is. Pure and volatile: rebuilt at every start.
 //!
 //! A slot is taken in the turn that starts an attempt and freed when the attempt is known to be over. Between runs it is
-//! fair per worker: whoever holds fewest of its slots goes first. A worker that is `unavailable` again and again is left
+//! fair: whoever holds fewest slots goes first, then who has waited longer. It is one order for all that runs wait for, the
+//! process and its workers: with an order for each, runs that wait for both could give way to each other for ever. A worker that is `unavailable` again and again is left
 //! alone for a while (its circuit breaker).
 
 mod breaker;
@@ -27,11 +28,12 @@ pub struct Pool {
     loads: BTreeMap<WorkerName, f64>,
     in_flight: u32,
     cap: u32,
-    /// Runs that wait because the process is full, with their place in the queue.
-    waiting: BTreeMap<RunId, u64>,
+    /// Runs that wait because the process is full.
+    waiting: BTreeSet<RunId>,
+    /// Slots that each run holds.
     per_run: BTreeMap<RunId, u32>,
-    /// Runs that may wait for something.
-    waits: BTreeSet<RunId>,
+    /// Runs that may wait for something, with their place in the queue.
+    waits: BTreeMap<RunId, u64>,
     /// The last place given out.
     ticket: u64,
     /// Whether something became free since somebody asked.
@@ -42,12 +44,10 @@ struct Member {
     worker: Arc<dyn Worker>,
     slots: u32,
     busy: u32,
-    /// Slots that each run holds.
-    held: BTreeMap<RunId, u32>,
     /// Whether it was unregistered while it made attempts.
     has_left: bool,
-    /// Runs that wait for a slot of this worker, with their place in the queue.
-    waiting: BTreeMap<RunId, u64>,
+    /// Runs that wait for a slot of this worker.
+    waiting: BTreeSet<RunId>,
     /// Per task type; absent while nothing went wrong.
     breakers: BTreeMap<String, Breaker>,
 }
@@ -62,9 +62,9 @@ impl Pool {
             loads: BTreeMap::new(),
             in_flight: 0,
             cap: cap.max(1),
-            waiting: BTreeMap::new(),
+            waiting: BTreeSet::new(),
             per_run: BTreeMap::new(),
-            waits: BTreeSet::new(),
+            waits: BTreeMap::new(),
             ticket: 0,
             changed: false,
         }
@@ -75,19 +75,11 @@ impl Pool {
         let name = worker.name().clone();
         let slots = worker.max_concurrency().get();
         let before = self.members.remove(&name);
-        let (busy, held, waiting) =
-            before.map_or_else(Default::default, |m| (m.busy, m.held, m.waiting));
+        let (busy, waiting) = before.map_or_else(Default::default, |m| (m.busy, m.waiting));
         self.order.retain(|w| *w.name() != name);
         self.order.push(worker.clone());
-        let member = Member {
-            worker,
-            slots,
-            busy,
-            held,
-            waiting,
-            has_left: false,
-            breakers: BTreeMap::new(),
-        };
+        let member =
+            Member { worker, slots, busy, waiting, has_left: false, breakers: BTreeMap::new() };
         self.members.insert(name, member);
         self.refresh();
     }
@@ -137,7 +129,7 @@ impl Pool {
 
     /// Tells whether `run` may take one more slot of the process.
     pub fn has_room(&self, run: RunId) -> bool {
-        self.in_flight < self.cap && goes_first(&self.waiting, &self.per_run, run)
+        self.in_flight < self.cap && self.goes_first(&self.waiting, run)
     }
 
     /// Returns the workers that could start a subtask of `task_type` for `run` now.
@@ -150,7 +142,7 @@ impl Pool {
         let passes = |worker: &Arc<dyn Worker>| {
             self.members
                 .get(worker.name())
-                .is_some_and(|m| m.is_turn_of(run) && m.lets_through(task_type, now))
+                .is_some_and(|m| self.goes_first(&m.waiting, run) && m.lets_through(task_type, now))
         };
         if self.free.iter().all(passes) {
             return std::borrow::Cow::Borrowed(&self.free);
@@ -169,26 +161,25 @@ impl Pool {
             .collect()
     }
 
-    /// Notes what `run` waits for now: any slot of the process, or one of `workers`. It keeps its place where it waited
-    /// before, and loses it elsewhere.
+    /// Notes what `run` waits for now: any slot of the process, or one of `workers`. It keeps its place
+    /// as long as it waits for anything.
     pub fn wait(&mut self, run: RunId, process: bool, workers: &BTreeSet<WorkerName>) {
         let wants = process || !workers.is_empty();
-        if !wants && !self.waits.contains(&run) {
+        if !wants && !self.waits.contains_key(&run) {
             return;
         }
         if wants {
-            self.waits.insert(run);
+            self.ticket += 1;
+            self.waits.entry(run).or_insert(self.ticket);
         } else {
             self.waits.remove(&run);
         }
-        let ticket = &mut self.ticket;
         let mut changed = false;
-        let mut queue = |waiting: &mut BTreeMap<RunId, u64>, wanted: bool| {
-            if !wanted {
-                changed |= waiting.remove(&run).is_some();
-            } else if let std::collections::btree_map::Entry::Vacant(place) = waiting.entry(run) {
-                *ticket += 1;
-                place.insert(*ticket);
+        let mut queue = |waiting: &mut BTreeSet<RunId>, wanted: bool| {
+            if wanted {
+                waiting.insert(run);
+            } else {
+                changed |= waiting.remove(&run);
             }
         };
         queue(&mut self.waiting, process);
@@ -209,13 +200,23 @@ impl Pool {
             .members
             .values()
             .filter(|_| self.has_waiting())
-            .flat_map(|m| m.waiting.keys())
-            .chain(self.waiting.keys())
+            .flat_map(|m| &m.waiting)
+            .chain(&self.waiting)
             .copied()
             .collect();
         let mut runs: Vec<RunId> = all.into_iter().collect();
         runs.sort_by_key(|run| self.per_run.get(run).copied().unwrap_or(0));
         runs
+    }
+
+    /// Tells whether nobody of those who wait goes before `run`.
+    fn goes_first(&self, waiting: &BTreeSet<RunId>, run: RunId) -> bool {
+        let rank = |run: &RunId| {
+            let held = self.per_run.get(run).copied().unwrap_or(0);
+            (held, self.waits.get(run).copied().unwrap_or(u64::MAX))
+        };
+        let mine = rank(&run);
+        waiting.iter().all(|other| *other == run || rank(other) > mine)
     }
 
     /// Tells whether any run waits for something.
@@ -232,11 +233,10 @@ impl Pool {
     pub fn take(&mut self, worker: &WorkerName, run: RunId) {
         self.in_flight += 1;
         *self.per_run.entry(run).or_default() += 1;
-        self.changed |= self.waiting.remove(&run).is_some();
+        self.changed |= self.waiting.remove(&run);
         if let Some(member) = self.members.get_mut(worker) {
-            self.changed |= member.waiting.remove(&run).is_some();
+            self.changed |= member.waiting.remove(&run);
             member.busy += 1;
-            *member.held.entry(run).or_default() += 1;
             let full = member.busy == member.slots;
             let load = member.load();
             self.set_load(worker, load);
@@ -254,7 +254,6 @@ impl Pool {
         if let Some(member) = self.members.get_mut(worker) {
             let full = member.busy >= member.slots;
             member.busy = member.busy.saturating_sub(1);
-            decrement(&mut member.held, run);
             let load = member.load();
             self.set_load(worker, load);
             if full {
@@ -333,22 +332,9 @@ impl Member {
         (f64::from(self.busy) / f64::from(self.slots.max(1))).min(1.0)
     }
 
-    fn is_turn_of(&self, run: RunId) -> bool {
-        goes_first(&self.waiting, &self.held, run)
-    }
-
     fn lets_through(&self, task_type: &str, now: Timestamp) -> bool {
         self.breakers.get(task_type).is_none_or(|breaker| breaker.lets_through(now))
     }
-}
-
-/// Tells whether nobody who waits goes before `run`: who holds less does, then who has waited longer.
-fn goes_first(waiting: &BTreeMap<RunId, u64>, held: &BTreeMap<RunId, u32>, run: RunId) -> bool {
-    let rank = |run: &RunId| {
-        (held.get(run).copied().unwrap_or(0), waiting.get(run).copied().unwrap_or(u64::MAX))
-    };
-    let mine = rank(&run);
-    waiting.keys().all(|other| *other == run || rank(other) > mine)
 }
 
 fn decrement(counts: &mut BTreeMap<RunId, u32>, run: RunId) {

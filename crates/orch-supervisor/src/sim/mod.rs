@@ -35,6 +35,8 @@ use orch_core::Digest;
 
 pub use counters::Counters;
 pub use journal::{Fate, SharedSimJournal, SimJournal};
+#[cfg(test)]
+pub(crate) use parts::{policies_of_defaults, worker_of};
 pub use violation::{Law, Violation};
 
 use world::World;

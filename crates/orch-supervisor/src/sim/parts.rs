@@ -70,6 +70,23 @@ pub(super) fn policies(seed: u64, odd: u64) -> Policies {
     }
 }
 
+/// Returns the default policies of a supervisor.
+#[cfg(test)]
+pub(crate) fn policies_of_defaults() -> Policies {
+    Policies {
+        router: Arc::new(BestCanHandle),
+        failure_handler: Arc::new(crate::defaults::NoRetry),
+        gates: Vec::new(),
+        has_memory: false,
+    }
+}
+
+/// Returns a worker that does subtasks of the type that has its name.
+#[cfg(test)]
+pub(crate) fn worker_of(name: &str, slots: u64) -> Arc<dyn Worker> {
+    Arc::new(SimWorker::new(name, &[name], WorkerKind::Managed, slots))
+}
+
 fn draw(dice: &Mutex<Dice>) -> u64 {
     dice.lock().unwrap_or_else(PoisonError::into_inner).below(100)
 }
