@@ -48,7 +48,16 @@ impl Process {
                 self.started.push((start.run, start.attempt.fence));
                 None
             }
-            _other => None,
+            Output::Load { .. }
+            | Output::Release { .. }
+            | Output::Stop { .. }
+            | Output::Reap { .. }
+            | Output::Recall { .. }
+            | Output::Aggregate(_)
+            | Output::Reply { .. }
+            | Output::Publish { .. }
+            | Output::Ended { .. }
+            | Output::Left { .. } => None,
         }
     }
 
