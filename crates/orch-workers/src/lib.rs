@@ -2,6 +2,8 @@
 //!
 //! - [`CommandWorker`] (feature `command`, on by default) runs a program per attempt: its own process group, an explicit
 //!   environment, capped output, typed failures. [`CommandConfig`] is its block in `orch.yaml`.
+//! - `AgentWorker` (feature `agents`) is an agent file, such as `.claude/agents/reviewer.md`: a pull worker that describes
+//!   itself. `AgentFolder` finds the files, `AgentFile` reads one.
 //! - [`PullWorker`] stands for somebody outside who claims and reports; the engine only offers.
 //! - [`process`] (feature `command`) names processes so that a reused number is not mistaken for another, and ends those
 //!   that a killed supervisor left behind ([`LeftoverReaper`](process::LeftoverReaper)).
@@ -10,7 +12,7 @@
 //! is listed; a dropped attempt leaves nobody alive in its process group.
 //!
 //! The feature `command` has content on Unix only: elsewhere there are no process groups and no `/proc`, and the crate
-//! offers [`PullWorker`] alone.
+//! offers [`PullWorker`] and, with `agents`, agent files.
 //!
 //! ```
 //! # #[cfg(all(feature = "command", unix))]
@@ -35,12 +37,16 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "agents")]
+mod agents;
 #[cfg(all(feature = "command", unix))]
 mod command;
 #[cfg(all(feature = "command", unix))]
 pub mod process;
 mod pull;
 
+#[cfg(feature = "agents")]
+pub use agents::{AgentExtras, AgentFault, AgentFile, AgentFolder, AgentIssue, AgentWorker};
 #[cfg(all(feature = "command", unix))]
 pub use command::{
     CommandConfig, CommandError, CommandWorker, Folders, OutputMode, StdinMode, TemplateIssue,

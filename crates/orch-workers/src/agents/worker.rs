@@ -1,0 +1,168 @@
+//! Agents as workers that fetch their work themselves.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use orch_core::{
+    Cause, Standing, Subtask, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerKind,
+    WorkerName, WorkerResult,
+};
+
+use super::file::AgentFile;
+use super::matching::Card;
+
+/// How many subtasks an agent may hold at once when its file does not say: it is a description, of which a client can start
+/// many.
+const SLOTS: NonZeroU32 = NonZeroU32::new(8).unwrap();
+
+/// An agent that somebody outside runs: it claims subtasks and reports on them, and the engine only offers.
+///
+/// With `task_types` it handles subtasks of those types. Without, it is matched by its words: `can_handle` is the share of
+/// the words of the subtask (description and type) that are in its name or its description, 0 to 0.9.
+///
+/// ```
+/// use orch_core::{Standing, Subtask, Worker};
+/// use orch_workers::AgentWorker;
+///
+/// let reviewer = AgentWorker::new("reviewer", "Finds bugs in code");
+/// let fits = |text: &str| reviewer.can_handle(&Subtask::new("a", text, ""), &Standing::IDLE);
+/// assert!(fits("Review the code") > 0.6);
+/// assert_eq!(fits("Bake bread"), 0.0);
+/// ```
+#[derive(Debug, Clone)]
+pub struct AgentWorker {
+    name: WorkerName,
+    /// One capability: the agent's name, its description and its task types.
+    capabilities: Vec<WorkerCapability>,
+    card: Card,
+    slots: NonZeroU32,
+    timeout: Option<Duration>,
+}
+
+impl AgentWorker {
+    /// Makes a worker of an agent that is known by name and description.
+    pub fn new(name: impl Into<WorkerName>, description: impl Into<String>) -> Self {
+        let (name, description) = (name.into(), description.into());
+        let card = Card::new(name.as_str(), &description);
+        let capability =
+            WorkerCapability::new(name.as_str(), [""; 0]).with_description(description);
+        Self { name, capabilities: vec![capability], card, slots: SLOTS, timeout: None }
+    }
+
+    /// Makes a worker of an agent file.
+    pub fn of(file: &AgentFile) -> Self {
+        let mut worker = Self::new(file.name.as_str(), file.description.as_str());
+        let extras = &file.extras;
+        worker.slots = extras.max_concurrency.unwrap_or(SLOTS);
+        worker.timeout = extras.timeout;
+        if let Some(capability) = worker.capabilities.first_mut() {
+            capability.task_types.clone_from(&extras.task_types);
+            capability.proficiency = extras.proficiency.unwrap_or(capability.proficiency);
+        }
+        worker
+    }
+}
+
+#[async_trait]
+impl Worker for AgentWorker {
+    fn name(&self) -> &WorkerName {
+        &self.name
+    }
+
+    fn capabilities(&self) -> &[WorkerCapability] {
+        &self.capabilities
+    }
+
+    fn kind(&self) -> WorkerKind {
+        WorkerKind::Pull
+    }
+
+    fn can_handle(&self, subtask: &Subtask, standing: &Standing) -> f64 {
+        let best = self.capabilities.iter().map(|capability| {
+            let matches = match capability.task_types.is_empty() {
+                true => self.card.score(subtask),
+                false => f64::from(u8::from(capability.covers(&subtask.task_type))),
+            };
+            matches * capability.proficiency
+        });
+        let best = best.fold(0.0, f64::max);
+        best * standing.success * (1.0 - standing.load.clamp(0.0, 1.0))
+    }
+
+    fn max_concurrency(&self) -> NonZeroU32 {
+        self.slots
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        self.timeout
+    }
+
+    /// Always fails: the engine never calls an agent, so somebody else did.
+    async fn execute(&self, _context: WorkerContext) -> Result<WorkerResult, WorkerError> {
+        let message =
+            format!("agent `{}` is run by a client and never called by the engine", self.name);
+        Err(WorkerError::new(Cause::Unavailable, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(extras: &str) -> AgentWorker {
+        let text = format!("---\nname: reviewer\ndescription: Finds bugs\n{extras}---\n");
+        AgentWorker::of(&AgentFile::parse("reviewer.md", &text).unwrap())
+    }
+
+    #[track_caller]
+    fn check(worker: &AgentWorker, description: &str, task_type: &str, expected: f64) {
+        let subtask = Subtask::new("a", description, task_type);
+        let score = worker.can_handle(&subtask, &Standing::IDLE);
+        assert!((score - expected).abs() < 1e-9, "{description} ({task_type}): {score}");
+    }
+
+    #[test]
+    fn without_task_types_words_decide() {
+        check(&file(""), "Find bugs", "", 0.54);
+        check(&file("x-orch: { proficiency: 0.5 }\n"), "Find bugs", "", 0.27);
+        check(&file(""), "Bake bread", "baking", 0.0);
+    }
+
+    #[test]
+    fn with_task_types_they_decide() {
+        let worker = file("x-orch: { task_types: review, proficiency: 0.8 }\n");
+        check(&worker, "Bake bread", "review", 0.8);
+        check(&worker, "Find bugs", "baking", 0.0);
+        check(&file("x-orch: { task_types: ['*'] }\n"), "Bake bread", "baking", 1.0);
+    }
+
+    #[test]
+    fn history_and_load_count() {
+        let subtask = Subtask::new("a", "Find bugs", "");
+        let score = file("").can_handle(&subtask, &Standing::new(0.5, 0.5));
+        assert!((score - 0.135).abs() < 1e-9, "{score}");
+    }
+
+    #[test]
+    fn extras_become_the_worker_s_limits() {
+        let worker = file("x-orch: { max_concurrency: 3, timeout: 90s }\n");
+        assert_eq!(
+            (worker.max_concurrency().get(), worker.timeout()),
+            (3, Some(Duration::from_secs(90)))
+        );
+        assert_eq!((file("").max_concurrency().get(), file("").timeout()), (8, None));
+        assert_eq!(worker.kind(), WorkerKind::Pull);
+    }
+
+    #[tokio::test]
+    async fn an_agent_is_never_called() {
+        let subtask = Subtask::new("a", "Find bugs", "");
+        let run = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
+        let (fence, token) = (orch_core::Fence(1), orch_core::Token(1));
+        let attempt = orch_core::AttemptInfo::new(run, fence, token, &subtask.id, 1_000);
+        let error = file("").execute(WorkerContext::new(subtask, attempt)).await.unwrap_err();
+        assert_eq!(error.cause, Cause::Unavailable);
+        assert!(error.message.contains("`reviewer`"), "{}", error.message);
+    }
+}
