@@ -256,6 +256,11 @@ impl Supervisor {
         }
     }
 
+    /// Returns where runs are kept.
+    pub fn journal(&self) -> &Arc<dyn Journal> {
+        &self.inner.journal
+    }
+
     /// Returns what became of a run, `None` while it has not ended.
     ///
     /// # Errors
