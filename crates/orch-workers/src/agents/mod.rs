@@ -1,6 +1,6 @@
 //! Agent files: Markdown with YAML front matter, as coding agents keep them in `.claude/agents/`.
 //!
-//! [`front`](self) splits a file and reads its fields, `file` checks them, `folder` finds the files of a project and of a user,
+//! `front` splits a file and reads its fields, `file` checks them, `folder` finds the files of a project and of a user,
 //! `worker` makes workers of them.
 
 mod fault;

@@ -36,6 +36,8 @@ pub struct AgentWorker {
     /// One capability: the agent's name, its description and its task types.
     capabilities: Vec<WorkerCapability>,
     card: Card,
+    /// The least that it fits anything.
+    floor: f64,
     slots: NonZeroU32,
     timeout: Option<Duration>,
 }
@@ -47,7 +49,22 @@ impl AgentWorker {
         let card = Card::new(name.as_str(), &description);
         let capability =
             WorkerCapability::new(name.as_str(), [""; 0]).with_description(description);
-        Self { name, capabilities: vec![capability], card, slots: SLOTS, timeout: None }
+        Self { name, capabilities: vec![capability], card, floor: 0.0, slots: SLOTS, timeout: None }
+    }
+
+    /// Sets how well it fits any subtask at least, 0 to 1; 0 unless set. A small number makes it the one that takes what no
+    /// other agent fits.
+    #[must_use]
+    pub fn with_floor(mut self, floor: f64) -> Self {
+        self.floor = floor;
+        self
+    }
+
+    /// Sets how many subtasks it may hold at once.
+    #[must_use]
+    pub fn with_slots(mut self, slots: NonZeroU32) -> Self {
+        self.slots = slots;
+        self
     }
 
     /// Makes a worker of an agent file.
@@ -86,7 +103,7 @@ impl Worker for AgentWorker {
             };
             matches * capability.proficiency
         });
-        let best = best.fold(0.0, f64::max);
+        let best = best.fold(self.floor, f64::max);
         best * standing.success * (1.0 - standing.load.clamp(0.0, 1.0))
     }
 
@@ -135,6 +152,14 @@ mod tests {
         check(&worker, "Bake bread", "review", 0.8);
         check(&worker, "Find bugs", "baking", 0.0);
         check(&file("x-orch: { task_types: ['*'] }\n"), "Bake bread", "baking", 1.0);
+    }
+
+    #[test]
+    fn a_floor_is_what_it_fits_at_least() {
+        let worker = file("").with_floor(0.15).with_slots(NonZeroU32::MIN);
+        check(&worker, "Bake bread", "baking", 0.15);
+        check(&worker, "Find bugs", "", 0.54);
+        assert_eq!(worker.max_concurrency(), NonZeroU32::MIN);
     }
 
     #[test]
