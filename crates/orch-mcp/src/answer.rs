@@ -1,0 +1,91 @@
+//! What tools answer: JSON objects, `success` first, short unless more was asked for.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// The most bytes of an answer, unless its caller asked for more.
+pub(crate) const MOST_BYTES: usize = 4_096;
+
+/// An answer in the making.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Answer(Map<String, Value>);
+
+impl Answer {
+    /// Begins an answer.
+    pub(crate) fn new(success: bool) -> Self {
+        Self(Map::from_iter([("success".to_owned(), success.into())]))
+    }
+
+    /// Adds a field.
+    pub(crate) fn set(&mut self, key: &str, value: impl Serialize) -> &mut Self {
+        // What tools answer has string keys and finite numbers.
+        self.0.insert(key.to_owned(), serde_json::to_value(value).unwrap_or_default());
+        self
+    }
+
+    /// Returns how many bytes more fit.
+    pub(crate) fn room(&self) -> usize {
+        MOST_BYTES.saturating_sub(serde_json::to_vec(&self.0).map_or(usize::MAX, |json| json.len()))
+    }
+
+    /// Returns the JSON.
+    pub(crate) fn into_json(self) -> Value {
+        Value::Object(self.0)
+    }
+}
+
+/// Returns how many bytes a value takes in an answer, its comma included.
+pub(crate) fn size(value: &impl Serialize) -> usize {
+    serde_json::to_vec(value).map_or(usize::MAX, |json| json.len() + 1)
+}
+
+/// Returns at most `most` bytes of `text`, on one line, with an ellipsis when something is left out.
+pub(crate) fn short(text: &str, most: usize) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() <= most {
+        return line;
+    }
+    let end = (0..=most.saturating_sub(3)).rev().find(|end| line.is_char_boundary(*end));
+    format!("{}…", &line[..end.unwrap_or(0)])
+}
+
+/// Returns as many items as fit into `room` bytes, and how many are left out.
+pub(crate) fn fitting<T: Serialize>(items: Vec<T>, room: usize) -> (Vec<T>, usize) {
+    let all = items.len();
+    let mut left = room;
+    let taken: Vec<T> = items
+        .into_iter()
+        .take_while(|item| {
+            let size = size(item);
+            let fits = size <= left;
+            left = left.saturating_sub(size);
+            fits
+        })
+        .collect();
+    let more = all - taken.len();
+    (taken, more)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_texts_are_one_line_within_bounds() {
+        for (text, most, expected) in [
+            ("a\n b", 9, "a b"),
+            ("abcdefgh", 8, "abcdefgh"),
+            ("abcdefghi", 8, "abcde…"),
+            ("éééé", 6, "é…"),
+            ("x", 0, "…"),
+        ] {
+            assert_eq!(short(text, most), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_fits_is_taken_in_order() {
+        assert_eq!(fitting(vec!["aa", "bb", "cc"], 10), (vec!["aa", "bb"], 1));
+        assert_eq!(fitting(vec!["a long one", "b"], 10), (Vec::new(), 2));
+    }
+}

@@ -1,0 +1,152 @@
+//! The tools' arguments. Unknown ones are refused, with the nearest known name.
+
+use orch_core::{
+    AggregationStrategy, Constraints, ExecutionStrategy, JsonMap, RequestKey, SubtaskId,
+    WorkerName, nearest,
+};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::ToolError;
+
+/// Arguments of `alma_delegate_task`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Delegate {
+    pub(crate) task: String,
+    pub(crate) task_type: Option<String>,
+    #[serde(default)]
+    pub(crate) context: JsonMap,
+    #[serde(default)]
+    pub(crate) subtasks: Vec<SubtaskArg>,
+    #[serde(default)]
+    pub(crate) workers: Vec<WorkerName>,
+    pub(crate) constraints: Option<Constraints>,
+    pub(crate) strategy: Option<ExecutionStrategy>,
+    pub(crate) aggregation: Option<AggregationStrategy>,
+    pub(crate) deadline: Option<String>,
+    pub(crate) budget: Option<BudgetArg>,
+    pub(crate) request_key: Option<String>,
+}
+
+/// A subtask of a given plan.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SubtaskArg {
+    pub(crate) id: SubtaskId,
+    pub(crate) description: String,
+    #[serde(default)]
+    pub(crate) task_type: String,
+    #[serde(default)]
+    pub(crate) dependencies: Vec<SubtaskId>,
+    pub(crate) worker: Option<WorkerName>,
+    #[serde(default)]
+    pub(crate) context: JsonMap,
+    pub(crate) priority: Option<u8>,
+    pub(crate) required: Option<bool>,
+}
+
+/// What a run may use up.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BudgetArg {
+    pub(crate) max_cost_usd: Option<f64>,
+    pub(crate) max_tokens: Option<u64>,
+}
+
+/// Arguments of `alma_report_subtask`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Report {
+    pub(crate) orchestration_id: String,
+    pub(crate) subtask_id: SubtaskId,
+    pub(crate) attempt: Option<String>,
+    pub(crate) result: Option<Value>,
+    pub(crate) result_file: Option<String>,
+    pub(crate) worker: Option<WorkerName>,
+    pub(crate) usage: Option<UsageArg>,
+    #[serde(default)]
+    pub(crate) next: Next,
+    pub(crate) request_key: Option<RequestKey>,
+}
+
+/// What a report hands out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Next {
+    /// All that became ready.
+    #[default]
+    All,
+    /// At most one, for the worker that reports.
+    Own,
+    /// Nothing.
+    None,
+}
+
+/// What an attempt used.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UsageArg {
+    pub(crate) input_tokens: Option<u64>,
+    pub(crate) output_tokens: Option<u64>,
+    pub(crate) cost_usd: Option<f64>,
+}
+
+/// Arguments of `alma_claim_subtask`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Claim {
+    pub(crate) orchestration_id: String,
+    pub(crate) subtask_id: Option<SubtaskId>,
+    pub(crate) worker: Option<WorkerName>,
+    pub(crate) slots: Option<u32>,
+    pub(crate) request_key: Option<RequestKey>,
+}
+
+/// Arguments of `alma_orchestration_status`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Status {
+    pub(crate) orchestration_id: Option<String>,
+    pub(crate) subtask_id: Option<SubtaskId>,
+    #[serde(default)]
+    pub(crate) detail: bool,
+    pub(crate) cursor: Option<String>,
+}
+
+/// Arguments of `alma_cancel_orchestration`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cancel {
+    pub(crate) orchestration_id: String,
+}
+
+/// Reads the arguments of a call.
+pub(crate) fn read<T: DeserializeOwned>(arguments: Option<JsonMap>) -> Result<T, ToolError> {
+    let value = Value::Object(arguments.unwrap_or_default());
+    T::deserialize(value).map_err(|error| ToolError::Arguments(advise(&error.to_string())))
+}
+
+/// Serde lists the known words in backticks after "expected".
+fn advise(message: &str) -> String {
+    let unknown = ["unknown field `", "unknown variant `"]
+        .iter()
+        .find_map(|start| message.strip_prefix(start)?.split('`').next());
+    let known = message.split_once("expected ").map_or("", |(_, rest)| rest);
+    let near = unknown.and_then(|word| nearest(word, known.split('`').skip(1).step_by(2)));
+    match near {
+        Some(near) => format!("Wrong arguments: {message}; did you mean `{near}`?"),
+        None => format!("Wrong arguments: {message}. Correct them and call again."),
+    }
+}
+
+/// Refuses texts that say nothing.
+pub(crate) fn not_blank(field: &str, text: &str) -> Result<(), ToolError> {
+    if text.trim().is_empty() {
+        return Err(ToolError::Arguments(format!(
+            "`{field}` is empty; say in words what is to be done."
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! What all tools share: the engine, the project, and how runs and subtasks are found.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use orch_core::journal::{Journal, RunRow};
+use orch_core::{RunId, RunPhase, RunSettings, RunStatus, SubtaskPhase, Worker, WorkerName};
+use orch_supervisor::{Refusal, Supervisor, SupervisorError};
+use orch_workers::AgentWorker;
+
+use crate::error::ToolError;
+use crate::files::Files;
+use crate::request;
+use crate::view::{View, Views};
+
+/// How long a call waits for the engine to offer what became ready.
+const SETTLE: Duration = Duration::from_millis(250);
+/// The same when another process carries the run out, which has to hear of it first.
+const SETTLE_ELSEWHERE: Duration = Duration::from_secs(2);
+/// How often a refusal that asks to try again is tried again.
+const TRIES: u32 = 5;
+/// How well an agent that is known by name only fits what it was not named for.
+const GUEST_FIT: f64 = 0.1;
+
+/// What all tools share.
+pub(crate) struct Desk {
+    pub(crate) supervisor: Supervisor,
+    pub(crate) files: Files,
+    pub(crate) settings: RunSettings,
+    /// The client's agent for whatever no other fits.
+    pub(crate) general: WorkerName,
+    pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    workers: Mutex<BTreeMap<WorkerName, Arc<dyn Worker>>>,
+    views: Views,
+}
+
+impl Desk {
+    pub(crate) fn new(
+        supervisor: Supervisor,
+        files: Files,
+        settings: RunSettings,
+        general: WorkerName,
+        now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+        workers: Vec<Arc<dyn Worker>>,
+    ) -> Self {
+        let workers = workers.into_iter().map(|worker| (worker.name().clone(), worker)).collect();
+        let workers = Mutex::new(workers);
+        Self { supervisor, files, settings, general, now, workers, views: Views::default() }
+    }
+
+    pub(crate) fn journal(&self) -> &dyn Journal {
+        &**self.supervisor.journal()
+    }
+
+    /// Returns the names of all workers.
+    pub(crate) fn worker_names(&self) -> Vec<WorkerName> {
+        self.workers().keys().cloned().collect()
+    }
+
+    pub(crate) fn worker(&self, name: &WorkerName) -> Option<Arc<dyn Worker>> {
+        self.workers().get(name).cloned()
+    }
+
+    /// Makes agents known that a client has named and no file describes.
+    pub(crate) fn welcome<'a>(&self, names: impl IntoIterator<Item = &'a WorkerName>) {
+        for name in names {
+            let mut workers = self.workers();
+            if !workers.contains_key(name) {
+                let guest = AgentWorker::new(name.clone(), "").with_floor(GUEST_FIT);
+                workers.insert(name.clone(), Arc::new(guest.clone()));
+                self.supervisor.register_worker(guest);
+            }
+        }
+    }
+
+    fn workers(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkerName, Arc<dyn Worker>>> {
+        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds a run of this project by its id.
+    pub(crate) async fn find(&self, id: &str) -> Result<RunRow, ToolError> {
+        let none = || ToolError::NoRun(crate::answer::short(id, 60));
+        let run: RunId = id.trim().parse().map_err(|_| none())?;
+        let row = self.journal().row(run).await?.ok_or_else(none)?;
+        if row.head.project == self.settings.project { Ok(row) } else { Err(none()) }
+    }
+
+    /// Returns a run, folded.
+    pub(crate) async fn view(&self, run: RunId) -> Result<Arc<View>, ToolError> {
+        let view = self.views.load(self.journal(), run).await?;
+        view.ok_or_else(|| ToolError::NoRun(run.to_string()))
+    }
+
+    /// Sees to it that a run of this server is carried out: when its owner is gone, this process takes it over. A run of `orch`
+    /// is left alone: a person may have suspended it.
+    pub(crate) async fn carry_on(&self, row: &RunRow) -> Result<(), ToolError> {
+        if row.summary.phase == RunPhase::Ended || !request::is_ours(row) {
+            return Ok(());
+        }
+        let run = row.head.run;
+        let view = self.view(run).await?;
+        self.welcome(&request::guests(&view));
+        for _ in 0..TRIES {
+            match self.supervisor.resume(run).await {
+                Ok(())
+                | Err(SupervisorError::Refused(Refusal::Owned { .. } | Refusal::Ended { .. })) => {
+                    return Ok(());
+                }
+                Err(SupervisorError::Refused(Refusal::Retry)) => pause(20).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(SupervisorError::Refused(Refusal::Retry).into())
+    }
+
+    /// Waits a moment until the engine has offered what became ready, and returns how the run stands.
+    pub(crate) async fn settled(&self, run: RunId) -> Result<RunStatus, ToolError> {
+        let (mut waited, mut step) = (0, 1);
+        loop {
+            let status = self.supervisor.status(run).await?;
+            if is_settled(&status) {
+                return Ok(status);
+            }
+            let foreign = waited >= millis(SETTLE) && self.is_elsewhere(&status);
+            let most = if foreign { SETTLE_ELSEWHERE } else { SETTLE };
+            if waited >= millis(most) {
+                return Ok(status);
+            }
+            pause(step).await;
+            waited += step;
+            step = (step * 2).min(50);
+        }
+    }
+
+    /// Tells whether the engine has not yet done what it always does at once.
+    fn is_elsewhere(&self, status: &RunStatus) -> bool {
+        match status.status {
+            RunPhase::Submitted | RunPhase::Planning | RunPhase::Aggregating => true,
+            RunPhase::Active => status.counts.running == 0,
+            RunPhase::Suspended | RunPhase::Cancelling | RunPhase::Ended => false,
+        }
+    }
+
+    /// Does a command again that was refused only for the moment.
+    pub(crate) async fn retried<T, F>(
+        &self,
+        mut command: impl FnMut() -> F,
+    ) -> Result<T, SupervisorError>
+    where
+        F: Future<Output = Result<T, SupervisorError>>,
+    {
+        for _ in 1..TRIES {
+            match command().await {
+                Err(SupervisorError::Refused(Refusal::Retry)) => pause(10).await,
+                other => return other,
+            }
+        }
+        command().await
+    }
+}
+
+/// Nothing is ready that nobody was offered, unless there is no room for it.
+fn is_settled(status: &RunStatus) -> bool {
+    match status.status {
+        RunPhase::Submitted | RunPhase::Planning | RunPhase::Aggregating => false,
+        RunPhase::Suspended | RunPhase::Ended | RunPhase::Cancelling => true,
+        RunPhase::Active => {
+            let open = status.subtasks.iter().map(|subtask| subtask.open.len()).sum::<usize>();
+            let full = open >= status.width as usize;
+            let waits = |phase| match phase {
+                SubtaskPhase::Ready | SubtaskPhase::Checking => true,
+                SubtaskPhase::Waiting
+                | SubtaskPhase::Offered
+                | SubtaskPhase::Running
+                | SubtaskPhase::Backoff
+                | SubtaskPhase::Done
+                | SubtaskPhase::Failed
+                | SubtaskPhase::Skipped
+                | SubtaskPhase::Cancelled
+                | SubtaskPhase::Retired => false,
+            };
+            let over = status.counts.finished() == status.counts.total;
+            !over && (full || !status.subtasks.iter().any(|subtask| waits(subtask.status)))
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn pause(millis: u64) {
+    tokio::time::sleep(Duration::from_millis(millis)).await;
+}

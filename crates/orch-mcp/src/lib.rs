@@ -1,0 +1,47 @@
+//! The MCP server of orch: a client delegates a task, its own agents do the subtasks, the engine keeps the order.
+//!
+//! [`Server`] serves any [`Supervisor`](orch_supervisor::Supervisor) over any transport of `rmcp`. Its five tools are
+//! `alma_delegate_task`, `alma_report_subtask`, `alma_claim_subtask`, `alma_orchestration_status` and
+//! `alma_cancel_orchestration`. The feature `standalone` (on by default) has the binary `orch-mcp` and `standalone`, which
+//! make a server of a project's files.
+//!
+//! **Invariants:** nothing is written to stdout; no file outside the project is read or written; a client names workers, never
+//! commands; runs of `orch` are looked at and cancelled, but never resumed.
+//!
+//! ```
+//! use orch_core::RunSettings;
+//! use orch_mcp::Server;
+//! use orch_supervisor::Supervisor;
+//! use rmcp::ServerHandler;
+//!
+//! # let project = tempfile::tempdir()?;
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let supervisor = Supervisor::builder().build();
+//! let server = Server::builder(supervisor, project.path())
+//!     .settings(RunSettings::default().with_project("shop"))
+//!     .build()?;
+//! assert_eq!(server.get_info().server_info.name, "alma-orchestration");
+//! // `rmcp::ServiceExt::serve(server, rmcp::transport::stdio()).await?` serves it.
+//! # Ok::<_, std::io::Error>(())
+//! # })?;
+//! # Ok::<_, std::io::Error>(())
+//! ```
+
+mod answer;
+mod args;
+mod clock;
+mod desk;
+mod error;
+mod files;
+mod hand_out;
+mod handle;
+mod prompt;
+mod request;
+mod schema;
+mod server;
+#[cfg(feature = "standalone")]
+pub mod standalone;
+mod tools;
+mod view;
+
+pub use server::{Server, ServerBuilder};

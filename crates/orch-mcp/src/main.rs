@@ -1,0 +1,64 @@
+//! `orch-mcp`: the MCP server of a project over stdio. stdout carries protocol messages only; logs go to stderr.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+use orch_mcp::standalone::{Options, Standalone};
+use rmcp::ServiceExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Serves a project to an MCP client over stdin and stdout: the client's agents do the subtasks, orch keeps the order.
+#[derive(Debug, Parser)]
+#[command(name = "orch-mcp", version, max_term_width = 100)]
+struct Args {
+    /// The project's folder; the current one unless given.
+    #[arg(long, value_name = "FOLDER")]
+    project: Option<PathBuf>,
+    /// The configuration; else that of the project.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let served = runtime.block_on(serve(args));
+    // A read of stdin that is still waiting must not keep the process.
+    runtime.shutdown_background();
+    served
+}
+
+async fn serve(args: Args) -> anyhow::Result<()> {
+    let folder = match args.project {
+        Some(folder) => folder.canonicalize().with_context(|| folder.display().to_string())?,
+        None => std::env::current_dir()?,
+    };
+    let mut options = Options::new(folder);
+    options.config = args.config;
+    options.home = std::env::var_os("HOME").map(PathBuf::from);
+    let standalone = Standalone::open(&options).await?;
+    let (mut terminate, mut interrupt) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let session = async {
+        let running = standalone.server.clone().serve(rmcp::transport::stdio()).await;
+        match running {
+            Ok(running) => running.waiting().await.map(|_| ()).context("the session failed"),
+            // A client that goes away before it has said hello is no failure of ours.
+            Err(error) => {
+                tracing::warn!(%error, "no session");
+                Ok(())
+            }
+        }
+    };
+    let served = tokio::select! {
+        served = session => served,
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+    };
+    standalone.close().await;
+    served
+}

@@ -1,0 +1,81 @@
+//! How runs of this server are known again: the request key of a run, and what is noted with it.
+//!
+//! A key of the client is `mcp/key/KEY`: it always means the same run. Without one, the key is made of the digest of project,
+//! task and context, and of what came before: the id of the newest run with that digest from the last 10 minutes, or else the
+//! number of the 10-minute window. So two clients that ask at the same moment get the same run, whoever asks again while it
+//! is open and younger than 10 minutes gets it too, and whoever asks after it has ended gets a new one.
+
+use jiff::Timestamp;
+use orch_core::journal::{RunFilter, RunRow};
+use orch_core::{ComplexTask, Digest, JsonMap, RequestKey, RunPhase, RunSettings, WorkerName};
+use serde_json::json;
+
+use crate::desk::Desk;
+use crate::error::ToolError;
+use crate::view::View;
+
+/// How long a task counts as the same request, in seconds.
+const WINDOW_S: i64 = 10 * 60;
+/// How many runs are looked at.
+const LOOKED_AT: u32 = 200;
+const OURS: &str = "mcp/";
+/// Where the guests of a run are noted.
+const NOTE: &str = "orch_mcp";
+
+/// What a request for a task leads to.
+pub(crate) enum Request {
+    /// To this run, which is open.
+    Open(Box<RunRow>),
+    /// To a run with this key.
+    Key(RequestKey),
+}
+
+/// Tells whether a run was delegated through a server such as this.
+pub(crate) fn is_ours(row: &RunRow) -> bool {
+    row.head.request_key.as_ref().is_some_and(|key| key.as_str().starts_with(OURS))
+}
+
+/// Returns the key that a client's own key stands for.
+pub(crate) fn of_client(key: &str) -> RequestKey {
+    RequestKey::new(format!("{OURS}key/{key}"))
+}
+
+/// Finds the open run of the same task and context, or the key of a new one.
+pub(crate) async fn of_task(desk: &Desk, task: &ComplexTask) -> Result<Request, ToolError> {
+    let project = &desk.settings.project;
+    let digest = Digest::of_json(&json!([project, task.description.trim(), task.context]));
+    let digest = digest.map_err(|error| ToolError::Arguments(error.to_string()))?;
+    let prefix = format!("{OURS}{digest}/");
+    let now = (desk.now)();
+    let filter = RunFilter::new().with_project(project.clone()).with_limit(LOOKED_AT);
+    let rows = desk.journal().rows(&filter).await?;
+    let same = rows.into_iter().find(|row| {
+        let key = row.head.request_key.as_ref();
+        key.is_some_and(|key| key.as_str().starts_with(&prefix)) && is_recent(row, now)
+    });
+    Ok(match same {
+        Some(row) if row.summary.phase != RunPhase::Ended => Request::Open(Box::new(row)),
+        Some(row) => Request::Key(RequestKey::new(format!("{prefix}{}", row.head.run))),
+        None => Request::Key(RequestKey::new(format!("{prefix}{}", now.as_second() / WINDOW_S))),
+    })
+}
+
+fn is_recent(row: &RunRow, now: Timestamp) -> bool {
+    now.as_second() - row.head.created_at.as_second() < WINDOW_S
+}
+
+/// Notes the agents that a client has named: whoever takes the run over has to know them too.
+pub(crate) fn note(settings: RunSettings, guests: &[WorkerName]) -> RunSettings {
+    let mut annotations = settings.annotations.clone();
+    annotations.insert(NOTE.to_owned(), json!({ "guests": guests }));
+    settings.with_annotations(annotations)
+}
+
+/// Returns the agents that the client of a run has named.
+pub(crate) fn guests(view: &View) -> Vec<WorkerName> {
+    let note = |annotations: &JsonMap| {
+        let names = annotations.get(NOTE)?.get("guests")?.as_array()?;
+        Some(names.iter().filter_map(|name| name.as_str().map(WorkerName::from)).collect())
+    };
+    view.settings.as_ref().and_then(|settings| note(&settings.annotations)).unwrap_or_default()
+}

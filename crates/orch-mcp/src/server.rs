@@ -1,0 +1,197 @@
+//! The MCP server: tools by name, answers as structured content.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use orch_core::{JsonMap, RunSettings, Worker, WorkerName};
+use orch_supervisor::Supervisor;
+use orch_workers::AgentWorker;
+use rmcp::ErrorData;
+use rmcp::ServerHandler;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::{RequestContext, RoleServer};
+use serde_json::json;
+
+use crate::answer::Answer;
+use crate::args;
+use crate::clock;
+use crate::desk::Desk;
+use crate::error::ToolError;
+use crate::files::Files;
+use crate::schema::{INSTRUCTIONS, tools};
+use crate::tools::{cancel, claim, delegate, report, status};
+
+/// The general agent of Claude Code.
+const GENERAL: &str = "general-purpose";
+/// How well the general agent fits anything: better than an agent that is known by name only, worse than a description
+/// that matches.
+const GENERAL_FIT: f64 = 0.15;
+
+/// An MCP server for one project, on a supervisor. Clones share it; serve it with any transport of `rmcp`.
+#[derive(Clone)]
+pub struct Server {
+    desk: Arc<Desk>,
+}
+
+/// Puts a [`Server`] together.
+pub struct ServerBuilder {
+    supervisor: Supervisor,
+    project: PathBuf,
+    workers: Vec<Arc<dyn Worker>>,
+    settings: RunSettings,
+    general: WorkerName,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
+
+impl Server {
+    /// Begins to put together a server for the project in the folder `project`, on `supervisor`.
+    pub fn builder(supervisor: Supervisor, project: impl Into<PathBuf>) -> ServerBuilder {
+        ServerBuilder {
+            supervisor,
+            project: project.into(),
+            workers: Vec::new(),
+            settings: RunSettings::default(),
+            general: WorkerName::new(GENERAL),
+            now: Arc::new(clock::wall),
+        }
+    }
+
+    /// Calls a tool; `None` when there is no such tool.
+    pub(crate) async fn call(
+        &self,
+        name: &str,
+        arguments: Option<JsonMap>,
+    ) -> Option<Result<Answer, ToolError>> {
+        let desk = &*self.desk;
+        Some(match name {
+            "alma_delegate_task" => match args::read(arguments) {
+                Ok(args) => delegate::delegate(desk, args).await,
+                Err(error) => Err(error),
+            },
+            "alma_report_subtask" => match args::read(arguments) {
+                Ok(args) => report::report(desk, args).await,
+                Err(error) => Err(error),
+            },
+            "alma_claim_subtask" => match args::read(arguments) {
+                Ok(args) => claim::claim(desk, args).await,
+                Err(error) => Err(error),
+            },
+            "alma_orchestration_status" => match args::read(arguments) {
+                Ok(args) => status::status(desk, args).await,
+                Err(error) => Err(error),
+            },
+            "alma_cancel_orchestration" => match args::read(arguments) {
+                Ok(args) => cancel::cancel(desk, args).await,
+                Err(error) => Err(error),
+            },
+            _ => return None,
+        })
+    }
+}
+
+impl ServerBuilder {
+    /// Sets the workers that the supervisor has, so that the server knows their names and limits.
+    #[must_use]
+    pub fn workers(mut self, workers: impl IntoIterator<Item = Arc<dyn Worker>>) -> Self {
+        self.workers.extend(workers);
+        self
+    }
+
+    /// Sets the settings of runs that are delegated. Their strategy is replaced: by `parallel`, or by what the client says.
+    #[must_use]
+    pub fn settings(mut self, settings: RunSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Sets the name of the client's agent for whatever no other fits; `general-purpose` unless set.
+    #[must_use]
+    pub fn general_agent(mut self, name: impl Into<WorkerName>) -> Self {
+        self.general = name.into();
+        self
+    }
+
+    /// Sets where the time comes from; the wall clock unless set.
+    #[must_use]
+    pub fn now(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        self.now = Arc::new(now);
+        self
+    }
+
+    /// Makes the server. The general agent is registered with the supervisor unless it is among the workers.
+    ///
+    /// # Errors
+    /// When the project's folder does not exist.
+    pub fn build(mut self) -> io::Result<Server> {
+        if !self.workers.iter().any(|worker| *worker.name() == self.general) {
+            let general = AgentWorker::new(self.general.clone(), "").with_floor(GENERAL_FIT);
+            self.supervisor.register_worker(general.clone());
+            self.workers.push(Arc::new(general));
+        }
+        let files = Files::new(&self.project)?;
+        let desk =
+            Desk::new(self.supervisor, files, self.settings, self.general, self.now, self.workers);
+        Ok(Server { desk: Arc::new(desk) })
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let mut config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_instructions(INSTRUCTIONS);
+        config.server_info =
+            Implementation::new("alma-orchestration", env!("CARGO_PKG_VERSION")).with_title("orch");
+        config
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        tools().into_iter().find(|tool| tool.name == name)
+    }
+
+    async fn list_tools(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(tools()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(answer) = self.call(&request.name, request.arguments).await else {
+            let known: Vec<String> = tools().iter().map(|tool| tool.name.to_string()).collect();
+            let message = format!("Unknown tool; there are: {}", known.join(", "));
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        Ok(CallToolResponse::Complete(match answer {
+            Ok(answer) => CallToolResult::structured(answer.into_json()),
+            Err(error) => {
+                tracing::debug!(tool = %request.name, %error, "refused");
+                let error = error.to_string();
+                CallToolResult::structured_error(json!({ "success": false, "error": error }))
+            }
+        }))
+    }
+}
+
+/// Returns what is wrong with the arguments of a tool, `None` when nothing is.
+#[cfg(test)]
+pub(crate) fn arguments_error(tool: &str, arguments: JsonMap) -> Option<String> {
+    let arguments = Some(arguments);
+    let error = match tool {
+        "alma_delegate_task" => args::read::<args::Delegate>(arguments).err(),
+        "alma_report_subtask" => args::read::<args::Report>(arguments).err(),
+        "alma_claim_subtask" => args::read::<args::Claim>(arguments).err(),
+        "alma_orchestration_status" => args::read::<args::Status>(arguments).err(),
+        _ => args::read::<args::Cancel>(arguments).err(),
+    };
+    error.map(|error| error.to_string())
+}

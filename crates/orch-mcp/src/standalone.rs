@@ -1,0 +1,94 @@
+//! A server made of a project's files: its `orch.yaml`, its store, and its agent files.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use orch_app::{Access, AppError, Config, Place, Workers};
+use orch_supervisor::Supervisor;
+use orch_workers::{AgentFolder, AgentWorker};
+use thiserror::Error;
+
+use crate::Server;
+
+/// How long attempts get to end when the server stops. There are none that it runs itself, so that nothing is waited for.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// A server, and the engine behind it.
+pub struct Standalone {
+    /// The server.
+    pub server: Server,
+    supervisor: Supervisor,
+}
+
+/// Where a server finds what it needs.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The folder to start in; the project is found from here upwards.
+    pub folder: PathBuf,
+    /// The configuration, when it is not the project's.
+    pub config: Option<PathBuf>,
+    /// The user's home folder, for the agent files there.
+    pub home: Option<PathBuf>,
+}
+
+/// Why there is no server.
+#[derive(Debug, Error)]
+pub enum StandaloneError {
+    /// Configuration or store.
+    #[error(transparent)]
+    App(#[from] AppError),
+    /// The project's folder.
+    #[error("cannot use the folder of the project")]
+    Project(#[from] std::io::Error),
+}
+
+impl Options {
+    /// Makes options for a folder.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into(), config: None, home: None }
+    }
+}
+
+impl Standalone {
+    /// Opens a project: configuration, store, pull workers of the configuration, agent files. Agent files that are none are
+    /// logged as warnings.
+    ///
+    /// # Errors
+    /// When the configuration is wrong or the store cannot be opened.
+    pub async fn open(options: &Options) -> Result<Self, StandaloneError> {
+        let place = Place::find(&options.folder, options.config.as_deref(), None)?;
+        let config = Config::load(&place)?;
+        let workers = workers(&config, &config.project_dir, options.home.as_deref())?;
+        let store = orch_app::open_store(&config, Access::Create).await?;
+        let supervisor = orch_app::supervisor(&config, &workers, store, "orch-mcp");
+        let server = Server::builder(supervisor.clone(), &config.project_dir)
+            .workers(workers.all().iter().cloned())
+            .settings(config.settings())
+            .build()?;
+        Ok(Self { server, supervisor })
+    }
+
+    /// Gives all runs up, so that the next server can go on with them at once.
+    pub async fn close(self) {
+        self.supervisor.shutdown(GRACE).await;
+    }
+}
+
+/// Those of the configuration that fetch their work, and the agents; of one name the configuration's counts. Commands are not
+/// run here: the client's agents do the work.
+fn workers(config: &Config, project: &Path, home: Option<&Path>) -> Result<Workers, AppError> {
+    let mut workers = Workers::of(config)?.only_pull();
+    let folder = AgentFolder::load(project, home);
+    for issue in &folder.issues {
+        tracing::warn!("skipped the agent file {issue}");
+    }
+    for agent in &folder.agents {
+        let is_known = workers.all().iter().any(|worker| *worker.name() == agent.name.as_str());
+        if !is_known {
+            workers.add(Arc::new(AgentWorker::of(agent)));
+        }
+    }
+    Ok(workers)
+}

@@ -1,0 +1,219 @@
+//! `alma_delegate_task`: a task becomes a run, and what can start is handed out.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use orch_core::{
+    AggregationStrategy, Budget, ComplexTask, Constraints, DecompositionPlan, EndStatus,
+    ExecutionStrategy, MAX_NAME_LENGTH, RunId, RunPhase, RunSettings, RunStatus, Subtask,
+    WorkerName, infer_task_type,
+};
+use orch_supervisor::SubmitOptions;
+
+use super::{finish, hand_over, progress};
+use crate::answer::{Answer, fitting, short};
+use crate::args::{BudgetArg, Delegate, SubtaskArg, not_blank};
+use crate::desk::Desk;
+use crate::error::ToolError;
+use crate::hand_out::Wanted;
+use crate::request::{self, Request};
+use crate::view::View;
+
+/// What is kept free of an answer for the first lines of the plan.
+const PLAN_ROOM: usize = 500;
+/// The most bytes of a subtask's description in the plan.
+const LINE_BYTES: usize = 90;
+
+/// Delegates a task.
+pub(crate) async fn delegate(desk: &Desk, args: Delegate) -> Result<Answer, ToolError> {
+    not_blank("task", &args.task)?;
+    let guests = guests(&args);
+    let too_long = |name: &&WorkerName| name.as_str().len() > MAX_NAME_LENGTH;
+    if let Some(name) = guests.iter().find(too_long) {
+        return Err(ToolError::Arguments(format!(
+            "The worker name `{}` is longer than {MAX_NAME_LENGTH} bytes; give the name of an agent.",
+            short(name.as_str(), 60)
+        )));
+    }
+    let task = task(desk, &args)?;
+    let plan = plan(&args.subtasks)?;
+    let settings = request::note(settings(desk, &args)?, &guests);
+    let request = match &args.request_key {
+        Some(key) => Request::Key(request::of_client(key)),
+        None => request::of_task(desk, &task).await?,
+    };
+    let (run, again) = match request {
+        Request::Open(row) => (row.head.run, true),
+        Request::Key(key) => {
+            let known = desk.journal().run_of_request(&settings.project, &key).await?;
+            desk.welcome(&guests);
+            let mut options = SubmitOptions::new().settings(settings).request_key(key);
+            options.plan = plan;
+            (desk.supervisor.submit_with(task, options).await?, known.is_some())
+        }
+    };
+    if again {
+        desk.carry_on(&desk.find(&run.to_string()).await?).await?;
+    }
+    answer(desk, run, again).await
+}
+
+async fn answer(desk: &Desk, run: RunId, again: bool) -> Result<Answer, ToolError> {
+    let status = desk.settled(run).await?;
+    if !again {
+        refuse_without_plan(desk, &status).await?;
+    }
+    let mut answer = Answer::new(true);
+    answer.set("orchestration_id", run);
+    progress(&mut answer, &status);
+    let message = if again {
+        let age = (desk.now)().as_second() - status.submitted_at.as_second();
+        format!(
+            "This is the run of the same request from {} s ago. Call alma_orchestration_status with subtask_id to get a prompt again. For another run of the same task pass a new request_key.",
+            age.max(0)
+        )
+    } else {
+        format!("Delegated as {} subtasks.", status.counts.total)
+    };
+    answer.set("message", message);
+    finish(desk, &mut answer, &status).await?;
+    let wanted = Wanted { most: usize::MAX, ..Wanted::default() };
+    let status = hand_over(desk, &mut answer, status, wanted, PLAN_ROOM).await?;
+    let view = desk.view(run).await?;
+    let (plan, more) = fitting(lines(desk, &view, &status), answer.room().saturating_sub(60));
+    answer.set("plan", plan);
+    if more > 0 {
+        answer.set("plan_more", more);
+    }
+    Ok(answer)
+}
+
+/// A plan that cannot be carried out is the caller's to correct.
+async fn refuse_without_plan(desk: &Desk, status: &RunStatus) -> Result<(), ToolError> {
+    let is_empty = status.counts.total == 0;
+    if status.status == RunPhase::Ended && status.end_status == Some(EndStatus::Failed) && is_empty
+    {
+        let result = desk.supervisor.result(status.run_id).await?;
+        let errors = result.map(|result| result.errors.join("; ")).unwrap_or_default();
+        return Err(ToolError::NoPlan(short(&errors, 2_000)));
+    }
+    Ok(())
+}
+
+/// One line a subtask: id, what it waits for, who does it as far as that is known, what it is.
+fn lines(desk: &Desk, view: &View, status: &RunStatus) -> Vec<String> {
+    let line = |(node, subtask): (&crate::view::Node, &orch_core::SubtaskStatus)| {
+        let after: Vec<&str> = node.spec.dependencies.iter().map(|id| id.as_str()).collect();
+        let after = match after.as_slice() {
+            [] => String::new(),
+            ids => format!(" after {}", short(&ids.join(", "), LINE_BYTES)),
+        };
+        let who = subtask.open.last().map(|open| &open.worker).or(subtask.worker.as_ref());
+        let who = who.map_or_else(String::new, |who| match *who == desk.general {
+            true => format!(" [{who}: no agent fits it better]"),
+            false => format!(" [{who}]"),
+        });
+        format!("{}{after}{who}: {}", node.spec.id, short(&node.spec.description, LINE_BYTES))
+    };
+    view.nodes.iter().zip(&status.subtasks).map(line).collect()
+}
+
+/// The agents that the arguments name.
+fn guests(args: &Delegate) -> Vec<WorkerName> {
+    let constraints = args.constraints.iter();
+    let named = constraints.flat_map(|c| c.require_worker.iter().chain(&c.prefer));
+    let of_subtasks = args.subtasks.iter().filter_map(|subtask| subtask.worker.as_ref());
+    let all: BTreeSet<&WorkerName> = args.workers.iter().chain(named).chain(of_subtasks).collect();
+    all.into_iter().filter(|name| !name.as_str().trim().is_empty()).cloned().collect()
+}
+
+fn task(desk: &Desk, args: &Delegate) -> Result<ComplexTask, ToolError> {
+    let kind = args.task_type.clone().unwrap_or_else(|| infer_task_type(&args.task).to_owned());
+    let deadline = args.deadline.as_deref().map(|text| deadline(text, (desk.now)())).transpose()?;
+    Ok(ComplexTask::new("mcp", args.task.trim(), kind)
+        .with_context(args.context.clone())
+        .with_constraints(constraints(desk, args))
+        .with_deadline(deadline))
+}
+
+/// Of the workers that are known only those that the client lists may do it, and its general agent when none of them fits.
+fn constraints(desk: &Desk, args: &Delegate) -> Option<Constraints> {
+    if args.workers.is_empty() {
+        return args.constraints.clone();
+    }
+    let mut all = args.constraints.clone().unwrap_or_default();
+    let named = guests(args);
+    let others = desk.worker_names();
+    all.exclude_workers
+        .extend(others.into_iter().filter(|name| !named.contains(name) && *name != desk.general));
+    Some(all)
+}
+
+fn deadline(text: &str, now: Timestamp) -> Result<Timestamp, ToolError> {
+    let span = || jiff::fmt::friendly::SpanParser::new().parse_unsigned_duration(text.trim()).ok();
+    let at = text.trim().parse().ok().or_else(|| now.checked_add(span()?).ok());
+    at.filter(|at| *at > now).ok_or_else(|| {
+        ToolError::Arguments(format!(
+            "`deadline` is `{}`; give a time to come such as 2030-01-31T12:00:00Z, or a span such as 30m.",
+            short(text, 60)
+        ))
+    })
+}
+
+fn plan(subtasks: &[SubtaskArg]) -> Result<Option<DecompositionPlan>, ToolError> {
+    if subtasks.is_empty() {
+        return Ok(None);
+    }
+    let plan = DecompositionPlan::new(subtasks.iter().map(subtask));
+    let issues = plan.validate_shape();
+    if issues.is_empty() {
+        return Ok(Some(plan));
+    }
+    let listed: Vec<String> = issues.iter().take(10).map(ToString::to_string).collect();
+    Err(ToolError::Arguments(short(&format!("Wrong subtasks: {}.", listed.join("; ")), 2_000)))
+}
+
+fn subtask(arg: &SubtaskArg) -> Subtask {
+    let constraints =
+        arg.worker.clone().map(|worker| Constraints::new().with_require_worker(worker));
+    Subtask::new(arg.id.clone(), arg.description.clone(), arg.task_type.clone())
+        .with_dependencies(arg.dependencies.iter().cloned())
+        .with_context(arg.context.clone())
+        .with_priority(arg.priority.unwrap_or(Subtask::DEFAULT_PRIORITY))
+        .with_required(arg.required)
+        .with_constraints(constraints)
+}
+
+/// The client starts its agents side by side, so a run of this server is parallel unless it says otherwise.
+fn settings(desk: &Desk, args: &Delegate) -> Result<RunSettings, ToolError> {
+    let mut settings = desk.settings.clone();
+    settings.strategy = args.strategy.unwrap_or(ExecutionStrategy::Parallel);
+    if let Some(strategy) = args.aggregation {
+        match strategy {
+            AggregationStrategy::Concatenate | AggregationStrategy::Merge => {}
+            AggregationStrategy::Vote
+            | AggregationStrategy::Reduce
+            | AggregationStrategy::Custom => {
+                return Err(ToolError::Arguments(format!(
+                    "aggregation `{strategy}` is not available; pass `merge` or `concatenate`."
+                )));
+            }
+        }
+        settings.aggregation.strategy = strategy;
+    }
+    if let Some(budget) = &args.budget {
+        settings.budget = budget_of(settings.budget, budget)?;
+    }
+    Ok(settings)
+}
+
+fn budget_of(mut budget: Budget, args: &BudgetArg) -> Result<Budget, ToolError> {
+    if let Some(usd) = args.max_cost_usd {
+        let cost = orch_core::Usage::default().with_cost_usd(usd).cost_micro_usd();
+        budget.max_cost_micro_usd = Some(cost.ok_or_else(|| {
+            ToolError::Arguments("`budget.max_cost_usd` must be a number from 0 up.".to_owned())
+        })?);
+    }
+    budget.max_tokens = args.max_tokens.or(budget.max_tokens);
+    Ok(budget)
+}

@@ -1,0 +1,121 @@
+//! One module per tool, and what their answers share.
+
+pub(crate) mod cancel;
+pub(crate) mod claim;
+pub(crate) mod delegate;
+pub(crate) mod report;
+pub(crate) mod status;
+#[cfg(test)]
+mod tests;
+
+use orch_core::{OrchestrationResult, RunPhase, RunStatus};
+use serde_json::{Value, json};
+
+use crate::answer::{Answer, short, size};
+use crate::desk::Desk;
+use crate::error::ToolError;
+use crate::hand_out::{Wanted, hand_out};
+
+/// What is kept free of an answer for the sentence at its end.
+const NEXT_ROOM: usize = 330;
+/// The most errors of a run that are listed, and the most bytes of each.
+const ERRORS: usize = 3;
+const ERROR_BYTES: usize = 200;
+
+/// Adds how far a run is.
+fn progress(answer: &mut Answer, status: &RunStatus) {
+    let counts = status.counts;
+    let word = status.end_status.map_or_else(|| status.status.to_string(), |end| end.to_string());
+    answer.set("status", word);
+    answer.set("progress", (status.progress * 1000.0).round() / 1000.0);
+    let mut shown = json!({ "total": counts.total, "done": counts.done });
+    for (name, count) in [
+        ("waiting", counts.waiting),
+        ("ready", counts.ready),
+        ("running", counts.running),
+        ("failed", counts.failed),
+        ("skipped", counts.skipped),
+        ("cancelled", counts.cancelled),
+    ] {
+        if count > 0 {
+            shown[name] = json!(count);
+        }
+    }
+    answer.set("counts", shown);
+}
+
+/// Hands out work as far as it fits, `reserve` bytes kept free, and says what the caller does next.
+async fn hand_over(
+    desk: &Desk,
+    answer: &mut Answer,
+    mut status: RunStatus,
+    wanted: Wanted<'_>,
+    reserve: usize,
+) -> Result<RunStatus, ToolError> {
+    let room = answer.room().saturating_sub(NEXT_ROOM + reserve);
+    let (ready, more) = hand_out(desk, &status, wanted, room).await?;
+    if !ready.is_empty() {
+        // What was handed out is running now.
+        status = desk.supervisor.status(status.run_id).await?;
+        progress(answer, &status);
+    }
+    answer.set("next_subtask", ready.first().map(|first| &first.subtask_id));
+    answer.set("ready", &ready);
+    if more > 0 {
+        answer.set("more_ready", more);
+    }
+    answer.set("next", next(&status, ready.len(), more));
+    Ok(status)
+}
+
+fn next(status: &RunStatus, given: usize, more: usize) -> String {
+    if status.status == RunPhase::Ended {
+        return "The orchestration is over; nothing is left to do.".to_owned();
+    }
+    let claim = "call alma_claim_subtask for the next one that is ready";
+    match (given, more) {
+        (0, 0) if status.counts.running > 0 => {
+            "Nothing new is ready; report on what is running.".to_owned()
+        }
+        (0, 0) => "Nothing is ready now; call alma_orchestration_status.".to_owned(),
+        (0, _) => format!("{more} more are ready: {claim}."),
+        (_, more) => {
+            let first = "Start agent `worker` with `prompt` verbatim for each entry of `ready`, all at once; as each ends call alma_report_subtask with its `attempt` and `result_file`";
+            match more {
+                0 => format!("{first}."),
+                _ => format!("{first}; {more} more are ready: {claim}."),
+            }
+        }
+    }
+}
+
+/// Adds how a run ended, and its output: in the answer when it is small, else as a file.
+async fn finish(desk: &Desk, answer: &mut Answer, status: &RunStatus) -> Result<(), ToolError> {
+    if status.status != RunPhase::Ended {
+        return Ok(());
+    }
+    let run = status.run_id;
+    let result = desk.supervisor.result(run).await?;
+    let Some(result) = result else { return Ok(()) };
+    errors(answer, &result);
+    let output = &result.aggregated_output;
+    if size(output) + NEXT_ROOM <= answer.room() {
+        answer.set("aggregated_output", output);
+    } else {
+        let path = desk.files.keep(run, "result", output)?;
+        answer.set("output_file", path);
+    }
+    Ok(())
+}
+
+fn errors(answer: &mut Answer, result: &OrchestrationResult) {
+    if result.errors.is_empty() {
+        return;
+    }
+    let mut shown: Vec<Value> =
+        result.errors.iter().take(ERRORS).map(|error| short(error, ERROR_BYTES).into()).collect();
+    if let Some(more) = result.errors.len().checked_sub(ERRORS).filter(|more| *more > 0) {
+        shown.push(format!("and {more} more").into());
+    }
+    answer.set("errors", shown);
+}

@@ -1,0 +1,188 @@
+//! `alma_report_subtask`: what an agent made of a subtask.
+
+use orch_core::{Cause, Failure, Fence, JsonMap, Token, Usage, WorkerName, WorkerResult, nearest};
+use orch_supervisor::{ReportAnswer, SubtaskReport};
+use serde_json::Value;
+
+use super::{finish, hand_over, progress};
+use crate::answer::{Answer, short};
+use crate::args::{Next, Report, UsageArg};
+use crate::desk::Desk;
+use crate::error::ToolError;
+use crate::hand_out::Wanted;
+use crate::handle;
+use crate::view::{Node, View};
+
+/// The causes that a report may name.
+const CAUSES: [Cause; 6] = [
+    Cause::Reported,
+    Cause::Timeout,
+    Cause::RateLimit,
+    Cause::Auth,
+    Cause::InvalidInput,
+    Cause::Unavailable,
+];
+
+/// Takes a report.
+pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolError> {
+    let row = desk.find(&args.orchestration_id).await?;
+    let run = row.head.run;
+    let view = desk.view(run).await?;
+    let node = find(&view, run, args.subtask_id.as_str())?;
+    let attempt = attempt(args.attempt.as_deref())?;
+    let worker = worker(node, attempt, args.worker.as_ref());
+    let report = made(desk, &args, worker.clone(), attempt)?;
+    desk.carry_on(&row).await?;
+    let said = desk.retried(|| desk.supervisor.report(run, report.clone())).await?;
+    let status = desk.settled(run).await?;
+
+    let (word, message) = words(&said);
+    let mut answer = Answer::new(is_success(&said));
+    answer.set("answer", word).set("message", message);
+    answer.set("orchestration_id", run).set("subtask_id", &args.subtask_id);
+    progress(&mut answer, &status);
+    finish(desk, &mut answer, &status).await?;
+    let wanted = match args.next {
+        Next::All => Wanted { most: usize::MAX, ..Wanted::default() },
+        Next::Own => Wanted { most: 1, worker: Some(&worker), ..Wanted::default() },
+        Next::None => Wanted::default(),
+    };
+    hand_over(desk, &mut answer, status, wanted, 0).await?;
+    Ok(answer)
+}
+
+/// Finds a subtask of a run by its id.
+pub(super) fn find<'a>(
+    view: &'a View,
+    run: orch_core::RunId,
+    id: &str,
+) -> Result<&'a Node, ToolError> {
+    if let Some((_, node)) = view.find(id) {
+        return Ok(node);
+    }
+    let known = view.nodes.iter().map(|node| node.spec.id.as_str());
+    let hint = match nearest(id, known.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("it has: {}.", short(&known.collect::<Vec<_>>().join(", "), 300)),
+    };
+    Err(ToolError::NoSubtask { run, id: short(id, 60), hint })
+}
+
+fn attempt(text: Option<&str>) -> Result<Option<(Fence, Token)>, ToolError> {
+    let read = |text: &str| {
+        handle::read(text).ok_or_else(|| {
+            ToolError::Arguments(format!(
+                "`attempt` is `{}`; pass it exactly as it was handed out, or leave it out.",
+                short(text, 40)
+            ))
+        })
+    };
+    text.map(read).transpose()
+}
+
+/// Who reports: as it says, else whoever has the attempt.
+fn worker(node: &Node, attempt: Option<(Fence, Token)>, said: Option<&WorkerName>) -> WorkerName {
+    let open = attempt.and_then(|(fence, _)| node.open.get(&fence));
+    let worker = said.or(open.map(|open| &open.worker)).or(node.worker.as_ref());
+    worker.cloned().unwrap_or_else(|| WorkerName::new("agent"))
+}
+
+fn made(
+    desk: &Desk,
+    args: &Report,
+    worker: WorkerName,
+    attempt: Option<(Fence, Token)>,
+) -> Result<SubtaskReport, ToolError> {
+    let output = match (&args.result, &args.result_file) {
+        (Some(result), None) => result.clone(),
+        (None, Some(path)) => desk.files.read_result(path)?,
+        (Some(_), Some(_)) => {
+            return Err(ToolError::Arguments(
+                "Pass `result` or `result_file`, not both.".to_owned(),
+            ));
+        }
+        (None, None) => {
+            return Err(ToolError::Arguments(
+                "Pass `result`, or `result_file` when the agent wrote one.".to_owned(),
+            ));
+        }
+    };
+    let failure = failure(args.result.as_ref())?;
+    let subtask = args.subtask_id.clone();
+    let result = match &failure {
+        None => WorkerResult::success(subtask.clone(), worker, output),
+        Some(failure) => WorkerResult::failure(subtask.clone(), worker, failure.message.clone())
+            .with_output(output),
+    };
+    let mut report =
+        SubtaskReport::new(subtask, result.with_metadata(metadata(args.usage.as_ref())?));
+    report.attempt = attempt;
+    report.failure = failure;
+    report.request_key = args.request_key.clone();
+    Ok(report)
+}
+
+/// Reads `{success: false, error_message, cause?}`.
+fn failure(result: Option<&Value>) -> Result<Option<Failure>, ToolError> {
+    let Some(Value::Object(fields)) = result else { return Ok(None) };
+    if fields.get("success") != Some(&Value::Bool(false)) {
+        return Ok(None);
+    }
+    let message = fields.get("error_message").and_then(Value::as_str).map(str::trim);
+    let Some(message) = message.filter(|message| !message.is_empty()) else {
+        return Err(ToolError::Arguments(
+            "A failed result needs `error_message`: say in a sentence what went wrong.".to_owned(),
+        ));
+    };
+    let cause = match fields.get("cause") {
+        None | Some(Value::Null) => Cause::Reported,
+        Some(word) => {
+            let known = CAUSES.into_iter().find(|cause| word.as_str() == Some(cause.as_str()));
+            known.ok_or_else(|| {
+                let known = CAUSES.map(Cause::as_str).join(", ");
+                ToolError::Arguments(format!("`cause` is {word}; pass one of: {known}."))
+            })?
+        }
+    };
+    Ok(Some(Failure::new(cause, message)))
+}
+
+fn metadata(usage: Option<&UsageArg>) -> Result<JsonMap, ToolError> {
+    let Some(usage) = usage else { return Ok(JsonMap::new()) };
+    if usage.cost_usd.is_some_and(|cost| cost < 0.0) {
+        return Err(ToolError::Arguments("`usage.cost_usd` must not be negative.".to_owned()));
+    }
+    let usage = Usage::default()
+        .with_input_tokens(usage.input_tokens)
+        .with_output_tokens(usage.output_tokens)
+        .with_cost_usd(usage.cost_usd);
+    let usage = serde_json::to_value(usage).unwrap_or_default();
+    Ok(JsonMap::from_iter([("usage".to_owned(), usage)]))
+}
+
+fn is_success(answer: &ReportAnswer) -> bool {
+    match answer {
+        ReportAnswer::Accepted | ReportAnswer::Received | ReportAnswer::Duplicate { .. } => true,
+        ReportAnswer::Stale | ReportAnswer::Rejected { .. } => false,
+    }
+}
+
+fn words(answer: &ReportAnswer) -> (&'static str, String) {
+    match answer {
+        ReportAnswer::Accepted => ("accepted", "The report is accepted.".to_owned()),
+        ReportAnswer::Received => {
+            ("received", "The result is stored and still being checked.".to_owned())
+        }
+        ReportAnswer::Duplicate { .. } => {
+            ("duplicate", "The same report came before; it counts once.".to_owned())
+        }
+        ReportAnswer::Stale => (
+            "stale",
+            "This attempt is over or was never handed out: its report is kept as evidence and does not count. Go on with `ready`."
+                .to_owned(),
+        ),
+        ReportAnswer::Rejected { reason } => {
+            ("rejected", format!("The report does not count: {}.", short(reason, 300)))
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The real binary, over stdio.
+#![cfg(feature = "standalone")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
+
+mod client;
+mod hostile;
+mod python;
+mod round;
+mod survival;
