@@ -38,11 +38,35 @@ pub(super) fn decide(state: &State, report: Report, now: Timestamp) -> Result<De
         return stale(state, fence, named, report);
     }
     match slot {
+        Slot::Open(attempt) if named.is_some() => from_outside(state, fence, attempt, report, now),
         Slot::Open(attempt) => Ok(receive(state, fence, attempt, report, now)),
         Slot::Closed(_) if bug::is(Bug::NoFenceCheck) => {
             Ok(accept_anything(subtask, fence, report))
         }
         Slot::Closed(closed) => again(state, fence, closed, report),
+    }
+}
+
+/// A report by somebody else than the process that makes the attempt, who names the subtask.
+///
+/// On an attempt that the engine runs only its supervisor reports, when nothing of it runs any more: with another's word for
+/// it, its locks would be free and its successor started while it still works.
+fn from_outside(
+    state: &State,
+    fence: Fence,
+    attempt: &Attempt,
+    report: Report,
+    now: Timestamp,
+) -> Result<Decided, Refusal> {
+    match attempt.kind {
+        AttemptKind::Offered | AttemptKind::Claimed => {
+            Ok(receive(state, fence, attempt, report, now))
+        }
+        AttemptKind::Managed => {
+            let node = state.node(attempt.subtask);
+            let subtask = node.spec.id.clone();
+            Err(Refusal::NotReady { subtask, status: node.state.phase() })
+        }
     }
 }
 
@@ -63,7 +87,7 @@ fn without_attempt(
     if let ([fence], false) = (open.as_slice(), open.is_empty())
         && let Some(attempt) = state.attempt(*fence)
     {
-        return Ok(receive(state, *fence, attempt, report, now));
+        return from_outside(state, *fence, attempt, report, now);
     }
     if let SubtaskState::Done { fence, .. } | SubtaskState::Checking { fence, .. } =
         &state.node(index).state
@@ -246,6 +270,9 @@ impl State {
 
     /// Tells whether a subtask is one that may be claimed: offered, or held by attempts that have all lapsed.
     pub(super) fn is_claimable(&self, index: SubtaskIndex, now: Timestamp) -> bool {
+        if self.node(index).spec.deadline.is_some_and(|deadline| deadline <= now) {
+            return false;
+        }
         match &self.node(index).state {
             SubtaskState::Offered { .. } => true,
             SubtaskState::Running { attempts } => attempts.iter().all(|fence| {
