@@ -129,12 +129,20 @@ impl Driver {
 
     /// Puts work into a run's inbox; a run that is not there is loaded first.
     fn queue(&mut self, run: RunId, queued: Queued) {
-        let entry = self.runs.entry(run).or_insert_with(|| {
-            self.outputs.push(Output::Load { run, after: Seq(0) });
-            Run::unloaded()
-        });
+        let entry = self.runs.entry(run).or_insert_with(Run::unloaded);
         entry.inbox.push_back(queued);
         self.dirty.insert(run);
+        self.load_for_inbox(run);
+    }
+
+    /// Sees to it that what is in the inbox of a run will be decided: a run that is not there is loaded.
+    fn load_for_inbox(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get(&run) else { return };
+        let submits = || entry.inbox.iter().any(|queued| matches!(queued.work, Work::Submit(_)));
+        let is_coming = entry.loading || entry.load_at.is_some() || entry.acquiring;
+        if entry.state.is_none() && entry.turn.is_none() && !is_coming && !submits() {
+            self.reload(run);
+        }
     }
 
     /// Queues what the engine itself wants decided; pointless for a run that is not there any more.
@@ -143,6 +151,7 @@ impl Driver {
             entry.inbox.push_back(Queued { work, reply: None });
             self.dirty.insert(run);
         }
+        self.load_for_inbox(run);
     }
 
     /// A run that is not here, or is being loaded, is read from the journal by whoever asks.
@@ -229,7 +238,7 @@ impl Driver {
         // A breaker may have become half-open.
         self.dirty.extend(self.pool.waiting());
         for run in loads {
-            self.outputs.push(Output::Load { run, after: Seq(0) });
+            self.reload(run);
         }
     }
 

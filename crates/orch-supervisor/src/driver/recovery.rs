@@ -123,6 +123,7 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.state = None;
         entry.load_at = None;
+        entry.loading = true;
         self.outputs.push(Output::Load { run, after: Seq(0) });
         self.show_durable(run);
         // While it is being loaded it keeps no place before others.
@@ -199,6 +200,7 @@ impl Driver {
         if entry.state.is_some() {
             return;
         }
+        entry.loading = false;
         let (callers, own): (Vec<_>, Vec<_>) = std::mem::take(&mut entry.inbox)
             .into_iter()
             .partition(|queued| queued.reply.is_some() && !is_resume(queued));
@@ -217,6 +219,7 @@ impl Driver {
     /// Events have come: a whole run, or what others have added.
     pub(super) fn loaded(&mut self, run: RunId, after: Seq, events: Vec<Recorded>, now: Timestamp) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.loading &= after != Seq(0);
         match (&mut entry.state, after) {
             // Whether it includes the append in flight is not known; when that is over, the run is loaded again.
             (None, _) if entry.turn.is_some() => return,

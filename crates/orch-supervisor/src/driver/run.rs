@@ -49,6 +49,8 @@ pub(super) struct Run {
     pub(super) resuming: Option<ReplyId>,
     /// Whether an acquisition is under way.
     pub(super) acquiring: bool,
+    /// Whether the whole run is being loaded.
+    pub(super) loading: bool,
     /// When a failed load is tried again.
     pub(super) load_at: Option<Timestamp>,
     /// When a failed reaping or acquisition is tried again.
@@ -133,6 +135,7 @@ impl Run {
             wants_ownership: false,
             resuming: None,
             acquiring: false,
+            loading: false,
             load_at: None,
             retry_at: None,
             foreign_locks: BTreeMap::new(),
