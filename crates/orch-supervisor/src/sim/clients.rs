@@ -236,11 +236,11 @@ impl World {
                 let named = self.dice.percent(50);
                 self.report(run, subtask, Some((fence, token)), named)
             }
-            3 if open && kind == Kind::Offered => {
-                self.counters.count("reports on offers");
+            3 if open && kind != Kind::Claimed => {
+                self.counters.count("reports on offers and on managed attempts");
                 self.report(run, subtask, Some((fence, token)), true)
             }
-            4 if open && kind != Kind::Managed => {
+            4 if open => {
                 self.counters.count("reports without attempt");
                 self.report(run, subtask, None, true)
             }
