@@ -22,7 +22,7 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use orch_core::{RunId, Seq, Token};
+use orch_core::{RunId, Token};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
