@@ -323,6 +323,9 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.begun = false;
         (entry.planning, entry.aggregating) = (false, false);
+        if matches!(entry.recalled, Recalled::Asked) {
+            entry.recalled = Recalled::NotAsked;
+        }
         if let Some(epoch) = entry.epoch.take() {
             if why != Left::OwnerChanged {
                 self.outputs.push(Output::Release { run, epoch });

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use orch_core::journal::Blob;
 use orch_core::{
-    Cause, Failure, FailureHandler, QualityGate, Router, StoredResult, Subtask, check_gates,
+    Cause, Failure, FailureHandler, JsonMap, QualityGate, Router, StoredResult, Subtask,
+    check_gates,
 };
 
 /// Who decides what the machine does not.
@@ -31,10 +32,12 @@ impl Policies {
     ) -> Option<Failure> {
         if !body.result.success {
             let message = body.result.error_message.clone();
-            return Some(Failure::new(
-                Cause::Reported,
-                message.unwrap_or_else(|| "the worker reported a failure".to_owned()),
-            ));
+            let message = message.unwrap_or_else(|| "the worker reported a failure".to_owned());
+            // What it made all the same is evidence, never an input of others.
+            let output = &body.result.output;
+            let made = (!output.is_null()).then(|| ("output".to_owned(), output.clone()));
+            let evidence: JsonMap = made.into_iter().collect();
+            return Some(Failure::new(Cause::Reported, message).with_evidence(evidence));
         }
         if subtask.gates.is_empty() && subtask.artifacts.is_empty() && self.gates.is_empty() {
             return None;

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use orch_core::journal::{Journal, MemoryJournal, RunFilter};
 use orch_core::{
-    Cause, ComplexTask, DecompositionPlan, EndStatus, FailureContext, FailureDecision,
-    FailureEvent, FailureHandler, Gate, RouteError, Router, RoutingContext, RoutingDecision,
+    Cause, ComplexTask, DecompositionPlan, EndStatus, Event, FailureContext, FailureDecision,
+    FailureEvent, FailureHandler, Gate, RouteError, Router, RoutingContext, RoutingDecision, Seq,
     Subtask, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerName, WorkerResult,
 };
 use orch_supervisor::{Supervisor, worker_fn};
@@ -110,6 +111,13 @@ async fn a_panicking_worker_fails_its_attempt_only() {
     assert!(result.errors[0].contains("panicked: cannot do this"), "{:?}", result.errors);
 }
 
+/// The events of the journal's only run that have this name.
+async fn events_named(journal: &MemoryJournal, name: &str) -> Vec<Event> {
+    let rows = journal.rows(&RunFilter::new()).await.unwrap();
+    let events = journal.load(rows[0].head.run, Seq(0)).await.unwrap();
+    events.into_iter().map(|recorded| recorded.event).filter(|event| event.name() == name).collect()
+}
+
 #[tokio::test]
 async fn success_false_is_a_failure() {
     struct Admits(WorkerName, Vec<WorkerCapability>);
@@ -126,8 +134,17 @@ async fn success_false_is_a_failure() {
         }
     }
     let worker = Admits("honest".into(), vec![WorkerCapability::new("work", ["work"])]);
-    let supervisor = Supervisor::builder().worker(worker).build();
+    let journal = MemoryJournal::new();
+    let supervisor =
+        Supervisor::builder().journal(Arc::new(journal.clone())).worker(worker).build();
     let result = run(&supervisor, plan("a")).await;
+    let failed = events_named(&journal, "attempt_failed").await;
+    let Event::AttemptFailed { failure, .. } = &failed[0] else { panic!("{failed:?}") };
+    assert_eq!(
+        failure.evidence["output"],
+        json!("half of it"),
+        "what it made is kept to be looked at"
+    );
     assert!(!result.success);
     assert!(result.errors[0].contains("I could not"), "{:?}", result.errors);
 }
