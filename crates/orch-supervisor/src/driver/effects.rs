@@ -299,7 +299,12 @@ impl Driver {
                 max_subtasks: state.settings().max_subtasks,
             });
         }
-        if state.must_aggregate() && !std::mem::replace(&mut entry.aggregating, true) {
+        // An answer whose append failed is decided anew, and need not be asked for again.
+        let is_answered = || entry.inbox.iter().any(|queued| matches!(queued.work, Work::End(_)));
+        if state.must_aggregate()
+            && !is_answered()
+            && !std::mem::replace(&mut entry.aggregating, true)
+        {
             self.outputs.push(Output::Aggregate(Box::new(aggregate(state))));
         }
     }
