@@ -53,9 +53,11 @@ impl Driver {
         };
         entry.acquiring = false;
         entry.epoch = Some(epoch);
-        // Nobody has owned the run before: there are no attempts but those that this process is going to start.
+        // Nobody has owned the run before, nor since, as far as is known: there are no attempts but those that this process
+        // is going to start. An answer that comes late may be that of an ownership which has ended meanwhile.
         let is_first = epoch == Epoch(0).next();
-        entry.begun = is_first && entry.resuming.is_none() && entry.state.is_some();
+        let is_untouched = entry.state.as_ref().is_some_and(|state| state.seq() == Seq(0).next());
+        entry.begun = is_first && entry.resuming.is_none() && is_untouched;
         if let Some(reason) = self.shutting_down.clone() {
             // It came too late: what is owned is suspended and given up again.
             entry.inbox.push_back(Queued { work: Work::Suspend(reason), reply: None });
