@@ -4,6 +4,8 @@
 
 mod client;
 mod hostile;
+mod inspector;
+mod install;
 mod python;
 mod round;
 mod survival;

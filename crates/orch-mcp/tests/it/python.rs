@@ -1,51 +1,40 @@
-//! The MCP Python SDK against the real binary, in both eras of the protocol. It is installed once, from the registry; where
-//! that is not possible the test fails and says so.
+//! Python clients against the real binary: the MCP SDK in both eras of the protocol, and fastmcp.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::client::Project;
+use crate::install;
 
-const SDK: &str = "mcp==2.3.0";
+/// One environment for all: whoever needs it starts one process that plays many runs.
+pub(crate) const CLIENTS: [&str; 2] = ["mcp==2.3.0", "fastmcp==4.2.3"];
 
-/// Returns the Python of an environment that has the SDK.
-fn python() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(SDK.replace("==", "-"));
-    let python = folder.join("bin/python");
-    let installed = folder.join("installed");
-    if !installed.exists() {
-        run(Command::new("python3").args(["-m", "venv"]).arg(&folder));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", SDK]));
-        std::fs::write(installed, SDK).unwrap();
-    }
-    python
+/// Plays a run in each mode against a server: its command, or its address.
+fn play(project: &Project, server: &str, modes: &[&str]) -> Value {
+    let mut command = Command::new(install::python("python-clients", &CLIENTS));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/loop.py"));
+    command.arg(server).args(modes).current_dir(project.path()).env("HOME", project.path());
+    serde_json::from_str(install::run(&mut command).trim()).unwrap()
 }
 
-#[track_caller]
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{command:?} failed; this test needs {SDK}\n{out}\n{err}");
-    out.into_owned()
+/// What is seen of a run that went well.
+fn played(version: Option<&str>) -> Value {
+    json!({
+        "version": version, "tools": 5, "reports": 3, "status": "completed",
+        "output": { "a": "result of a", "b": "result of b", "sum": "result of sum" },
+    })
 }
 
 #[test]
-fn the_python_sdk_plays_a_run_in_both_eras() {
-    let python = python();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/loop.py");
-    for (mode, version) in [("legacy", "2025-11-25"), ("auto", "2026-07-28")] {
-        let project = Project::new(&[("reviewer", "Reviews code")]);
-        let mut command = Command::new(&python);
-        command.arg(&script).args([env!("CARGO_BIN_EXE_orch-mcp"), mode]);
-        command.current_dir(project.path()).env("HOME", project.path());
-        let seen: Value = serde_json::from_str(run(&mut command).trim()).unwrap();
-        let expected = json!({
-            "version": version, "tools": 5, "reports": 3, "status": "completed",
-            "output": { "a": "result of a", "b": "result of b", "sum": "result of sum" },
-        });
-        assert_eq!(seen, expected, "{mode}");
-    }
+fn the_sdk_and_fastmcp_play_runs_over_stdio() {
+    let project = Project::new(&[("reviewer", "Reviews code")]);
+    let seen = play(&project, env!("CARGO_BIN_EXE_orch-mcp"), &["legacy", "auto", "fastmcp"]);
+    let expected = json!({
+        "legacy": played(Some("2025-11-25")),
+        "auto": played(Some("2026-07-28")),
+        "fastmcp": played(None),
+    });
+    assert_eq!(seen, expected);
 }
