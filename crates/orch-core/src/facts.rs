@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::number::or_nan;
 use crate::words::words;
-use crate::{BlobRef, Digest, SubtaskIndex, WorkerName, WorkerResult};
+use crate::{BlobRef, DecompositionStrategy, Digest, SubtaskIndex, WorkerName, WorkerResult};
 
 /// A result as the journal keeps it: a large output is a blob beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,20 @@ words! {
         DomainBased = "domain_based",
         /// A plan of a similar task.
         Memory = "memory",
+    }
+}
+
+impl PlanSource {
+    /// Returns the strategy behind a plan from this source; plans from elsewhere count as a mixture.
+    pub fn strategy(self) -> DecompositionStrategy {
+        match self {
+            Self::CapabilityBased => DecompositionStrategy::CapabilityBased,
+            Self::PhaseBased => DecompositionStrategy::PhaseBased,
+            Self::DomainBased => DecompositionStrategy::DomainBased,
+            Self::Explicit | Self::Single | Self::Planner | Self::Memory => {
+                DecompositionStrategy::Hybrid
+            }
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod gate;
 mod graph;
 mod ids;
 pub mod journal;
+pub mod learned;
 mod memory;
 mod number;
 mod plan;

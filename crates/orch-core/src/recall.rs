@@ -4,23 +4,32 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::learned::Learned;
 use crate::{
     BoxError, ComplexTask, MemorySlice, OrchestrationOutcome, ProjectId, RunId, Subtask, Tallies,
     WorkerName,
 };
 
 /// What policies may know of earlier runs: an immutable view, cheap to clone.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MemorySnapshot {
-    /// How each worker did at each type of subtask.
+    /// How each worker did at each type of subtask, in counts.
     pub tallies: Arc<Tallies>,
+    /// All that is known.
+    pub learned: Arc<Learned>,
 }
 
 impl MemorySnapshot {
-    /// Makes a view.
+    /// Makes a view of counts alone.
     pub fn new(tallies: impl Into<Arc<Tallies>>) -> Self {
-        Self { tallies: tallies.into() }
+        Self { tallies: tallies.into(), learned: Arc::default() }
+    }
+}
+
+impl From<Learned> for MemorySnapshot {
+    fn from(learned: Learned) -> Self {
+        Self { tallies: learned.tallies().into(), learned: learned.into() }
     }
 }
 

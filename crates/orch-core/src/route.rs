@@ -215,6 +215,11 @@ impl Tally {
 impl Tallies {
     /// Counts one finished attempt.
     pub fn record(&mut self, worker: &WorkerName, task_type: &str, success: bool) {
+        self.add(worker, task_type, 1, u32::from(success));
+    }
+
+    /// Counts `tried` finished attempts, of which `done` succeeded.
+    pub fn add(&mut self, worker: &WorkerName, task_type: &str, tried: u32, done: u32) {
         if !self.of.contains_key(worker) {
             self.of.insert(worker.clone(), BTreeMap::new());
         }
@@ -223,8 +228,7 @@ impl Tallies {
             Some(tally) => tally,
             None => types.entry(task_type.into()).or_default(),
         };
-        tally.tried += 1;
-        tally.done += u32::from(success);
+        *tally = tally.plus(Tally { tried, done });
     }
 
     /// Returns (successes + 1) / (attempts + 1): 1 for a worker never tried, and slow to forgive.

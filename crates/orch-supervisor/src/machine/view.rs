@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use orch_core::journal::RunSummary;
 use orch_core::{
-    Absence, AttemptStatus, DecompositionStrategy, EndStatus, OrchestrationOutcome,
-    OrchestrationResult, PlanSource, RoutingRecord, RunStatus, StoredResult, SubtaskId,
-    SubtaskIndex, SubtaskStatus, Usage, WorkerName, WorkerResult, WorkerStatus,
+    Absence, AttemptStatus, EndStatus, OrchestrationOutcome, OrchestrationResult, RoutingRecord,
+    RunStatus, StoredResult, SubtaskId, SubtaskIndex, SubtaskStatus, Usage, WorkerName,
+    WorkerResult, WorkerStatus,
 };
 
 use super::attempt::AttemptKind;
@@ -209,7 +209,7 @@ impl State {
         let status = self.end().map_or(EndStatus::Failed, |e| e.status);
         OrchestrationOutcome::new(id, supervisor, project, self.task.task_type.clone(), self.at)
             .with_task_description(self.task.description.clone())
-            .with_decomposition_strategy(strategy_of(self.source))
+            .with_decomposition_strategy(self.source.strategy())
             .with_subtask_count(self.counts.total)
             .with_routing_decisions(self.nodes.iter().flat_map(routing_of).collect::<Vec<_>>())
             .with_aggregation_strategy(self.settings.aggregation.strategy)
@@ -270,16 +270,4 @@ fn routing_of(node: &Node) -> Vec<RoutingRecord> {
         RoutingRecord::new(node.spec.id.clone(), stored.result.worker_name.clone(), true)
     });
     failed.chain(done).collect()
-}
-
-/// The strategy behind a plan; plans from elsewhere count as a mixture.
-fn strategy_of(source: PlanSource) -> DecompositionStrategy {
-    match source {
-        PlanSource::CapabilityBased => DecompositionStrategy::CapabilityBased,
-        PlanSource::PhaseBased => DecompositionStrategy::PhaseBased,
-        PlanSource::DomainBased => DecompositionStrategy::DomainBased,
-        PlanSource::Explicit | PlanSource::Single | PlanSource::Planner | PlanSource::Memory => {
-            DecompositionStrategy::Hybrid
-        }
-    }
 }

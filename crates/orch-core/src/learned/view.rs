@@ -1,0 +1,75 @@
+//! What memory hands to policies.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Day, HALF_LIFE_DAYS, PastRun, TaskStats, Weighted, WorkerStats};
+use crate::{DecompositionHeuristic, RoutingHeuristic, Tallies, WorkerName};
+
+/// What is known that may help with a task. Made once per run; the same memory gives the same view.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Learned {
+    /// The latest day on which something was learned in the project: decay is measured as of this day, so that a view does
+    /// not depend on when it is made.
+    pub today: Day,
+    /// How workers did, by type of subtask: all types of the project. Durations, costs, tokens and failures are there for the
+    /// task's own type and for the types of the subtasks in `similar`; for other types only histories are.
+    pub workers: BTreeMap<Arc<str>, BTreeMap<WorkerName, WorkerStats>>,
+    /// How runs of the task's type went.
+    pub tasks: TaskStats,
+    /// Past runs that resemble the task, the most similar first, each with its similarity, 0 to 1.
+    pub similar: Vec<(f64, Arc<PastRun>)>,
+    /// Rules about who should do what, for the types in `workers` that have details; pinned ones first.
+    pub routing: Vec<RoutingHeuristic>,
+    /// Rules about how tasks of this type are split; pinned ones first.
+    pub decomposition: Vec<DecompositionHeuristic>,
+}
+
+impl Default for Learned {
+    fn default() -> Self {
+        Self {
+            today: Day(0),
+            workers: BTreeMap::new(),
+            tasks: TaskStats::default(),
+            similar: Vec::new(),
+            routing: Vec::new(),
+            decomposition: Vec::new(),
+        }
+    }
+}
+
+impl Learned {
+    /// Makes an empty view.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns what is known of `worker` at `task_type`.
+    pub fn of(&self, worker: &WorkerName, task_type: &str) -> Option<&WorkerStats> {
+        self.workers.get(task_type)?.get(worker)
+    }
+
+    /// Returns how `worker` did at all types together, decayed by [`HALF_LIFE_DAYS`].
+    pub fn overall(&self, worker: &WorkerName) -> Weighted {
+        let all = self.workers.values().filter_map(|of_type| of_type.get(worker));
+        all.fold(Weighted::default(), |mut sum, stats| {
+            sum += stats.history.decayed(self.today, HALF_LIFE_DAYS);
+            sum
+        })
+    }
+
+    /// Returns how often each worker tried and succeeded, decayed by [`HALF_LIFE_DAYS`] and rounded.
+    pub fn tallies(&self) -> Tallies {
+        let mut tallies = Tallies::default();
+        for (task_type, workers) in &self.workers {
+            for (worker, stats) in workers {
+                let seen = stats.history.decayed(self.today, HALF_LIFE_DAYS);
+                // The casts saturate.
+                let (tried, done) = (seen.n.round() as u32, seen.successes.round() as u32);
+                tallies.add(worker, task_type, tried, done);
+            }
+        }
+        tallies
+    }
+}
