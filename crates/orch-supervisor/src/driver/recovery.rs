@@ -226,15 +226,17 @@ impl Driver {
             // Whether it includes the append in flight is not known; when that is over, the run is loaded again.
             (None, _) if entry.turn.is_some() => return,
             (None, Seq(0)) => {
+                let last = events.last().map_or(Seq(0), |last| last.seq);
+                let is_known = entry.is_owned() && events.is_empty();
+                if is_known || entry.published.is_some_and(|known| last < known) {
+                    // Loaded before an append that has been confirmed since.
+                    return self.reload(run);
+                }
                 let state = match fold(run, &events) {
                     Ok(state) => state,
                     Err(Unfit::Nothing) => return self.no_run(run),
                     Err(Unfit::Damaged(reason)) => return self.unreadable(run, &reason),
                 };
-                if entry.published.is_some_and(|known| state.seq() < known) {
-                    // Loaded before an append that has been confirmed since.
-                    return self.reload(run);
-                }
                 entry.head = head_of(run, &events);
                 let known = *entry.published.get_or_insert(state.seq());
                 entry.state = Some(state);
