@@ -1,13 +1,13 @@
 //! Handing out work: what is offered is claimed for the caller, with a prompt, as far as the answer has room.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use orch_core::{
     Fence, RequestKey, RunId, RunPhase, RunStatus, SubtaskId, SubtaskPhase, SubtaskStatus, Token,
     WorkerName,
 };
-use orch_supervisor::{Claimed, Refusal, SupervisorError};
+use orch_supervisor::{Claimed, Refusal, SupervisorError, Want};
 use serde::Serialize;
 
 use crate::answer::size;
@@ -19,6 +19,8 @@ use crate::view::View;
 
 /// How many subtasks a worker that no file describes may hold at once.
 const SLOTS: u32 = 64;
+/// How many digits the fence of a new attempt may have more than that of the last one: in the handle, and in the file's name.
+const DIGITS: usize = 6;
 
 /// A subtask that was handed out.
 #[derive(Debug, Clone, Serialize)]
@@ -29,6 +31,15 @@ pub(crate) struct HandOut {
     pub(crate) prompt: String,
     pub(crate) result_file: String,
     pub(crate) lease_until: Timestamp,
+}
+
+/// A subtask that can be handed out, with its index.
+type Candidate<'a> = (usize, &'a SubtaskStatus);
+
+/// What would be handed out, were the attempt with this fence claimed.
+struct Draft {
+    made: HandOut,
+    fence: Fence,
 }
 
 /// What is to be handed out.
@@ -53,38 +64,89 @@ pub(crate) async fn hand_out(
     mut room: usize,
 ) -> Result<(Vec<HandOut>, usize), ToolError> {
     let run = status.run_id;
-    let mut given = Vec::new();
+    let mut given: Vec<HandOut> = Vec::new();
     let mut left = candidates(desk, status, &wanted);
     if left.is_empty() || !may_start(status) {
         return Ok((given, 0));
     }
     let view = desk.view(run).await?;
-    left.reverse();
-    while let Some(candidate) = left.pop() {
-        let expected = candidate.1.open.last().map_or(Fence(0), |open| open.fence);
-        let worker = wanted.worker.cloned().unwrap_or_else(|| worker_of(candidate.1));
-        let made =
-            make(desk, run, &view, candidate.0, (expected, Token(0)), &worker, Timestamp::MAX);
-        let made = made.await?;
-        // The first goes out in any case: a prompt and what belongs to it always fit.
-        if given.len() >= wanted.most || (size(&made) > room && !given.is_empty()) {
-            left.push(candidate);
+    // Others may be faster; then it goes on with what is left.
+    loop {
+        let drafts = draft(desk, run, &view, &mut left, &wanted, given.len(), room).await?;
+        if drafts.is_empty() {
             break;
         }
-        match claim(desk, run, candidate.1, &worker, &wanted).await? {
-            Claim::Given(claimed) => {
-                let attempt = (claimed.fence, claimed.token);
-                let index = claimed.subtask.get();
-                let made =
-                    make(desk, run, &view, index, attempt, &worker, claimed.lease_until).await?;
-                room = room.saturating_sub(size(&made));
-                given.push(made);
-            }
-            Claim::Gone => {}
-            Claim::Full => break,
+        let Some(claimed) = claim(desk, run, &drafts, &wanted).await? else { break };
+        let is_answered = wanted.request_key.is_some() && !claimed.is_empty();
+        for got in claimed {
+            let made = finished(desk, run, &view, &drafts, &got).await?;
+            room = room.saturating_sub(size(&made));
+            given.push(made);
+        }
+        // The same request would get the same again.
+        if is_answered {
+            break;
         }
     }
     Ok((given, left.len()))
+}
+
+/// Takes from the candidates what the caller wants and has room for, and makes it up to the secret of the attempt.
+async fn draft(
+    desk: &Desk,
+    run: RunId,
+    view: &View,
+    left: &mut VecDeque<Candidate<'_>>,
+    wanted: &Wanted<'_>,
+    given: usize,
+    mut room: usize,
+) -> Result<Vec<Draft>, ToolError> {
+    let mut drafts: Vec<Draft> = Vec::new();
+    while given + drafts.len() < wanted.most
+        && let Some((index, subtask)) = left.front()
+    {
+        let open = subtask.open.last();
+        let fence = open.map_or(Fence(0), |open| open.fence);
+        let worker = open.map_or_else(|| WorkerName::new(""), |open| open.worker.clone());
+        let worker = wanted.worker.cloned().unwrap_or(worker);
+        let attempt = (fence, Token(0));
+        let made = make(desk, run, view, *index, attempt, &worker, Timestamp::MAX).await?;
+        let size = size(&made) + DIGITS;
+        // The first goes out in any case: a prompt and what belongs to it always fit.
+        if size > room && given + drafts.len() > 0 {
+            break;
+        }
+        room = room.saturating_sub(size);
+        drafts.push(Draft { made, fence });
+        left.pop_front();
+    }
+    Ok(drafts)
+}
+
+/// Makes what goes out of an attempt that was claimed: as drafted, unless it is another attempt.
+async fn finished(
+    desk: &Desk,
+    run: RunId,
+    view: &View,
+    drafts: &[Draft],
+    got: &Claimed,
+) -> Result<HandOut, ToolError> {
+    let is_it = |draft: &&Draft| {
+        (draft.fence, &draft.made.subtask_id) == (got.fence, &got.subtask.id)
+            && draft.made.worker == got.worker
+    };
+    if let Some(draft) = drafts.iter().find(is_it) {
+        let attempt = handle::write(got.fence, got.token);
+        return Ok(HandOut { attempt, lease_until: got.lease_until, ..draft.made.clone() });
+    }
+    let id = got.subtask.id.as_str();
+    let (index, _) = view.find(id).ok_or_else(|| ToolError::NoSubtask {
+        run,
+        id: id.to_owned(),
+        hint: "the plan has changed meanwhile; make the same call again.".to_owned(),
+    })?;
+    let attempt = (got.fence, got.token);
+    make(desk, run, view, index, attempt, &got.worker, got.lease_until).await
 }
 
 fn may_start(status: &RunStatus) -> bool {
@@ -104,7 +166,7 @@ fn candidates<'a>(
     desk: &Desk,
     status: &'a RunStatus,
     wanted: &Wanted<'_>,
-) -> Vec<(usize, &'a SubtaskStatus)> {
+) -> VecDeque<Candidate<'a>> {
     let now = (desk.now)();
     let all = status.subtasks.iter().enumerate().filter(|(_, subtask)| {
         wanted.subtask.is_none_or(|id| *id == subtask.subtask_id)
@@ -132,53 +194,39 @@ fn candidates<'a>(
         }
     }
     offered.append(&mut lapsed);
-    offered
+    offered.into()
 }
 
-fn worker_of(subtask: &SubtaskStatus) -> WorkerName {
-    subtask.open.last().map_or_else(|| WorkerName::new(""), |open| open.worker.clone())
-}
-
-enum Claim {
-    Given(Claimed),
-    /// Somebody else was faster.
-    Gone,
-    /// Nothing more can be claimed now.
-    Full,
-}
-
+/// Claims what was drafted; `None` when nothing more can be claimed now.
 async fn claim(
     desk: &Desk,
     run: RunId,
-    subtask: &SubtaskStatus,
-    worker: &WorkerName,
+    drafts: &[Draft],
     wanted: &Wanted<'_>,
-) -> Result<Claim, ToolError> {
-    let own = || desk.worker(worker).map_or(SLOTS, |worker| worker.max_concurrency().get());
-    let slots = wanted.slots.unwrap_or_else(own);
+) -> Result<Option<Vec<Claimed>>, ToolError> {
+    let want = |draft: &Draft| {
+        let worker = &draft.made.worker;
+        let own = || desk.worker(worker).map_or(SLOTS, |worker| worker.max_concurrency().get());
+        Want::new(worker.clone())
+            .subtask(draft.made.subtask_id.clone())
+            .slots(wanted.slots.unwrap_or_else(own))
+    };
+    let wants: Vec<Want> = drafts.iter().map(want).collect();
     let claimed = desk
-        .retried(|| {
-            let id = Some(subtask.subtask_id.clone());
-            let key = wanted.request_key.clone();
-            desk.supervisor.claim(run, worker.clone(), id, slots, key)
-        })
+        .retried(|| desk.supervisor.claim_all(run, wants.clone(), wanted.request_key.clone()))
         .await;
     let refusal = match claimed {
-        Ok(Some(claimed)) => return Ok(Claim::Given(claimed)),
-        Ok(None) => return Ok(Claim::Gone),
+        Ok(claimed) => return Ok(Some(claimed)),
         Err(SupervisorError::Refused(refusal)) => refusal,
         Err(error) => return Err(error.into()),
     };
     // Whoever asks for one subtask wants to know why not; others get what else there is.
-    if wanted.subtask.is_some() {
-        let subtask = subtask.subtask_id.clone();
+    if let Some(subtask) = wanted.subtask.cloned() {
         return Err(ToolError::NotClaimable { subtask, why: refusal.to_string() });
     }
     match refusal {
-        Refusal::NotReady { .. } | Refusal::NoSlot { .. } => Ok(Claim::Gone),
-        Refusal::Blocked { .. } | Refusal::NotActive { .. } | Refusal::Ended { .. } => {
-            Ok(Claim::Full)
-        }
+        Refusal::NotReady { .. } | Refusal::NoSlot { .. } => Ok(Some(Vec::new())),
+        Refusal::Blocked { .. } | Refusal::NotActive { .. } | Refusal::Ended { .. } => Ok(None),
         Refusal::NoRun { .. }
         | Refusal::NoSubtask { .. }
         | Refusal::WhichAttempt { .. }
@@ -198,7 +246,7 @@ async fn claim(
 pub(crate) async fn make(
     desk: &Desk,
     run: RunId,
-    view: &Arc<View>,
+    view: &View,
     index: usize,
     (fence, token): (Fence, Token),
     worker: &WorkerName,

@@ -43,6 +43,7 @@ pub mod driver;
 mod error;
 pub mod machine;
 pub mod pool;
+mod request;
 mod shell;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
@@ -51,6 +52,7 @@ mod supervisor;
 pub use builder::Builder;
 pub use closure::{FnWorker, worker_fn};
 pub use error::SupervisorError;
-pub use machine::{Claimed, Refusal, ReportAnswer};
+pub use machine::{Claimed, Refusal, ReportAnswer, Want};
+pub use request::{SubmitOptions, SubtaskReport};
 pub use shell::{Clock, Lifecycle};
-pub use supervisor::{SubmitOptions, SubtaskReport, Supervisor};
+pub use supervisor::Supervisor;

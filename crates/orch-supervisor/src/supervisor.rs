@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
-    CancelReason, ComplexTask, DecompositionPlan, Digest, Failure, Fence, JsonMap, Memory,
-    OrchestrationResult, RequestKey, RunId, RunSettings, RunStatus, SubtaskId, Token, Worker,
-    WorkerName, WorkerResult,
+    CancelReason, ComplexTask, Digest, Fence, JsonMap, Memory, OrchestrationResult, RequestKey,
+    RunId, RunSettings, RunStatus, SubtaskId, Token, Worker, WorkerName,
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::builder::Builder;
 use crate::driver::{Driver, Input, Left, Response, Submission};
 use crate::error::SupervisorError;
-use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer};
+use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer, Want};
+use crate::request::{SubmitOptions, SubtaskReport};
 use crate::shell::{
     Call, Engine, Lifecycle, Parts, Reported, Ticker, reported, result_in, run_entropy, seed,
     status_in,
@@ -42,90 +42,6 @@ struct Inner {
     /// How many attempts each worker can make at once, as far as it was ever registered here.
     slots: Mutex<BTreeMap<WorkerName, u32>>,
     ticker: Mutex<Ticker>,
-}
-
-/// How a task is to be run; see [`Supervisor::submit_with`].
-#[derive(Debug, Clone, Default)]
-#[non_exhaustive]
-pub struct SubmitOptions {
-    /// The settings; those of the supervisor when absent.
-    pub settings: Option<RunSettings>,
-    /// A plan to follow.
-    pub plan: Option<DecompositionPlan>,
-    /// The same key again gets the same run.
-    pub request_key: Option<RequestKey>,
-}
-
-impl SubmitOptions {
-    /// Options that leave everything to the supervisor.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets the settings.
-    #[must_use]
-    pub fn settings(mut self, settings: RunSettings) -> Self {
-        self.settings = Some(settings);
-        self
-    }
-
-    /// Sets the plan to follow.
-    #[must_use]
-    pub fn plan(mut self, plan: DecompositionPlan) -> Self {
-        self.plan = Some(plan);
-        self
-    }
-
-    /// Sets the key of the request.
-    #[must_use]
-    pub fn request_key(mut self, key: impl Into<RequestKey>) -> Self {
-        self.request_key = Some(key.into());
-        self
-    }
-}
-
-/// What a pull worker, or a person, reports on a subtask.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct SubtaskReport {
-    /// The subtask.
-    pub subtask: SubtaskId,
-    /// The attempt; may be left out while exactly one is open.
-    pub attempt: Option<(Fence, Token)>,
-    /// The result; its subtask and worker are filled in.
-    pub result: WorkerResult,
-    /// Why it failed, when it did; a result with `success: false` says so too.
-    pub failure: Option<Failure>,
-    /// The same key again gets the same answer.
-    pub request_key: Option<RequestKey>,
-}
-
-impl SubtaskReport {
-    /// Makes a report on whichever attempt of `subtask` is open.
-    pub fn new(subtask: impl Into<SubtaskId>, result: WorkerResult) -> Self {
-        Self { subtask: subtask.into(), attempt: None, result, failure: None, request_key: None }
-    }
-
-    /// Names the attempt.
-    #[must_use]
-    pub fn attempt(mut self, fence: Fence, token: Token) -> Self {
-        self.attempt = Some((fence, token));
-        self
-    }
-
-    /// Sets why it failed.
-    #[must_use]
-    pub fn failure(mut self, failure: Failure) -> Self {
-        self.failure = Some(failure);
-        self
-    }
-
-    /// Sets the key of the request.
-    #[must_use]
-    pub fn request_key(mut self, key: impl Into<RequestKey>) -> Self {
-        self.request_key = Some(key.into());
-        self
-    }
 }
 
 impl Supervisor {
@@ -361,17 +277,25 @@ impl Supervisor {
         slots: u32,
         request_key: Option<RequestKey>,
     ) -> Result<Option<Claimed>, SupervisorError> {
-        let token = Token(run_entropy() as u64);
-        let claim = Claim {
-            worker: worker.into(),
-            subtask,
-            foreign_locks: Vec::new(),
-            slots,
-            token,
-            request_key,
-        };
+        let want = Want::new(worker).subtask(subtask).slots(slots);
+        Ok(self.claim_all(run, [want], request_key).await?.pop())
+    }
+
+    /// Claims work for pull workers, several subtasks at once: one write to the journal. What cannot be had is left out.
+    ///
+    /// # Errors
+    /// When nothing was got and one of the wants is refused, with the first reason; or when the journal fails.
+    pub async fn claim_all(
+        &self,
+        run: RunId,
+        wants: impl IntoIterator<Item = Want>,
+        request_key: Option<RequestKey>,
+    ) -> Result<Vec<Claimed>, SupervisorError> {
+        let drawn = |want: Want| want.token(Token(run_entropy() as u64));
+        let wants = wants.into_iter().map(drawn).collect();
+        let claim = Claim { wants, foreign_locks: Vec::new(), request_key };
         let answer = self.command(run, Command::Claim(claim)).await?;
-        if let Answer::Claim(claimed) = answer { Ok(claimed) } else { Ok(None) }
+        if let Answer::Claim(claimed) = answer { Ok(claimed) } else { Ok(Vec::new()) }
     }
 
     /// Says that a claimed attempt is still being worked on; returns when its lease now ends.

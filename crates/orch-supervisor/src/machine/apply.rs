@@ -67,7 +67,7 @@ impl State {
                 };
                 self.start_attempt(*fence, attempt);
                 if let Some(key) = request_key {
-                    self.claims.insert(key.clone(), *fence);
+                    self.claims.entry(key.clone()).or_default().push(*fence);
                 }
             }
             Event::LeaseExtended { fence, until } => self.set_until(*fence, *until),

@@ -1,60 +1,82 @@
 //! Claims and heartbeats of pull workers.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use orch_core::{AttemptClosedReason, Event, Fence, LockName, SubtaskIndex, Token, WorkerName};
 
 use super::attempt::{Attempt, AttemptKind};
-use super::command::{Answer, Claim, Claimed, Decided, Refusal};
+use super::command::{Answer, Claim, Claimed, Decided, Refusal, Want};
 use super::node::SubtaskState;
+use super::start::Blocked;
 use super::state::{State, after, millis_between};
 
+/// What is wanted is decided one after the other, so that each want sees what those before it got. What cannot be had is left
+/// out; a claim that gets nothing is refused with the first reason, if there is one.
 pub(super) fn decide(state: &State, claim: Claim, now: Timestamp) -> Result<Decided, Refusal> {
-    if let Some(fence) = claim.request_key.as_ref().and_then(|key| state.claims.get(key)) {
-        return again(state, *fence);
+    if let Some(fences) = claim.request_key.as_ref().and_then(|key| state.claims.get(key)) {
+        return again(state, fences);
     }
+    let mut ahead = Cow::Borrowed(state);
+    let (mut events, mut claimed, mut refusal) = (Vec::new(), Vec::new(), None);
+    let mut folded = 0;
+    for want in &claim.wants {
+        // Copied only once something was got and more is wanted.
+        for event in &events[folded..] {
+            let seq = ahead.seq.next();
+            ahead.to_mut().apply(seq, now, event);
+        }
+        folded = events.len();
+        match one(&ahead, &claim, want, now) {
+            Ok(Some((new, got))) => {
+                events.extend(new);
+                claimed.push(got);
+            }
+            Ok(None) => {}
+            Err(why) => {
+                refusal.get_or_insert(why);
+            }
+        }
+    }
+    match refusal {
+        Some(refusal) if claimed.is_empty() => Err(refusal),
+        Some(_) | None => Ok(Decided::answered(events, Answer::Claim(claimed))),
+    }
+}
+
+/// Gives one subtask to one worker.
+fn one(
+    state: &State,
+    claim: &Claim,
+    want: &Want,
+    now: Timestamp,
+) -> Result<Option<(Vec<Event>, Claimed)>, Refusal> {
     if state.is_ended() {
         return Err(Refusal::Ended { run: state.run });
     }
     if !state.is_active() {
         return Err(Refusal::NotActive { phase: state.phase() });
     }
-    let held = held(state, &claim.worker, now);
-    if held >= claim.slots {
-        return Err(Refusal::NoSlot { worker: claim.worker, held, slots: claim.slots });
+    let held = held(state, &want.worker, now);
+    if held >= want.slots {
+        return Err(Refusal::NoSlot { worker: want.worker.clone(), held, slots: want.slots });
     }
-    let Some(subtask) = pick(state, &claim, now)? else {
-        return Ok(Decided::answered(Vec::new(), Answer::Claim(None)));
-    };
-    let id = || state.node(subtask).spec.id.clone();
-    if let Some(why) = excludes(state, subtask, &claim.worker) {
-        return Err(Refusal::NotAdmitted { worker: claim.worker, subtask: id(), why });
-    }
-    if let Some(lock) = foreign_lock(state, subtask, &claim) {
-        return Err(Refusal::Blocked { subtask: id(), why: super::Blocked::Lock(lock) });
-    }
-    let limit = state.limit();
-    let freed = lapsed(state, subtask);
-    let in_flight = state.in_flight - u32::try_from(freed.len()).unwrap_or(0);
-    if in_flight >= limit {
-        let why = super::Blocked::Full { in_flight, limit };
-        return Err(Refusal::Blocked { subtask: id(), why });
-    }
-    let reserved = state
-        .may_replace(subtask, &freed)
-        .map_err(|why| Refusal::Blocked { subtask: id(), why })?;
+    let Some(subtask) = pick(state, claim, want, now)? else { return Ok(None) };
+    let freed = state.node(subtask).state.running();
+    let reserved = admit(state, subtask, claim, want, freed)?;
+    let spec = state.node(subtask).spec.clone();
     let (fence, token) = if let SubtaskState::Offered { fence } = &state.node(subtask).state {
-        (*fence, state.attempt(*fence).map_or(claim.token, |a| a.token))
+        (*fence, state.attempt(*fence).map_or(want.token, |a| a.token))
     } else {
-        (state.next_fence(), claim.token)
+        (state.next_fence(), want.token)
     };
     let lease = after(now, state.settings.lease_ms);
-    let lease_until =
-        state.node(subtask).spec.deadline.map_or(lease, |deadline| deadline.min(lease));
+    let lease_until = spec.deadline.map_or(lease, |deadline| deadline.min(lease));
     let mut events: Vec<Event> = freed
-        .into_iter()
+        .iter()
         .map(|old| Event::AttemptClosed {
             subtask,
-            fence: old,
+            fence: *old,
             reason: AttemptClosedReason::Superseded,
         })
         .collect();
@@ -62,25 +84,58 @@ pub(super) fn decide(state: &State, claim: Claim, now: Timestamp) -> Result<Deci
         subtask,
         fence,
         token,
-        worker: claim.worker,
+        worker: want.worker.clone(),
         claimed: true,
         until: lease_until,
         reserved_micro_usd: reserved,
-        request_key: claim.request_key,
+        request_key: claim.request_key.clone(),
         route: None,
     });
-    Ok(Decided::answered(
-        events,
-        Answer::Claim(Some(Claimed { subtask, fence, token, lease_until })),
-    ))
+    let worker = want.worker.clone();
+    Ok(Some((events, Claimed { subtask: spec, worker, fence, token, lease_until })))
 }
 
-/// The same request gets the same attempt, as long as that is open.
-fn again(state: &State, fence: Fence) -> Result<Decided, Refusal> {
-    let attempt = state.attempt(fence).ok_or(Refusal::NotOpen { fence })?;
-    let Attempt { subtask, token, until, .. } = attempt;
-    let claimed = Claimed { subtask: *subtask, fence, token: *token, lease_until: *until };
-    Ok(Decided::answered(Vec::new(), Answer::Claim(Some(claimed))))
+/// Returns what to set aside for an attempt that takes the place of those in `freed`, if it may be made.
+fn admit(
+    state: &State,
+    subtask: SubtaskIndex,
+    claim: &Claim,
+    want: &Want,
+    freed: &[Fence],
+) -> Result<Option<u64>, Refusal> {
+    let id = || state.node(subtask).spec.id.clone();
+    let blocked = |why| Refusal::Blocked { subtask: id(), why };
+    if let Some(why) = excludes(state, subtask, &want.worker) {
+        return Err(Refusal::NotAdmitted { worker: want.worker.clone(), subtask: id(), why });
+    }
+    if let Some(lock) = foreign_lock(state, subtask, claim) {
+        return Err(blocked(Blocked::Lock(lock)));
+    }
+    let limit = state.limit();
+    let in_flight = state.in_flight - u32::try_from(freed.len()).unwrap_or(0);
+    if in_flight >= limit {
+        return Err(blocked(Blocked::Full { in_flight, limit }));
+    }
+    state.may_replace(subtask, freed).map_err(blocked)
+}
+
+/// The same request gets the same attempts, as long as they are open.
+fn again(state: &State, fences: &[Fence]) -> Result<Decided, Refusal> {
+    let open = fences.iter().filter_map(|fence| {
+        let Attempt { subtask, token, worker, until, .. } = state.attempt(*fence)?;
+        Some(Claimed {
+            subtask: state.node(*subtask).spec.clone(),
+            worker: worker.clone(),
+            fence: *fence,
+            token: *token,
+            lease_until: *until,
+        })
+    });
+    let open: Vec<Claimed> = open.collect();
+    match (open.is_empty(), fences.first()) {
+        (true, Some(first)) => Err(Refusal::NotOpen { fence: *first }),
+        (true, None) | (false, _) => Ok(Decided::answered(Vec::new(), Answer::Claim(open))),
+    }
 }
 
 /// Attempts with a live lease that the worker holds.
@@ -94,8 +149,13 @@ fn held(state: &State, worker: &WorkerName, now: Timestamp) -> u32 {
 }
 
 /// Picks the subtask: the one that is asked for, or the first that is offered to the worker or has lapsed.
-fn pick(state: &State, claim: &Claim, now: Timestamp) -> Result<Option<SubtaskIndex>, Refusal> {
-    if let Some(id) = &claim.subtask {
+fn pick(
+    state: &State,
+    claim: &Claim,
+    want: &Want,
+    now: Timestamp,
+) -> Result<Option<SubtaskIndex>, Refusal> {
+    if let Some(id) = &want.subtask {
         let index = state.index_of(id).ok_or_else(|| state.no_subtask(id.as_str()))?;
         if !state.is_claimable(index, now) {
             return Err(Refusal::NotReady { subtask: id.clone(), status: state.status_of(index) });
@@ -104,7 +164,7 @@ fn pick(state: &State, claim: &Claim, now: Timestamp) -> Result<Option<SubtaskIn
     }
     let for_worker = |fence: &Fence| {
         let attempt = state.attempt(*fence)?;
-        let fits = attempt.kind != AttemptKind::Managed && attempt.worker == claim.worker;
+        let fits = attempt.kind != AttemptKind::Managed && attempt.worker == want.worker;
         let fits = fits && foreign_lock(state, attempt.subtask, claim).is_none();
         (fits && state.is_claimable(attempt.subtask, now))
             .then(|| (state.key(attempt.subtask), attempt.subtask))
@@ -131,10 +191,6 @@ fn excludes(state: &State, subtask: SubtaskIndex, worker: &WorkerName) -> Option
 /// Returns a lock that the subtask needs and another run holds.
 fn foreign_lock(state: &State, subtask: SubtaskIndex, claim: &Claim) -> Option<LockName> {
     state.node(subtask).spec.locks.iter().find(|lock| claim.foreign_locks.contains(lock)).cloned()
-}
-
-fn lapsed(state: &State, subtask: SubtaskIndex) -> Vec<Fence> {
-    state.node(subtask).state.running().to_vec()
 }
 
 /// Extends a lease; written down only when less than half of it is left.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use orch_core::journal::Blob;
 use orch_core::{
     AggregationResult, CancelReason, DecompositionPlan, Digest, Epoch, Event, Failure, Fence,
-    Intervention, LockName, LossCause, RequestKey, RouteNote, Seq, StoredResult, SubtaskId,
-    SubtaskIndex, Token, Usage, WorkerName,
+    Intervention, LockName, LossCause, RequestKey, RouteNote, Seq, StoredResult, Subtask,
+    SubtaskId, SubtaskIndex, Token, Usage, WorkerName,
 };
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -35,7 +35,7 @@ pub enum Command {
     Start(Start),
     /// A result or a failure of an attempt.
     Report(Report),
-    /// A pull worker wants work.
+    /// Pull workers want work.
     Claim(Claim),
     /// A pull worker still works.
     Heartbeat {
@@ -153,21 +153,57 @@ pub struct Report {
     pub request_key: Option<RequestKey>,
 }
 
-/// A pull worker wants work.
+/// Pull workers want work: what they get is written down at once.
 #[derive(Debug, Clone)]
 pub struct Claim {
-    /// The worker.
-    pub worker: WorkerName,
-    /// One subtask, or any that fits.
-    pub subtask: Option<SubtaskId>,
+    /// What they want, decided in this order: each sees what those before it got.
+    pub wants: Vec<Want>,
     /// Locks that other runs hold: what needs them cannot be claimed now.
     pub foreign_locks: Vec<LockName>,
-    /// The most attempts that the worker may hold in this run at once.
+    /// The claimer's name for the request: the same key again gets the same attempts, as far as they are open.
+    pub request_key: Option<RequestKey>,
+}
+
+/// A pull worker wants a subtask.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Want {
+    /// The worker.
+    pub worker: WorkerName,
+    /// The subtask; when absent the best that was offered to the worker, or that a worker of its name has lost.
+    pub subtask: Option<SubtaskId>,
+    /// The most attempts that the worker may hold in this run at once, this one included.
     pub slots: u32,
     /// The secret of a new attempt, should one be needed.
-    pub token: Token,
-    /// The claimer's name for the request: the same key again gets the same attempt.
-    pub request_key: Option<RequestKey>,
+    pub(crate) token: Token,
+}
+
+impl Want {
+    /// Wants any subtask that was offered to `worker`, which holds no other.
+    pub fn new(worker: impl Into<WorkerName>) -> Self {
+        Self { worker: worker.into(), subtask: None, slots: 1, token: Token(0) }
+    }
+
+    /// Wants this subtask.
+    #[must_use]
+    pub fn subtask(mut self, subtask: impl Into<Option<SubtaskId>>) -> Self {
+        self.subtask = subtask.into();
+        self
+    }
+
+    /// Sets how many attempts the worker may hold.
+    #[must_use]
+    pub fn slots(mut self, slots: u32) -> Self {
+        self.slots = slots;
+        self
+    }
+
+    /// Sets the secret of a new attempt.
+    #[must_use]
+    pub(crate) fn token(mut self, token: Token) -> Self {
+        self.token = token;
+        self
+    }
 }
 
 /// What follows from a command.
@@ -201,8 +237,8 @@ pub enum Answer {
     Done,
     /// To a report.
     Report(ReportAnswer),
-    /// To a claim: an attempt, or nothing to do at the moment.
-    Claim(Option<Claimed>),
+    /// To a claim: what was got of what was wanted; nothing when there is nothing to do at the moment.
+    Claim(Vec<Claimed>),
     /// To a heartbeat: when the lease now ends.
     Lease(Timestamp),
     /// To a cancel: whether this is what ends the run.
@@ -232,10 +268,13 @@ pub enum ReportAnswer {
 }
 
 /// A claimed attempt.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Claimed {
     /// The subtask.
-    pub subtask: SubtaskIndex,
+    pub subtask: Arc<Subtask>,
+    /// Who holds it.
+    pub worker: WorkerName,
     /// The attempt.
     pub fence: Fence,
     /// Its secret.

@@ -36,7 +36,7 @@ use orch_core::Event;
 
 pub use attempt::{Attempt, AttemptKind, Closed, Slot};
 pub use command::{
-    Answer, Claim, Claimed, Command, Decided, Outcome, Refusal, Report, ReportAnswer, Start,
+    Answer, Claim, Claimed, Command, Decided, Outcome, Refusal, Report, ReportAnswer, Start, Want,
 };
 pub use node::{Node, SubtaskState, Trouble};
 pub use obligations::Obligations;

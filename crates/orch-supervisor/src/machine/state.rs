@@ -55,8 +55,8 @@ pub struct State {
     /// Managed attempts whose time is over.
     pub(super) overdue: BTreeSet<Fence>,
     pub(super) locks: BTreeMap<LockName, Fence>,
-    /// Which attempt each claim's request got.
-    pub(super) claims: BTreeMap<RequestKey, Fence>,
+    /// Which attempts each claim's request got.
+    pub(super) claims: BTreeMap<RequestKey, Vec<Fence>>,
     /// Which attempt each report's request was about.
     pub(super) reports: BTreeMap<RequestKey, Fence>,
     pub(super) width: Width,

@@ -14,6 +14,8 @@ use serde_json::json;
 
 use super::*;
 
+mod claims;
+
 /// One run and its time.
 struct Scenario {
     state: State,
@@ -110,19 +112,24 @@ impl Scenario {
         self.ask(Command::GiveUp { subtask, failure: None, reason: "enough".into() }).unwrap().1
     }
 
-    fn claim(&mut self, id: Option<&str>, key: Option<&str>) -> Result<Option<Claimed>, Refusal> {
-        let claim = Claim {
-            worker: "anna".into(),
-            subtask: id.map(Into::into),
-            foreign_locks: Vec::new(),
-            slots: 8,
-            token: Token(self.state.fence_of_next().0),
-            request_key: key.map(Into::into),
-        };
-        let Answer::Claim(claimed) = self.ask(Command::Claim(claim))?.0 else {
+    fn claim_all(
+        &mut self,
+        wants: impl IntoIterator<Item = Want>,
+        key: Option<&str>,
+    ) -> Result<(Vec<Claimed>, Vec<&'static str>), Refusal> {
+        let next = self.state.fence_of_next().0;
+        let wants = wants.into_iter().zip(next..).map(|(want, token)| want.token(Token(token)));
+        let (wants, request_key) = (wants.collect(), key.map(Into::into));
+        let claim = Claim { wants, foreign_locks: Vec::new(), request_key };
+        let (Answer::Claim(claimed), events) = self.ask(Command::Claim(claim))? else {
             panic!("a claim is answered as one")
         };
-        Ok(claimed)
+        Ok((claimed, events))
+    }
+
+    fn claim(&mut self, id: Option<&str>, key: Option<&str>) -> Result<Option<Claimed>, Refusal> {
+        let want = Want::new("anna").subtask(id.map(Into::into)).slots(8);
+        Ok(self.claim_all([want], key)?.0.pop())
     }
 
     fn phase(&self, id: &str) -> SubtaskPhase {
@@ -190,58 +197,6 @@ fn a_request_key_does_not_override_a_named_attempt() {
     assert_eq!((run.phase("a"), run.phase("b")), (SubtaskPhase::Running, SubtaskPhase::Done));
     report.attempt = Some((a.fence, a.token));
     run.emits(Command::Report(report), &["result_received", "subtask_completed"]);
-}
-
-#[test]
-fn a_claim_respects_constraints_deadlines_and_groups() {
-    let excluded = Constraints::new().with_exclude_workers(vec!["anna".into()]);
-    let required = Constraints::new().with_require_worker(orch_core::WorkerName::new("bert"));
-    let soon = after(start_of_time(), 3_000);
-    let mut run = Scenario::with(
-        settings(),
-        [
-            Subtask::new("excluded", "x", "work").with_constraints(excluded),
-            Subtask::new("required", "r", "work").with_constraints(required),
-            Subtask::new("soon", "s", "work").with_deadline(soon),
-            Subtask::new("one", "1", "work").with_group("g".to_owned()),
-            Subtask::new("two", "2", "work").with_group("g".to_owned()),
-        ],
-    );
-    for id in ["excluded", "required", "soon", "one", "two"] {
-        run.start_as(id, AttemptKind::Offered);
-    }
-    for (id, why) in [("excluded", "excluded"), ("required", "required"), ("two", "group")] {
-        let refused = run.claim(Some(id), None).unwrap_err();
-        assert!(
-            matches!(&refused, Refusal::NotAdmitted { why: said, .. } if said.contains(why)),
-            "{id}: {refused}"
-        );
-    }
-    assert_eq!(run.claim(Some("soon"), None).unwrap().unwrap().lease_until, soon);
-}
-
-#[test]
-fn a_claim_leaves_alone_what_another_run_has_locked() {
-    let locked = Subtask::new("locked", "l", "work").with_locks(["file"]);
-    let mut run = Scenario::with(settings(), [locked, Subtask::new("free", "f", "work")]);
-    run.start_as("locked", AttemptKind::Offered);
-    run.start_as("free", AttemptKind::Offered);
-    let claim = |subtask: Option<&str>| {
-        Command::Claim(Claim {
-            worker: "anna".into(),
-            subtask: subtask.map(Into::into),
-            foreign_locks: vec!["file".into()],
-            slots: 8,
-            token: Token(9),
-            request_key: None,
-        })
-    };
-    let refused = run.ask(claim(Some("locked"))).unwrap_err();
-    assert!(matches!(refused, Refusal::Blocked { why: Blocked::Lock(_), .. }), "{refused}");
-    let Answer::Claim(Some(claimed)) = run.ask(claim(None)).unwrap().0 else {
-        panic!("there is one without a lock")
-    };
-    assert_eq!(claimed.subtask, run.index("free"));
 }
 
 #[test]

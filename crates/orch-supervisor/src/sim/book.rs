@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::{
-    CancelReason, Digest, EndStatus, Event, Fence, RunSettings, Seq, StoredResult, Subtask,
-    SubtaskIndex, Token, Usage,
+    CancelReason, Digest, EndStatus, Event, Fence, RequestKey, RunSettings, Seq, StoredResult,
+    Subtask, SubtaskIndex, Token, Usage,
 };
 
 use crate::machine::State;
@@ -27,6 +27,8 @@ pub(super) struct Book {
     /// Failed or skipped.
     pub(super) failed: BTreeSet<SubtaskIndex>,
     pub(super) digests: BTreeSet<(Fence, Digest)>,
+    /// The attempts that each claim's request got.
+    pub(super) claims: BTreeMap<RequestKey, Vec<Fence>>,
     pub(super) width: u32,
     pub(super) money: Money,
     pub(super) cancelled: Option<CancelReason>,
@@ -75,6 +77,7 @@ impl Book {
             accepted: BTreeMap::new(),
             failed: BTreeSet::new(),
             digests: BTreeSet::new(),
+            claims: BTreeMap::new(),
             money: Money::default(),
             cancelled: None,
             ended: None,
@@ -103,8 +106,12 @@ impl Book {
                 claimed,
                 until,
                 reserved_micro_usd,
+                request_key,
                 ..
             } => {
+                if let Some(key) = request_key {
+                    self.claims.entry(key.clone()).or_default().push(*fence);
+                }
                 let kind = if *claimed { Kind::Claimed } else { Kind::Managed };
                 self.open(*fence, *subtask, *token, kind, *until, *reserved_micro_usd);
             }

@@ -13,7 +13,7 @@ use super::replies::{Asked, key_of};
 use super::violation::Check;
 use super::world::{Happening, World};
 use crate::driver::Input;
-use crate::machine::{Claim, Claimed, Command, Report};
+use crate::machine::{Claim, Claimed, Command, Report, Want};
 
 /// How often a request is made again.
 const MAX_TRIES: u32 = 6;
@@ -31,8 +31,7 @@ pub(super) struct Request {
 /// What the request is about.
 #[derive(Debug, Clone)]
 pub(super) enum Wish {
-    /// Of this pull worker.
-    Claim(usize),
+    Claim,
     Heartbeat(Fence),
     Report(Digest),
 }
@@ -94,15 +93,23 @@ impl World {
     }
 
     fn claim(&mut self, puller: usize, run: RunId) -> Check {
-        let subtask = if self.dice.percent(50) { self.some_pull_subtask(run) } else { None };
         let key = self.dice.percent(60).then(|| key_of(self.dice.any()));
-        let token = Token(self.dice.any());
-        let (worker, slots) = (self.pullers[puller].name.clone(), self.pullers[puller].slots);
-        let foreign_locks = Vec::new();
+        // Some want several at once, also for others.
+        let many = if self.dice.percent(40) { self.dice.between(2, 4) } else { 1 };
+        let wants = (0..many).map(|number| {
+            let other = number > 0 && self.dice.percent(30);
+            let Puller { name, slots, .. } = match other {
+                true => &self.pullers[(puller + 1) % self.pullers.len()],
+                false => &self.pullers[puller],
+            };
+            let want = Want::new(name.clone()).slots(*slots);
+            let subtask = if self.dice.percent(50) { self.some_pull_subtask(run) } else { None };
+            want.subtask(subtask).token(Token(self.dice.any()))
+        });
         let claim =
-            Claim { worker, subtask, foreign_locks, slots, token, request_key: key.clone() };
+            Claim { wants: wants.collect(), foreign_locks: Vec::new(), request_key: key.clone() };
         let command = Command::Claim(claim);
-        self.ask(Request { run, command, key, wish: Wish::Claim(puller), tries: 0 })
+        self.ask(Request { run, command, key, wish: Wish::Claim, tries: 0 })
     }
 
     fn some_pull_subtask(&mut self, run: RunId) -> Option<SubtaskId> {
@@ -116,34 +123,25 @@ impl World {
         Some(self.books[&run].subtasks[index.get()].id.clone())
     }
 
-    pub(super) fn claimed(&mut self, request: &Request, claimed: &Claimed) {
-        let Wish::Claim(puller) = request.wish else { return };
-        let book = &self.books[&request.run];
-        let subtask = book.subtasks[claimed.subtask.get()].id.clone();
-        let lease = book.settings.lease_ms;
-        let known = self.pullers[puller]
-            .holding
-            .iter()
-            .any(|h| h.fence == claimed.fence && h.run == request.run);
-        if known {
+    pub(super) fn claimed(&mut self, run: RunId, claimed: &Claimed) {
+        let fence = claimed.fence;
+        let Some(puller) = self.pullers.iter().position(|p| p.name == claimed.worker) else {
+            return;
+        };
+        if self.pullers[puller].holding.iter().any(|h| h.fence == fence && h.run == run) {
             return;
         }
         self.counters.count("claims");
         // Some work longer than their lease.
+        let lease = self.books[&run].settings.lease_ms;
         let length = if self.dice.percent(25) {
             lease + self.dice.between(1, 4_000)
         } else {
             self.dice.below(lease)
         };
-        let (fence, token) = (claimed.fence, claimed.token);
+        let (subtask, token) = (claimed.subtask.id.clone(), claimed.token);
         let reports_at = self.now + length;
-        self.pullers[puller].holding.push(Holding {
-            run: request.run,
-            subtask,
-            fence,
-            token,
-            reports_at,
-        });
+        self.pullers[puller].holding.push(Holding { run, subtask, fence, token, reports_at });
     }
 
     /// Reports what is finished, gives a sign of life for the rest.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use orch_core::journal::Recorded;
 use orch_core::{
-    CancelReason, Cause, EndStatus, Event, ExecutionStrategy, Fence, LockName, RunId, SubtaskIndex,
+    CancelReason, Cause, EndStatus, Event, ExecutionStrategy, Fence, LockName, RequestKey, RunId,
+    SubtaskIndex,
 };
 
 use super::book::{Book, Kind};
@@ -61,6 +62,19 @@ pub(super) fn check(books: &BTreeMap<RunId, Book>, run: RunId, recorded: &Record
         | Event::RunResumed { .. }
         | Event::CancelRequested { .. } => Ok(()),
     }
+}
+
+/// Checks an append: a request for work takes effect once, in one append.
+pub(super) fn check_requests(book: Option<&Book>, events: &[Recorded]) -> Check {
+    let key_of = |recorded: &Recorded| {
+        let Event::AttemptStarted { request_key, .. } = &recorded.event else { return None };
+        request_key.clone()
+    };
+    let known = |key: &RequestKey| book.is_some_and(|book| book.claims.contains_key(key));
+    let again = events.iter().filter_map(key_of).find(known);
+    ensure(again.is_none(), Law::RequestKeysAnswerTheSame, || {
+        format!("request {again:?} gets work once more")
+    })
 }
 
 fn nothing_follows_the_end(book: &Book, event: &Event) -> Check {

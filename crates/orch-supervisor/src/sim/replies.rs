@@ -1,6 +1,6 @@
 //! Who asked, and what they are told: answers must be true, the same for the same request, and come once.
 
-use orch_core::{Digest, Fence, RequestKey, RunId};
+use orch_core::{Digest, RequestKey, RunId};
 
 use super::clients::{Request, Wish};
 use super::processes::Address;
@@ -17,13 +17,6 @@ pub(super) enum Asked {
     Suspend { run: RunId },
     Cancel { run: RunId },
     Request(Box<Request>),
-}
-
-/// The first answer to a request with a key.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Told {
-    Claim(Fence, orch_core::Token),
-    Report(ReportAnswer),
 }
 
 impl World {
@@ -131,10 +124,15 @@ impl World {
 
     fn request_answered(&mut self, request: Request, answer: Result<Response, Refusal>) -> Check {
         match &answer {
-            Ok(Response::Answer(Answer::Claim(Some(claimed)))) => {
-                self.claim_is_committed(&request, claimed)?;
-                self.same_as_before(&request, Told::Claim(claimed.fence, claimed.token))?;
-                self.claimed(&request, claimed);
+            Ok(Response::Answer(Answer::Claim(claimed))) => {
+                self.are_of_the_request(&request, claimed)?;
+                if claimed.len() > 1 {
+                    self.counters.count("claims of several at once");
+                }
+                for got in claimed {
+                    self.claim_is_committed(&request, got)?;
+                    self.claimed(request.run, got);
+                }
             }
             Ok(Response::Answer(Answer::Report(report))) => {
                 let (first, again) = unwrapped(report);
@@ -147,7 +145,7 @@ impl World {
                     (ReportAnswer::Duplicate { .. }, false) => "duplicate reports",
                 });
                 self.report_is_committed(&request, &first)?;
-                self.same_as_before(&request, Told::Report(first))?;
+                self.same_as_before(&request, first)?;
             }
             Ok(Response::Answer(Answer::Lease(until))) => {
                 let Wish::Heartbeat(fence) = &request.wish else { return Ok(()) };
@@ -160,7 +158,7 @@ impl World {
                     )
                 })?;
             }
-            Ok(Response::Answer(Answer::Claim(None) | Answer::Done | Answer::Cancelling(_)))
+            Ok(Response::Answer(Answer::Done | Answer::Cancelling(_)))
             | Ok(Response::Run(_) | Response::Status(_)) => {}
             Err(Refusal::Retry) => {
                 self.ask_again(request);
@@ -173,6 +171,18 @@ impl World {
             self.ask_again(request);
         }
         Ok(())
+    }
+
+    /// What a claim with a key is told are attempts that a claim with this key has got. That those are of one append is
+    /// looked at there.
+    fn are_of_the_request(&self, request: &Request, claimed: &[Claimed]) -> Check {
+        let Some(key) = &request.key else { return Ok(()) };
+        let known = self.books.get(&request.run).and_then(|book| book.claims.get(key));
+        let stranger =
+            claimed.iter().find(|got| known.is_none_or(|known| !known.contains(&got.fence)));
+        ensure(stranger.is_none(), Law::RequestKeysAnswerTheSame, || {
+            format!("request {key} got {known:?}, and is answered {stranger:?}")
+        })
     }
 
     fn claim_is_committed(&self, request: &Request, claimed: &Claimed) -> Check {
@@ -197,7 +207,7 @@ impl World {
         })
     }
 
-    fn same_as_before(&mut self, request: &Request, told: Told) -> Check {
+    fn same_as_before(&mut self, request: &Request, told: ReportAnswer) -> Check {
         let Some(key) = &request.key else { return Ok(()) };
         let first = self.told.entry(key.clone()).or_insert_with(|| told.clone());
         ensure(*first == told, Law::RequestKeysAnswerTheSame, || {

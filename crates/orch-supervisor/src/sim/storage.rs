@@ -51,6 +51,7 @@ impl World {
 
     /// Checks and notes committed events, and lets the other processes hear of them.
     fn committed(&mut self, by: Address, run: RunId, events: &[Recorded]) -> Check {
+        commits::check_requests(self.books.get(&run), events)?;
         for recorded in events {
             self.note(|| format!("{by}   {} {:?}", recorded.seq, Brief(&recorded.event)));
             self.counters.count(recorded.event.name());

@@ -113,6 +113,7 @@ fn histories_are_full_of_trouble() {
         "belated appends that were written",
         "cancels",
         "claims",
+        "claims of several at once",
         "clock jumps",
         "crashes with attempts running",
         "duplicate reports",

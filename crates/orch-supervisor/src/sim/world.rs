@@ -13,10 +13,10 @@ use super::counters::Counters;
 use super::dice::Dice;
 use super::journal::{Fate, SimJournal};
 use super::processes::{Address, Process};
-use super::replies::Told;
 use super::scenario::{Scenario, Trouble};
 use super::violation::{Check, Law, Violation, ensure};
 use crate::driver::Input;
+use crate::machine::ReportAnswer;
 use orch_core::journal::Append;
 
 /// How much virtual time a run may take once faults have stopped, in milliseconds: attempts, pauses of breakers, offers.
@@ -70,7 +70,7 @@ pub(super) struct World {
     pub(super) owners: BTreeMap<RunId, (u64, Address)>,
     pub(super) last_jump: Option<(u64, u64)>,
     pub(super) pullers: Vec<Puller>,
-    pub(super) told: BTreeMap<RequestKey, Told>,
+    pub(super) told: BTreeMap<RequestKey, ReportAnswer>,
     pub(super) counters: Counters,
     trace: Option<Vec<String>>,
 }

@@ -1,0 +1,89 @@
+//! What callers ask with: how a task is to be run, what is reported.
+
+use orch_core::{
+    DecompositionPlan, Failure, Fence, RequestKey, RunSettings, SubtaskId, Token, WorkerResult,
+};
+
+/// How a task is to be run; see [`Supervisor::submit_with`](crate::Supervisor::submit_with).
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SubmitOptions {
+    /// The settings; those of the supervisor when absent.
+    pub settings: Option<RunSettings>,
+    /// A plan to follow.
+    pub plan: Option<DecompositionPlan>,
+    /// The same key again gets the same run.
+    pub request_key: Option<RequestKey>,
+}
+
+impl SubmitOptions {
+    /// Options that leave everything to the supervisor.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the settings.
+    #[must_use]
+    pub fn settings(mut self, settings: RunSettings) -> Self {
+        self.settings = Some(settings);
+        self
+    }
+
+    /// Sets the plan to follow.
+    #[must_use]
+    pub fn plan(mut self, plan: DecompositionPlan) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+
+    /// Sets the key of the request.
+    #[must_use]
+    pub fn request_key(mut self, key: impl Into<RequestKey>) -> Self {
+        self.request_key = Some(key.into());
+        self
+    }
+}
+
+/// What a pull worker, or a person, reports on a subtask.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SubtaskReport {
+    /// The subtask.
+    pub subtask: SubtaskId,
+    /// The attempt; may be left out while exactly one is open.
+    pub attempt: Option<(Fence, Token)>,
+    /// The result; its subtask and worker are filled in.
+    pub result: WorkerResult,
+    /// Why it failed, when it did; a result with `success: false` says so too.
+    pub failure: Option<Failure>,
+    /// The same key again gets the same answer.
+    pub request_key: Option<RequestKey>,
+}
+
+impl SubtaskReport {
+    /// Makes a report on whichever attempt of `subtask` is open.
+    pub fn new(subtask: impl Into<SubtaskId>, result: WorkerResult) -> Self {
+        Self { subtask: subtask.into(), attempt: None, result, failure: None, request_key: None }
+    }
+
+    /// Names the attempt.
+    #[must_use]
+    pub fn attempt(mut self, fence: Fence, token: Token) -> Self {
+        self.attempt = Some((fence, token));
+        self
+    }
+
+    /// Sets why it failed.
+    #[must_use]
+    pub fn failure(mut self, failure: Failure) -> Self {
+        self.failure = Some(failure);
+        self
+    }
+
+    /// Sets the key of the request.
+    #[must_use]
+    pub fn request_key(mut self, key: impl Into<RequestKey>) -> Self {
+        self.request_key = Some(key.into());
+        self
+    }
+}
