@@ -6,8 +6,7 @@ use std::sync::Arc;
 use orch_aggregate::ResultAggregator;
 use orch_core::journal::Journal;
 use orch_core::{
-    DecomposeError, DecompositionPlan, DecompositionRequest, RunSettings, Standing, Worker,
-    WorkerKind, fit,
+    DecomposeError, DecompositionPlan, DecompositionRequest, RunSettings, Standing, Worker, fit,
 };
 use orch_failure::RetryingFailureHandler;
 use orch_memory::{SqliteJournal, SqliteOptions};
@@ -60,14 +59,6 @@ impl Workers {
     /// Adds a worker that the configuration does not have. Unlike those that run commands, it is not checked by [`check`].
     pub fn add(&mut self, worker: Arc<dyn Worker>) {
         self.all.push(worker);
-    }
-
-    /// Leaves those that fetch their work themselves.
-    #[must_use]
-    pub fn only_pull(mut self) -> Self {
-        self.all.retain(|worker| worker.kind() == WorkerKind::Pull);
-        self.commands.clear();
-        self
     }
 
     fn add_command(&mut self, worker: Arc<CommandWorker>) {

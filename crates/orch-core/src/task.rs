@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use crate::setters::setters;
-use crate::{Gate, JsonMap, LockName, SubtaskId, TaskId, Worker, WorkerName};
+use crate::{Gate, JsonMap, LockName, SubtaskId, TaskId, Worker, WorkerKind, WorkerName};
 
 /// A task too large for one worker, as a user submits it.
 ///
@@ -82,6 +82,9 @@ pub struct Constraints {
     /// The only worker that may do it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_worker: Option<WorkerName>,
+    /// The only kind of worker that may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<WorkerKind>,
     /// Workers that may not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude_workers: Vec<WorkerName>,
@@ -103,11 +106,12 @@ impl Constraints {
     }
 
     /// Returns what holds when both `self` (the subtask's) and `outer` (the task's) do: exclusions and tags add up, the
-    /// lower cost counts, and the subtask's own requirement and preferences go first.
+    /// lower cost counts, the task's kind of worker counts, and the subtask's own requirement and preferences go first.
     #[must_use]
     pub fn within(&self, outer: &Self) -> Self {
         let mut all = self.clone();
         all.require_worker = self.require_worker.clone().or_else(|| outer.require_worker.clone());
+        all.kind = outer.kind.or(self.kind);
         all.exclude_workers.extend(outer.exclude_workers.iter().cloned());
         all.prefer.extend(outer.prefer.iter().cloned());
         all.tags.extend(outer.tags.iter().cloned());
@@ -118,9 +122,11 @@ impl Constraints {
         all
     }
 
-    /// Tells whether `worker` may do it: it is not excluded, is the required one if there is one, and has all tags.
+    /// Tells whether `worker` may do it: it is not excluded, is the required one and of the required kind if there is one,
+    /// and has all tags.
     pub fn admits(&self, worker: &dyn Worker) -> bool {
         self.require_worker.as_ref().is_none_or(|required| required == worker.name())
+            && self.kind.is_none_or(|kind| kind == worker.kind())
             && !self.exclude_workers.contains(worker.name())
             && self.tags.iter().all(|tag| worker.capabilities().iter().any(|c| c.name == *tag))
     }
@@ -129,6 +135,8 @@ impl Constraints {
 setters! { Constraints {
     /// Sets the only worker that may do it.
     with_require_worker => require_worker: Option<WorkerName>,
+    /// Sets the only kind of worker that may.
+    with_kind => kind: Option<WorkerKind>,
     /// Sets the workers that may not.
     with_exclude_workers => exclude_workers: Vec<WorkerName>,
     /// Sets the workers to take first.

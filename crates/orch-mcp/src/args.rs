@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::ToolError;
+use crate::mode::Mode;
 
 /// Arguments of `alma_delegate_task`.
 #[derive(Debug, Deserialize)]
@@ -22,6 +23,8 @@ pub(crate) struct Delegate {
     pub(crate) subtasks: Vec<SubtaskArg>,
     #[serde(default)]
     pub(crate) workers: Vec<WorkerName>,
+    #[serde(default)]
+    pub(crate) mode: Mode,
     pub(crate) constraints: Option<Constraints>,
     pub(crate) strategy: Option<ExecutionStrategy>,
     pub(crate) aggregation: Option<AggregationStrategy>,
@@ -110,6 +113,10 @@ pub(crate) struct Claim {
 pub(crate) struct Status {
     pub(crate) orchestration_id: Option<String>,
     pub(crate) subtask_id: Option<SubtaskId>,
+    #[serde(default)]
+    pub(crate) wait_s: u64,
+    #[serde(default)]
+    pub(crate) resume: bool,
     #[serde(default)]
     pub(crate) detail: bool,
     pub(crate) cursor: Option<String>,

@@ -6,17 +6,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use orch_core::journal::{Journal, RunRow};
-use orch_core::{RunId, RunPhase, RunSettings, RunStatus, SubtaskPhase, Worker, WorkerName};
+use orch_core::{
+    RunId, RunPhase, RunSettings, RunStatus, SubtaskPhase, Worker, WorkerKind, WorkerName,
+};
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 use orch_workers::AgentWorker;
 
 use crate::error::ToolError;
 use crate::files::Files;
-use crate::request;
+use crate::mode::Mode;
+use crate::request::{self, Note};
 use crate::view::{View, Views};
 
 /// How long a call waits for the engine to offer what became ready.
 const SETTLE: Duration = Duration::from_millis(250);
+/// The same when what is ready may wait for a worker of the server that is busy.
+const SETTLE_BUSY: Duration = Duration::from_millis(30);
 /// The same when another process carries the run out, which has to hear of it first.
 const SETTLE_ELSEWHERE: Duration = Duration::from_secs(2);
 /// How often a refusal that asks to try again is tried again.
@@ -63,6 +68,18 @@ impl Desk {
         self.workers().get(name).cloned()
     }
 
+    /// Returns the names of those that the server runs itself.
+    pub(crate) fn managed_workers(&self) -> Vec<WorkerName> {
+        let workers = self.workers();
+        let managed = workers.values().filter(|worker| worker.kind() == WorkerKind::Managed);
+        managed.map(|worker| worker.name().clone()).collect()
+    }
+
+    /// Tells whether the server runs a worker itself.
+    pub(crate) fn is_managed(&self, name: &WorkerName) -> bool {
+        self.worker(name).is_some_and(|worker| worker.kind() == WorkerKind::Managed)
+    }
+
     /// Makes agents known that a client has named and no file describes.
     pub(crate) fn welcome<'a>(&self, names: impl IntoIterator<Item = &'a WorkerName>) {
         for name in names {
@@ -93,15 +110,49 @@ impl Desk {
         view.ok_or_else(|| ToolError::NoRun(run.to_string()))
     }
 
+    /// Returns the row of a run.
+    pub(crate) async fn row(&self, run: RunId) -> Result<RunRow, ToolError> {
+        self.journal().row(run).await?.ok_or_else(|| ToolError::NoRun(run.to_string()))
+    }
+
+    /// Returns who does a run. A run of `orch` can have workers of any kind.
+    pub(crate) async fn mode(&self, run: RunId) -> Result<Mode, ToolError> {
+        Ok(Note::of(&*self.view(run).await?).map_or(Mode::Mixed, |note| note.mode))
+    }
+
     /// Sees to it that a run of this server is carried out: when its owner is gone, this process takes it over. A run of `orch`
-    /// is left alone: a person may have suspended it.
+    /// is left alone: a person may have suspended it. So is a suspended one for which this server would run something.
     pub(crate) async fn carry_on(&self, row: &RunRow) -> Result<(), ToolError> {
         if row.summary.phase == RunPhase::Ended || !request::is_ours(row) {
             return Ok(());
         }
-        let run = row.head.run;
-        let view = self.view(run).await?;
-        self.welcome(&request::guests(&view));
+        if self.wants_resume(row).await? {
+            return Ok(());
+        }
+        self.take_over(row.head.run).await
+    }
+
+    /// Tells whether a run is suspended until somebody asks for it, as this server would run something for it.
+    pub(crate) async fn wants_resume(&self, row: &RunRow) -> Result<bool, ToolError> {
+        Ok(row.summary.phase == RunPhase::Suspended
+            && request::is_ours(row)
+            && self.mode(row.head.run).await?.runs_workers())
+    }
+
+    /// Goes on with a run, suspended or not, because somebody wants it.
+    pub(crate) async fn resume(&self, row: &RunRow) -> Result<(), ToolError> {
+        if row.summary.phase == RunPhase::Ended {
+            return Ok(());
+        }
+        if !request::is_ours(row) {
+            return Err(ToolError::NotOurs(row.head.run));
+        }
+        self.take_over(row.head.run).await
+    }
+
+    async fn take_over(&self, run: RunId) -> Result<(), ToolError> {
+        let note = Note::of(&*self.view(run).await?).unwrap_or_default();
+        self.welcome(&note.guests);
         for _ in 0..TRIES {
             match self.supervisor.resume(run).await {
                 Ok(())
@@ -117,14 +168,19 @@ impl Desk {
 
     /// Waits a moment until the engine has offered what became ready, and returns how the run stands.
     pub(crate) async fn settled(&self, run: RunId) -> Result<RunStatus, ToolError> {
+        let mode = self.mode(run).await?;
+        let usual = match mode {
+            Mode::External => SETTLE,
+            Mode::Managed | Mode::Mixed => SETTLE_BUSY,
+        };
         let (mut waited, mut step) = (0, 1);
         loop {
             let status = self.supervisor.status(run).await?;
-            if is_settled(&status) {
+            if is_settled(&status, mode) {
                 return Ok(status);
             }
-            let foreign = waited >= millis(SETTLE) && self.is_elsewhere(&status);
-            let most = if foreign { SETTLE_ELSEWHERE } else { SETTLE };
+            let foreign = waited >= millis(usual) && self.is_elsewhere(&status);
+            let most = if foreign { SETTLE_ELSEWHERE } else { usual };
             if waited >= millis(most) {
                 return Ok(status);
             }
@@ -161,11 +217,12 @@ impl Desk {
     }
 }
 
-/// Nothing is ready that nobody was offered, unless there is no room for it.
-fn is_settled(status: &RunStatus) -> bool {
+/// Nothing is ready that nobody was offered, unless there is no room for it. What the server does itself need not be offered.
+fn is_settled(status: &RunStatus, mode: Mode) -> bool {
     match status.status {
         RunPhase::Submitted | RunPhase::Planning | RunPhase::Aggregating => false,
         RunPhase::Suspended | RunPhase::Ended | RunPhase::Cancelling => true,
+        RunPhase::Active if mode == Mode::Managed => status.counts.finished() < status.counts.total,
         RunPhase::Active => {
             let open = status.subtasks.iter().map(|subtask| subtask.open.len()).sum::<usize>();
             let full = open >= status.width as usize;

@@ -30,8 +30,21 @@ pub(crate) enum ToolError {
     #[error("{0}")]
     File(#[from] crate::files::FileError),
     /// The plan was refused, and the run is over.
-    #[error("There is no plan: {0}. Change the arguments and delegate again.")]
-    NoPlan(String),
+    #[error("There is no plan: {why}. Change the arguments and delegate again.{hint}")]
+    NoPlan {
+        /// What is wrong with it.
+        why: String,
+        /// What else may help, after a space.
+        hint: &'static str,
+    },
+    /// The server runs no workers.
+    #[error(
+        "Mode `managed` needs workers that this server runs, and there are none: add one with `command` and `capabilities` under `workers` of the project's orch.yaml and start the server again, or leave `mode` out to let your own agents do it."
+    )]
+    NoManagedWorkers,
+    /// The run was started by somebody else.
+    #[error("Orchestration {0} was not delegated from here; go on with it by `orch resume {0}`.")]
+    NotOurs(RunId),
     /// The subtask cannot be claimed now.
     #[error(
         "Subtask `{subtask}` cannot be claimed: {why}. Call alma_claim_subtask without subtask_id to get one that can."

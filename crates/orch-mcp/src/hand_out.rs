@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 use jiff::Timestamp;
 use orch_core::{
-    Fence, RequestKey, RunId, RunPhase, RunStatus, SubtaskId, SubtaskPhase, SubtaskStatus, Token,
-    WorkerName,
+    AttemptStatus, Fence, RequestKey, RunId, RunPhase, RunStatus, SubtaskId, SubtaskPhase,
+    SubtaskStatus, Token, WorkerName,
 };
 use orch_supervisor::{Claimed, Refusal, SupervisorError, Want};
 use serde::Serialize;
@@ -161,6 +161,11 @@ fn may_start(status: &RunStatus) -> bool {
     }
 }
 
+/// Tells whether there is something that the client's agents can have now.
+pub(crate) fn has_work(desk: &Desk, status: &RunStatus) -> bool {
+    may_start(status) && !candidates(desk, status, &Wanted::default()).is_empty()
+}
+
 /// What is offered, then what somebody holds whose lease is over; by index.
 fn candidates<'a>(
     desk: &Desk,
@@ -168,6 +173,7 @@ fn candidates<'a>(
     wanted: &Wanted<'_>,
 ) -> VecDeque<Candidate<'a>> {
     let now = (desk.now)();
+    let lapsed_at = |open: &AttemptStatus| open.until < now && !desk.is_managed(&open.worker);
     let all = status.subtasks.iter().enumerate().filter(|(_, subtask)| {
         wanted.subtask.is_none_or(|id| *id == subtask.subtask_id)
             && wanted.worker.is_none_or(|worker| {
@@ -178,7 +184,7 @@ fn candidates<'a>(
     for (index, subtask) in all {
         match subtask.status {
             SubtaskPhase::Offered => offered.push((index, subtask)),
-            SubtaskPhase::Running if subtask.open.iter().all(|open| open.until < now) => {
+            SubtaskPhase::Running if subtask.open.iter().all(lapsed_at) => {
                 lapsed.push((index, subtask));
             }
             SubtaskPhase::Running

@@ -5,8 +5,8 @@
 //! `alma_cancel_orchestration`. The feature `standalone` (on by default) has the binary `orch-mcp` and `standalone`, which
 //! make a server of a project's files.
 //!
-//! **Invariants:** nothing is written to stdout; no file outside the project is read or written; a client names workers, never
-//! commands; runs of `orch` are looked at and cancelled, but never resumed.
+//! **Invariants:** nothing is written to stdout; the server itself reads and writes no file outside the project; a client names
+//! workers, never commands; runs of `orch` are looked at and cancelled, but never resumed.
 //!
 //! ```
 //! use orch_core::RunSettings;
@@ -35,6 +35,8 @@ mod error;
 mod files;
 mod hand_out;
 mod handle;
+mod listener;
+mod mode;
 mod prompt;
 mod request;
 mod schema;
@@ -43,5 +45,6 @@ mod server;
 pub mod standalone;
 mod tools;
 mod view;
+mod wait;
 
 pub use server::{Server, ServerBuilder};

@@ -1,17 +1,19 @@
 //! How runs of this server are known again: the request key of a run, and what is noted with it.
 //!
 //! A key of the client is `mcp/key/KEY`: it always means the same run. Without one, the key is made of the digest of project,
-//! task and context, and of what came before: the id of the newest run with that digest from the last 10 minutes, or else the
+//! task, context and mode, and of what came before: the id of the newest run with that digest from the last 10 minutes, or else the
 //! number of the 10-minute window. So two clients that ask at the same moment get the same run, whoever asks again while it
 //! is open and younger than 10 minutes gets it too, and whoever asks after it has ended gets a new one.
 
 use jiff::Timestamp;
 use orch_core::journal::{RunFilter, RunRow};
-use orch_core::{ComplexTask, Digest, JsonMap, RequestKey, RunPhase, RunSettings, WorkerName};
+use orch_core::{ComplexTask, Digest, RequestKey, RunPhase, RunSettings, WorkerName};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::desk::Desk;
 use crate::error::ToolError;
+use crate::mode::Mode;
 use crate::view::View;
 
 /// How long a task counts as the same request, in seconds.
@@ -19,8 +21,19 @@ const WINDOW_S: i64 = 10 * 60;
 /// How many runs are looked at.
 const LOOKED_AT: u32 = 200;
 const OURS: &str = "mcp/";
-/// Where the guests of a run are noted.
+/// Where it is noted what a run needs to know of its request.
 const NOTE: &str = "orch_mcp";
+
+/// What is noted with a run: whoever takes it over has to know it too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// Agents that the client has named and no file describes.
+    #[serde(default)]
+    pub(crate) guests: Vec<WorkerName>,
+    /// Who does it.
+    #[serde(default)]
+    pub(crate) mode: Mode,
+}
 
 /// What a request for a task leads to.
 pub(crate) enum Request {
@@ -40,10 +53,14 @@ pub(crate) fn of_client(key: &str) -> RequestKey {
     RequestKey::new(format!("{OURS}key/{key}"))
 }
 
-/// Finds the open run of the same task and context, or the key of a new one.
-pub(crate) async fn of_task(desk: &Desk, task: &ComplexTask) -> Result<Request, ToolError> {
+/// Finds the open run of the same task, context and mode, or the key of a new one.
+pub(crate) async fn of_task(
+    desk: &Desk,
+    task: &ComplexTask,
+    mode: Mode,
+) -> Result<Request, ToolError> {
     let project = &desk.settings.project;
-    let digest = Digest::of_json(&json!([project, task.description.trim(), task.context]));
+    let digest = Digest::of_json(&json!([project, task.description.trim(), task.context, mode]));
     let digest = digest.map_err(|error| ToolError::Arguments(error.to_string()))?;
     let prefix = format!("{OURS}{digest}/");
     let now = (desk.now)();
@@ -64,18 +81,16 @@ fn is_recent(row: &RunRow, now: Timestamp) -> bool {
     now.as_second() - row.head.created_at.as_second() < WINDOW_S
 }
 
-/// Notes the agents that a client has named: whoever takes the run over has to know them too.
-pub(crate) fn note(settings: RunSettings, guests: &[WorkerName]) -> RunSettings {
-    let mut annotations = settings.annotations.clone();
-    annotations.insert(NOTE.to_owned(), json!({ "guests": guests }));
-    settings.with_annotations(annotations)
-}
+impl Note {
+    /// Writes the note into the settings of a run.
+    pub(crate) fn in_settings(&self, settings: RunSettings) -> RunSettings {
+        let mut annotations = settings.annotations.clone();
+        annotations.insert(NOTE.to_owned(), json!(self));
+        settings.with_annotations(annotations)
+    }
 
-/// Returns the agents that the client of a run has named.
-pub(crate) fn guests(view: &View) -> Vec<WorkerName> {
-    let note = |annotations: &JsonMap| {
-        let names = annotations.get(NOTE)?.get("guests")?.as_array()?;
-        Some(names.iter().filter_map(|name| name.as_str().map(WorkerName::from)).collect())
-    };
-    view.settings.as_ref().and_then(|settings| note(&settings.annotations)).unwrap_or_default()
+    /// Returns the note of a run; only runs of such a server have one.
+    pub(crate) fn of(view: &View) -> Option<Self> {
+        Self::deserialize(view.settings.as_ref()?.annotations.get(NOTE)?).ok()
+    }
 }

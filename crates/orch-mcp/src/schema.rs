@@ -15,14 +15,14 @@ pub(crate) fn tools() -> Vec<Tool> {
         tool(
             "alma_delegate_task",
             "Delegate a task",
-            "Split a large task among your agents and get the subtasks that can start now. The same task and context again within 10 minutes returns the open orchestration.",
+            "Split a large task among your agents and get the subtasks that can start now. The same again within 10 minutes returns the open orchestration.",
             [false, false, true],
             object(
                 &["task"],
                 json!({
                     "task": text("What is to be done"),
                     "task_type": { "type": "string" },
-                    "context": { "type": "object", "description": "Data for all subtasks; a list `items` makes one subtask per item" },
+                    "context": { "type": "object", "description": "Data for all; a list `items` makes one subtask per item" },
                     "subtasks": { "type": "array", "description": "A plan of your own", "items": object(
                         &["id", "description"],
                         json!({
@@ -36,7 +36,8 @@ pub(crate) fn tools() -> Vec<Tool> {
                             "required": text_of("boolean", "true: all fails without it; false: it does not count"),
                         }),
                     ) },
-                    "workers": list("Your agents to choose among; default: those of .claude/agents"),
+                    "workers": list("Names to choose among; default: all"),
+                    "mode": { "enum": ["external", "managed", "mixed"], "description": "Who works: your agents (default), workers of orch.yaml that the server runs, both" },
                     "constraints": object(&[], json!({
                         "require_worker": { "type": "string" },
                         "exclude_workers": list(""),
@@ -51,7 +52,7 @@ pub(crate) fn tools() -> Vec<Tool> {
                         "max_cost_usd": { "type": "number", "minimum": 0 },
                         "max_tokens": { "type": "integer", "minimum": 0 },
                     })),
-                    "request_key": text("The same key always means the same orchestration"),
+                    "request_key": text("Same key, same orchestration"),
                 }),
             ),
             with_work(json!({ "plan": { "type": "array" }, "plan_more": { "type": "integer" } })),
@@ -59,7 +60,7 @@ pub(crate) fn tools() -> Vec<Tool> {
         tool(
             "alma_report_subtask",
             "Report a subtask",
-            "Report what an agent made of a subtask, or that it failed; returns what can start next, and with the last one the aggregate. Reporting twice is harmless.",
+            "Report what an agent made of a subtask, or that it failed; returns what can start next, at last the aggregate. Twice is harmless.",
             [false, false, true],
             object(
                 &["orchestration_id", "subtask_id"],
@@ -104,13 +105,15 @@ pub(crate) fn tools() -> Vec<Tool> {
         tool(
             "alma_orchestration_status",
             "Orchestration status",
-            "See how an orchestration stands, get the prompt of a subtask again, or list those that are open. Not needed while all goes well.",
-            [true, false, true],
+            "See how an orchestration stands, wait for it, resume it, get a prompt again, or list those that are open. With your own agents not needed while all goes well.",
+            [false, false, true],
             object(
                 &[],
                 json!({
                     "orchestration_id": text("Without it: list the open ones"),
                     "subtask_id": text("Only this one, with its prompt and attempt"),
+                    "wait_s": { "type": "integer", "minimum": 0, "description": "Wait until it is over or you can act: at most 25 s, with progress 100" },
+                    "resume": text_of("boolean", "Go on with a suspended one"),
                     "detail": { "type": "boolean" },
                     "cursor": text("next_cursor of the last answer"),
                 }),

@@ -12,7 +12,7 @@ use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig, Tool,
+    PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
@@ -23,6 +23,7 @@ use crate::clock;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::files::Files;
+use crate::listener::{Listener, Progress};
 use crate::schema::{INSTRUCTIONS, tools};
 use crate::tools::{cancel, claim, delegate, report, status};
 
@@ -66,11 +67,12 @@ impl Server {
         &self,
         name: &str,
         arguments: Option<JsonMap>,
+        listener: Listener,
     ) -> Option<Result<Answer, ToolError>> {
         let desk = &*self.desk;
         Some(match name {
             "alma_delegate_task" => match args::read(arguments) {
-                Ok(args) => delegate::delegate(desk, args).await,
+                Ok(args) => delegate::delegate(desk, args, &listener.teller).await,
                 Err(error) => Err(error),
             },
             "alma_report_subtask" => match args::read(arguments) {
@@ -82,7 +84,7 @@ impl Server {
                 Err(error) => Err(error),
             },
             "alma_orchestration_status" => match args::read(arguments) {
-                Ok(args) => status::status(desk, args).await,
+                Ok(args) => status::status(desk, args, listener).await,
                 Err(error) => Err(error),
             },
             "alma_cancel_orchestration" => match args::read(arguments) {
@@ -164,9 +166,10 @@ impl ServerHandler for Server {
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _context: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(answer) = self.call(&request.name, request.arguments).await else {
+        let Some(answer) = self.call(&request.name, request.arguments, listener(context)).await
+        else {
             let known: Vec<String> = tools().iter().map(|tool| tool.name.to_string()).collect();
             let message = format!("Unknown tool; there are: {}", known.join(", "));
             return Err(ErrorData::invalid_params(message, None));
@@ -180,6 +183,22 @@ impl ServerHandler for Server {
             }
         }))
     }
+}
+
+/// Makes the listener of a request: it hears of progress if it came with a token, and waits until the request is cancelled.
+fn listener(context: RequestContext<RoleServer>) -> Listener {
+    let listener = Listener::new(context.ct.cancelled_owned());
+    let Some(token) = context.meta.get_progress_token() else { return listener };
+    let peer = context.peer;
+    listener.telling(move |progress: Progress| {
+        let (peer, token) = (peer.clone(), token.clone());
+        Box::pin(async move {
+            let mut param = ProgressNotificationParam::new(token, progress.done);
+            param.total = progress.total;
+            // A client that has gone hears of nothing; its request ends by itself.
+            let _ = peer.notify_progress(param.with_message(progress.message)).await;
+        })
+    })
 }
 
 /// Returns what is wrong with the arguments of a tool, `None` when nothing is.

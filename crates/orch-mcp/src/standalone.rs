@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use crate::Server;
 
-/// How long attempts get to end when the server stops. There are none that it runs itself, so that nothing is waited for.
-const GRACE: Duration = Duration::from_secs(1);
+/// How long attempts that the server makes itself get to end when it stops.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A server, and the engine behind it.
 pub struct Standalone {
@@ -52,7 +52,7 @@ impl Options {
 }
 
 impl Standalone {
-    /// Opens a project: configuration, store, pull workers of the configuration, agent files. Agent files that are none are
+    /// Opens a project: configuration, store, workers of the configuration, agent files. Agent files that are none are
     /// logged as warnings.
     ///
     /// # Errors
@@ -76,10 +76,9 @@ impl Standalone {
     }
 }
 
-/// Those of the configuration that fetch their work, and the agents; of one name the configuration's counts. Commands are not
-/// run here: the client's agents do the work.
+/// Those of the configuration, and the agents; of one name the configuration's counts.
 fn workers(config: &Config, project: &Path, home: Option<&Path>) -> Result<Workers, AppError> {
-    let mut workers = Workers::of(config)?.only_pull();
+    let mut workers = Workers::of(config)?;
     let folder = AgentFolder::load(project, home);
     for issue in &folder.issues {
         tracing::warn!("skipped the agent file {issue}");

@@ -7,9 +7,9 @@ use std::time::Duration;
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
     CancelReason, ComplexTask, Digest, Fence, JsonMap, Memory, OrchestrationResult, RequestKey,
-    RunId, RunSettings, RunStatus, SubtaskId, Token, Worker, WorkerName,
+    RunId, RunSettings, RunStatus, Seq, SubtaskId, Token, Worker, WorkerName,
 };
-use tokio::sync::{broadcast, mpsc, oneshot};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::builder::Builder;
 use crate::driver::{Driver, Input, Left, Response, Submission};
@@ -17,8 +17,8 @@ use crate::error::SupervisorError;
 use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer, Want};
 use crate::request::{SubmitOptions, SubtaskReport};
 use crate::shell::{
-    Call, Engine, Lifecycle, Parts, Reported, Ticker, reported, result_in, run_entropy, seed,
-    status_in,
+    Call, Engine, Lifecycle, Parts, Reported, Ticker, changed_in, reported, result_in, run_entropy,
+    seed, status_in,
 };
 
 /// Events that a subscriber may lag behind before it loses some, and is told so.
@@ -36,6 +36,8 @@ struct Inner {
     calls: mpsc::Sender<Call>,
     events: mpsc::UnboundedSender<Input>,
     subscribers: broadcast::Sender<Lifecycle>,
+    /// Tells when others may have written to the journal.
+    foreign: watch::Receiver<()>,
     journal: Arc<dyn Journal>,
     settings: RunSettings,
     memory: Option<Arc<dyn Memory>>,
@@ -54,10 +56,12 @@ impl Supervisor {
         let (calls, calls_in) = mpsc::channel(crate::shell::CALLS);
         let (events, events_in) = mpsc::unbounded_channel();
         let (subscribers, _) = broadcast::channel(SUBSCRIBER_LAG);
+        let (notice, foreign) = watch::channel(());
         let inner = Inner {
             calls,
             events: events.clone(),
             subscribers: subscribers.clone(),
+            foreign,
             journal: parts.journal.clone(),
             settings: parts.settings.clone(),
             memory: parts.memory.clone(),
@@ -73,7 +77,7 @@ impl Supervisor {
         let driver = Driver::new(parts.policies.clone(), parts.process_cap, seed());
         let engine =
             Engine::new(parts, driver, calls_in, (events.downgrade(), events_in), subscribers);
-        tokio::spawn(engine.run(events));
+        tokio::spawn(engine.run(events, notice));
         Self { inner: Arc::new(inner) }
     }
 
@@ -170,6 +174,17 @@ impl Supervisor {
                 | orch_core::RunPhase::Aggregating => tokio::time::sleep(FOREIGN_WAIT).await,
             }
         }
+    }
+
+    /// Waits until something has happened in a run after its event `seen`, in whichever process, and returns its last event.
+    ///
+    /// It does not return while nothing happens; dropping it is harmless.
+    ///
+    /// # Errors
+    /// When there is no such run, when the journal fails, or when the engine has ended.
+    pub async fn changed(&self, run: RunId, seen: Seq) -> Result<Seq, SupervisorError> {
+        let notices = (self.subscribe(), self.inner.foreign.clone());
+        changed_in(&*self.inner.journal, run, seen, notices).await
     }
 
     /// Returns where runs are kept.

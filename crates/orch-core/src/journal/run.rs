@@ -122,6 +122,8 @@ pub struct RunFilter {
     pub open: bool,
     /// Only those whose id begins so.
     pub prefix: Option<String>,
+    /// Only those that are older than this one.
+    pub before: Option<RunId>,
     /// At most so many; 0 means 100.
     pub limit: u32,
 }
@@ -140,6 +142,8 @@ setters! { RunFilter {
     with_open => open: bool,
     /// Sets how the ids begin.
     with_prefix => prefix: Option<String>,
+    /// Sets the run that all are older than.
+    with_before => before: Option<RunId>,
     /// Sets how many are listed at most.
     with_limit => limit: u32,
 } }

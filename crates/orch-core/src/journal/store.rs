@@ -156,6 +156,7 @@ impl MemoryStore {
             .filter(|stored| {
                 filter.prefix.as_ref().is_none_or(|p| stored.head.run.to_string().starts_with(p))
             })
+            .filter(|stored| filter.before.is_none_or(|before| stored.head.run < before))
             .take(limit)
             .map(|stored| self.row_of(stored))
             .collect()

@@ -211,7 +211,7 @@ pub enum Unserved {
         nearest: Option<String>,
     },
     /// The constraints forbid all that could.
-    #[error("{} could, but the constraints exclude them; relax require_worker, exclude_workers or tags", listed(.able))]
+    #[error("{} could, but the constraints exclude them; relax require_worker, kind, exclude_workers or tags", listed(.able))]
     Excluded {
         /// Those that could, in order of registration.
         able: Vec<WorkerName>,

@@ -54,6 +54,7 @@ fn worker_interface() {
             .with_constraints(
                 Constraints::new()
                     .with_require_worker(WorkerName::new("w"))
+                    .with_kind(WorkerKind::Managed)
                     .with_exclude_workers(vec!["v".into()])
                     .with_prefer(vec!["u".into()])
                     .with_tags(vec!["forms".to_owned()])
@@ -78,7 +79,8 @@ fn worker_interface() {
             "id": "b", "parent_task_id": "t", "description": "Do b", "task_type": "testing", "priority": 70,
             "dependencies": ["a"], "context": { "x": 1 }, "deadline": "2026-01-29T10:00:00Z",
             "constraints": {
-                "require_worker": "w", "exclude_workers": ["v"], "prefer": ["u"], "tags": ["forms"], "max_cost_usd": 0.5,
+                "require_worker": "w", "kind": "managed", "exclude_workers": ["v"], "prefer": ["u"],
+                "tags": ["forms"], "max_cost_usd": 0.5,
             },
             "tolerates": ["a"], "required": false, "locks": ["db"], "replicas": 3, "group": "g",
             "gates": ["non_empty", { "min_length": 1 }, { "max_length": 9 }, { "has_keys": ["k"] },

@@ -343,7 +343,7 @@ fn workers_are_found_by_capability() {
                 .with_constraints(Constraints::new().with_tags(vec!["victor-skill".to_owned()])),
             &[
                 "no worker can do subtask `a` of type `testing`: `helena`, `both` could, but the constraints exclude them; \
-               relax require_worker, exclude_workers or tags",
+               relax require_worker, kind, exclude_workers or tags",
             ],
         ),
         (
@@ -352,7 +352,7 @@ fn workers_are_found_by_capability() {
             ),
             &[
                 "no worker can do subtask `a` of type `testing`: `helena`, `both` could, but the constraints exclude them; \
-               relax require_worker, exclude_workers or tags",
+               relax require_worker, kind, exclude_workers or tags",
             ],
         ),
         (
@@ -361,7 +361,7 @@ fn workers_are_found_by_capability() {
             ),
             &[
                 "no worker can do subtask `a` of type `testing`: `helena`, `both` could, but the constraints exclude them; \
-               relax require_worker, exclude_workers or tags",
+               relax require_worker, kind, exclude_workers or tags",
             ],
         ),
         (

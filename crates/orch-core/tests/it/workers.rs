@@ -105,6 +105,8 @@ fn constraints_admit() {
         (Constraints::new(), true),
         (Constraints::new().with_require_worker(WorkerName::new("w")), true),
         (Constraints::new().with_require_worker(WorkerName::new("v")), false),
+        (Constraints::new().with_kind(WorkerKind::Managed), true),
+        (Constraints::new().with_kind(WorkerKind::Pull), false),
         (Constraints::new().with_exclude_workers(vec!["v".into()]), true),
         (Constraints::new().with_exclude_workers(vec!["v".into(), "w".into()]), false),
         (Constraints::new().with_prefer(vec!["v".into()]), true),
@@ -127,12 +129,14 @@ fn constraints_admit() {
 fn inner_and_outer_constraints_both_hold() {
     let inner = Constraints::new()
         .with_require_worker(WorkerName::new("a"))
+        .with_kind(WorkerKind::Pull)
         .with_exclude_workers(vec!["b".into()])
         .with_prefer(vec!["c".into()])
         .with_tags(vec!["t".to_owned()])
         .with_max_cost_usd(2.0);
     let outer = Constraints::new()
         .with_require_worker(WorkerName::new("z"))
+        .with_kind(WorkerKind::Managed)
         .with_exclude_workers(vec!["y".into()])
         .with_prefer(vec!["x".into()])
         .with_tags(vec!["s".to_owned()])
@@ -142,6 +146,7 @@ fn inner_and_outer_constraints_both_hold() {
         both,
         Constraints::new()
             .with_require_worker(WorkerName::new("a"))
+            .with_kind(WorkerKind::Managed)
             .with_exclude_workers(vec!["b".into(), "y".into()])
             .with_prefer(vec!["c".into(), "x".into()])
             .with_tags(vec!["t".to_owned(), "s".to_owned()])

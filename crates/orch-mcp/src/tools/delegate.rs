@@ -16,7 +16,9 @@ use crate::args::{BudgetArg, Delegate, SubtaskArg, not_blank};
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::hand_out::Wanted;
-use crate::request::{self, Request};
+use crate::listener::{Progress, Teller};
+use crate::mode::{self, Mode};
+use crate::request::{self, Note, Request};
 use crate::view::View;
 
 /// What is kept free of an answer for the first lines of the plan.
@@ -25,41 +27,57 @@ const PLAN_ROOM: usize = 500;
 const LINE_BYTES: usize = 90;
 
 /// Delegates a task.
-pub(crate) async fn delegate(desk: &Desk, args: Delegate) -> Result<Answer, ToolError> {
+pub(crate) async fn delegate(
+    desk: &Desk,
+    args: Delegate,
+    teller: &Teller,
+) -> Result<Answer, ToolError> {
     not_blank("task", &args.task)?;
-    let guests = guests(&args);
+    let named = named(&args);
     let too_long = |name: &&WorkerName| name.as_str().len() > MAX_NAME_LENGTH;
-    if let Some(name) = guests.iter().find(too_long) {
+    if let Some(name) = named.iter().find(too_long) {
         return Err(ToolError::Arguments(format!(
             "The worker name `{}` is longer than {MAX_NAME_LENGTH} bytes; give the name of an agent.",
             short(name.as_str(), 60)
         )));
     }
+    mode::check(desk, args.mode, &named)?;
     let task = task(desk, &args)?;
     let plan = plan(&args.subtasks)?;
-    let settings = request::note(settings(desk, &args)?, &guests);
+    let guests = named.into_iter().filter(|name| !desk.is_managed(name)).collect();
+    let note = Note { guests, mode: args.mode };
+    let settings = note.in_settings(settings(desk, &args)?);
     let request = match &args.request_key {
         Some(key) => Request::Key(request::of_client(key)),
-        None => request::of_task(desk, &task).await?,
+        None => request::of_task(desk, &task, args.mode).await?,
     };
     let (run, again) = match request {
         Request::Open(row) => (row.head.run, true),
         Request::Key(key) => {
             let known = desk.journal().run_of_request(&settings.project, &key).await?;
-            desk.welcome(&guests);
+            desk.welcome(&note.guests);
             let mut options = SubmitOptions::new().settings(settings).request_key(key);
             options.plan = plan;
             (desk.supervisor.submit_with(task, options).await?, known.is_some())
         }
     };
     if again {
-        desk.carry_on(&desk.find(&run.to_string()).await?).await?;
+        // Whoever delegates it again wants it done, suspended or not.
+        desk.resume(&desk.row(run).await?).await?;
     }
-    answer(desk, run, again).await
+    answer(desk, run, again, teller).await
 }
 
-async fn answer(desk: &Desk, run: RunId, again: bool) -> Result<Answer, ToolError> {
+async fn answer(
+    desk: &Desk,
+    run: RunId,
+    again: bool,
+    teller: &Teller,
+) -> Result<Answer, ToolError> {
     let status = desk.settled(run).await?;
+    let (done, total) = (status.counts.finished(), status.counts.total);
+    let message = format!("planned as {total} subtasks");
+    teller.tell(Progress { done: done.into(), total: Some(total.into()), message }).await;
     if !again {
         refuse_without_plan(desk, &status).await?;
     }
@@ -95,7 +113,13 @@ async fn refuse_without_plan(desk: &Desk, status: &RunStatus) -> Result<(), Tool
     {
         let result = desk.supervisor.result(status.run_id).await?;
         let errors = result.map(|result| result.errors.join("; ")).unwrap_or_default();
-        return Err(ToolError::NoPlan(short(&errors, 2_000)));
+        let hint = match desk.mode(status.run_id).await? {
+            Mode::Managed => {
+                " Mode `managed` uses only workers that this server runs: give one of them in orch.yaml the task_type, or pass mode `mixed`."
+            }
+            Mode::External | Mode::Mixed => "",
+        };
+        return Err(ToolError::NoPlan { why: short(&errors, 2_000), hint });
     }
     Ok(())
 }
@@ -118,12 +142,13 @@ fn lines(desk: &Desk, view: &View, status: &RunStatus) -> Vec<String> {
     view.nodes.iter().zip(&status.subtasks).map(line).collect()
 }
 
-/// The agents that the arguments name.
-fn guests(args: &Delegate) -> Vec<WorkerName> {
+/// The workers that the arguments name.
+fn named(args: &Delegate) -> Vec<WorkerName> {
     let constraints = args.constraints.iter();
-    let named = constraints.flat_map(|c| c.require_worker.iter().chain(&c.prefer));
+    let constrained = constraints.flat_map(|c| c.require_worker.iter().chain(&c.prefer));
     let of_subtasks = args.subtasks.iter().filter_map(|subtask| subtask.worker.as_ref());
-    let all: BTreeSet<&WorkerName> = args.workers.iter().chain(named).chain(of_subtasks).collect();
+    let all: BTreeSet<&WorkerName> =
+        args.workers.iter().chain(constrained).chain(of_subtasks).collect();
     all.into_iter().filter(|name| !name.as_str().trim().is_empty()).cloned().collect()
 }
 
@@ -137,12 +162,14 @@ fn task(desk: &Desk, args: &Delegate) -> Result<ComplexTask, ToolError> {
 }
 
 /// Of the workers that are known only those that the client lists may do it, and its general agent when none of them fits.
+/// Of all of them only those of the mode may.
 fn constraints(desk: &Desk, args: &Delegate) -> Option<Constraints> {
-    if args.workers.is_empty() {
-        return args.constraints.clone();
-    }
     let mut all = args.constraints.clone().unwrap_or_default();
-    let named = guests(args);
+    all.kind = args.mode.kind().or(all.kind);
+    if args.workers.is_empty() {
+        return Some(all);
+    }
+    let named = named(args);
     let others = desk.worker_names();
     all.exclude_workers
         .extend(others.into_iter().filter(|name| !named.contains(name) && *name != desk.general));

@@ -15,6 +15,7 @@ use crate::answer::{Answer, short, size};
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::hand_out::{Wanted, hand_out};
+use crate::mode::Mode;
 
 /// What is kept free of an answer for the sentence at its end.
 const NEXT_ROOM: usize = 330;
@@ -64,16 +65,30 @@ async fn hand_over(
     if more > 0 {
         answer.set("more_ready", more);
     }
-    answer.set("next", next(&status, ready.len(), more));
+    answer.set("next", next(&status, desk.mode(status.run_id).await?, ready.len(), more));
     Ok(status)
 }
 
-fn next(status: &RunStatus, given: usize, more: usize) -> String {
-    if status.status == RunPhase::Ended {
-        return "The orchestration is over; nothing is left to do.".to_owned();
+fn next(status: &RunStatus, mode: Mode, given: usize, more: usize) -> String {
+    match status.status {
+        RunPhase::Ended => return "The orchestration is over; nothing is left to do.".to_owned(),
+        RunPhase::Suspended => {
+            return "It is suspended: call alma_orchestration_status with resume to go on."
+                .to_owned();
+        }
+        RunPhase::Submitted
+        | RunPhase::Planning
+        | RunPhase::Active
+        | RunPhase::Cancelling
+        | RunPhase::Aggregating => {}
     }
     let claim = "call alma_claim_subtask for the next one that is ready";
+    let wait = "call alma_orchestration_status with wait_s until it is over";
     match (given, more) {
+        (0, 0) if mode == Mode::Managed => format!("The server's workers do it: {wait}."),
+        (0, 0) if mode == Mode::Mixed => {
+            format!("Nothing is ready for your agents; report what they have, and {wait}.")
+        }
         (0, 0) if status.counts.running > 0 => {
             "Nothing new is ready; report on what is running.".to_owned()
         }

@@ -1,7 +1,7 @@
 //! `alma_orchestration_status`: how a run stands, or which runs are open.
 
-use orch_core::journal::RunFilter;
-use orch_core::{RunStatus, SubtaskStatus};
+use orch_core::journal::{RunFilter, RunRow};
+use orch_core::{RunId, RunPhase, RunStatus, SubtaskStatus};
 use serde_json::{Value, json};
 
 use super::{NEXT_ROOM, finish, progress};
@@ -10,6 +10,9 @@ use crate::args::Status;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::hand_out::make;
+use crate::listener::Listener;
+use crate::mode::Mode;
+use crate::wait::wait;
 
 /// The most runs that are listed.
 const RUNS: u32 = 20;
@@ -19,19 +22,31 @@ const PAGE: usize = 50;
 const TEXT_BYTES: usize = 120;
 
 /// Says how a run stands, or which runs are open.
-pub(crate) async fn status(desk: &Desk, args: Status) -> Result<Answer, ToolError> {
+pub(crate) async fn status(
+    desk: &Desk,
+    args: Status,
+    listener: Listener,
+) -> Result<Answer, ToolError> {
     let Some(id) = &args.orchestration_id else {
-        if args.subtask_id.is_some() || args.cursor.is_some() || args.detail {
+        if args.subtask_id.is_some() || args.detail || args.resume || args.wait_s > 0 {
             return Err(ToolError::Arguments(
-                "`orchestration_id` is missing; without it no other argument has a meaning."
+                "`orchestration_id` is missing; without it no argument but `cursor` has a meaning."
                     .to_owned(),
             ));
         }
-        return open_runs(desk).await;
+        return open_runs(desk, args.cursor.as_deref()).await;
     };
     let row = desk.find(id).await?;
-    desk.carry_on(&row).await?;
-    let status = desk.settled(row.head.run).await?;
+    if args.resume {
+        desk.resume(&row).await?;
+    } else {
+        desk.carry_on(&row).await?;
+    }
+    let run = row.head.run;
+    let mut status = desk.settled(run).await?;
+    if args.wait_s > 0 {
+        status = wait(desk, run, listener, args.wait_s).await?;
+    }
     if let Some(subtask) = &args.subtask_id {
         return one(desk, &status, subtask.as_str()).await;
     }
@@ -45,36 +60,63 @@ pub(crate) async fn status(desk: &Desk, args: Status) -> Result<Answer, ToolErro
         page(&mut answer, &status, from.unwrap_or(0));
     } else {
         summary(&mut answer, &status);
+        answer.set("next", next(&status, desk.mode(run).await?));
     }
     Ok(answer)
 }
 
-async fn open_runs(desk: &Desk) -> Result<Answer, ToolError> {
+/// Lists open runs, from the newest that is older than the cursor.
+async fn open_runs(desk: &Desk, cursor: Option<&str>) -> Result<Answer, ToolError> {
+    let before = cursor.map(older_than).transpose()?;
     let filter = RunFilter::new()
         .with_project(desk.settings.project.clone())
         .with_open(true)
-        .with_limit(RUNS);
+        .with_before(before)
+        .with_limit(RUNS + 1);
     let rows = desk.journal().rows(&filter).await?;
-    let runs = rows.iter().map(|row| {
-        let counts = row.summary.counts;
-        json!({
-            "orchestration_id": row.head.run,
-            "task": short(&row.head.description, 60),
-            "status": row.summary.phase,
-            "done": counts.done,
-            "total": counts.total,
-            "submitted_at": row.head.created_at,
-        })
-    });
+    let mut runs = Vec::new();
+    for row in rows.iter().take(RUNS as usize) {
+        runs.push(run_line(desk, row).await?);
+    }
     let mut answer = Answer::new(true);
-    let (runs, more) = fitting(runs.collect(), answer.room().saturating_sub(200));
-    let message = match (runs.len(), more) {
+    let (runs, _) = fitting(runs, answer.room().saturating_sub(200));
+    let message = match (runs.len(), rows.len() > runs.len()) {
         (0, _) => "No orchestration is open in this project.".to_owned(),
-        (open, 0) => format!("{open} open, newest first."),
-        (open, more) => format!("{open} open, newest first, and {more} older ones."),
+        (open, false) => format!("{open} open, newest first."),
+        (open, true) => format!("{open} open, newest first; older ones with cursor."),
     };
-    answer.set("message", message).set("orchestrations", runs);
+    answer.set("message", message);
+    if let Some(last) =
+        rows.get(..runs.len()).and_then(<[RunRow]>::last).filter(|_| rows.len() > runs.len())
+    {
+        answer.set("next_cursor", last.head.run);
+    }
+    answer.set("orchestrations", runs);
     Ok(answer)
+}
+
+async fn run_line(desk: &Desk, row: &RunRow) -> Result<Value, ToolError> {
+    let counts = row.summary.counts;
+    let mut line = json!({
+        "orchestration_id": row.head.run,
+        "task": short(&row.head.description, 60),
+        "status": row.summary.phase,
+        "done": counts.done,
+        "total": counts.total,
+        "submitted_at": row.head.created_at,
+    });
+    if desk.wants_resume(row).await? {
+        line["next"] = json!("pass its id with resume to go on");
+    }
+    Ok(line)
+}
+
+fn older_than(cursor: &str) -> Result<RunId, ToolError> {
+    cursor.trim().parse().map_err(|_| {
+        ToolError::Arguments(
+            "`cursor` is none of this list; pass `next_cursor` as it came.".to_owned(),
+        )
+    })
 }
 
 /// What is not done, a line each, and the workers.
@@ -93,10 +135,17 @@ fn summary(answer: &mut Answer, status: &RunStatus) {
     if more > 0 {
         answer.set("not_done_more", more);
     }
-    answer.set(
-        "next",
-        "Pass subtask_id to get the prompt and attempt of a subtask again, detail for all of them, alma_claim_subtask for one that is offered.",
-    );
+}
+
+fn next(status: &RunStatus, mode: Mode) -> &'static str {
+    match (status.status, mode) {
+        (RunPhase::Ended, _) => "It is over; nothing is left to do.",
+        (RunPhase::Suspended, _) => "It is suspended: pass resume to go on.",
+        (_, Mode::Managed) => "The server's workers do it: pass wait_s until it is over.",
+        (_, Mode::External | Mode::Mixed) => {
+            "Pass subtask_id to get the prompt and attempt of a subtask again, detail for all of them, wait_s to wait; alma_claim_subtask for one that is offered."
+        }
+    }
 }
 
 fn worker_lines(status: &RunStatus) -> Vec<Value> {
@@ -158,7 +207,7 @@ async fn one(desk: &Desk, status: &RunStatus, id: &str) -> Result<Answer, ToolEr
     let Some((index, subtask)) = found else { return Ok(answer) };
     answer.set("subtask", line(subtask));
     let node = &view.nodes[index];
-    if let Some(open) = subtask.open.last() {
+    if let Some(open) = subtask.open.last().filter(|open| !desk.is_managed(&open.worker)) {
         let attempt = node.open.get(&open.fence).map(|known| (open.fence, known.token));
         if let Some((fence, token)) = attempt {
             let made =

@@ -42,6 +42,8 @@ pub(crate) struct Client {
     lines: Receiver<String>,
     stderr: PathBuf,
     last_id: u64,
+    /// Progress that was heard of.
+    pub(crate) heard: Vec<Value>,
     /// Bytes of arguments and answers, as a model sees them.
     pub(crate) seen: usize,
     /// Bytes on the wire, both ways.
@@ -83,7 +85,7 @@ impl Client {
             }
         });
         let stdin = child.stdin.take();
-        Self { child, stdin, lines, stderr, last_id: 0, seen: 0, wire: 0 }
+        Self { child, stdin, lines, stderr, last_id: 0, heard: Vec::new(), seen: 0, wire: 0 }
     }
 
     pub(crate) fn send(&mut self, message: &Value) {
@@ -110,13 +112,27 @@ impl Client {
 
     /// Sends a request and returns its answer; errors to nobody may come before it.
     pub(crate) fn request(&mut self, method: &str, params: Value) -> Value {
+        let id = self.begin(method, params);
+        self.answer_to(id)
+    }
+
+    /// Sends a request, and returns its id.
+    pub(crate) fn begin(&mut self, method: &str, params: Value) -> u64 {
         self.last_id += 1;
         let id = self.last_id;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
+        id
+    }
+
+    fn answer_to(&mut self, id: u64) -> Value {
         loop {
             let message = self.receive();
             if message["id"] == json!(id) {
                 return message;
+            }
+            if message["method"] == "notifications/progress" {
+                self.heard.push(message["params"].clone());
+                continue;
             }
             assert!(message["id"].is_null() && message.get("error").is_some(), "{message}");
         }

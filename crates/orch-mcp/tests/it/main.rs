@@ -6,6 +6,7 @@ mod client;
 mod hostile;
 mod inspector;
 mod install;
+mod managed;
 mod python;
 mod round;
 mod survival;

@@ -177,6 +177,7 @@ async fn compare(model: &MemoryStore, journal: &SqliteJournal) {
         filter().with_project(Some("even".into())),
         filter().with_limit(2_u32).with_project(Some("odd".into())).with_open(true),
         filter().with_prefix(runs[3].to_string()),
+        filter().with_before(runs[2]),
         filter().with_prefix("00000".to_owned()),
         filter().with_prefix("%_".to_owned()),
     ] {

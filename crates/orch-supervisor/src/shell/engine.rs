@@ -11,7 +11,7 @@ use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use orch_core::journal::Journal;
 use orch_core::{Fence, RunId};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::Instant;
 
 use super::attempt::Handle;
@@ -94,9 +94,13 @@ impl Engine {
     }
 
     /// Runs until everything is suspended after a shutdown, or after the last handle was dropped.
-    pub(crate) async fn run(mut self, keep: mpsc::UnboundedSender<Input>) {
+    pub(crate) async fn run(
+        mut self,
+        keep: mpsc::UnboundedSender<Input>,
+        notice: watch::Sender<()>,
+    ) {
         // The engine's own sender keeps the channel open for attempts; it never closes while the task runs.
-        let (notice, mut foreign) = mpsc::channel(1);
+        let mut foreign = notice.subscribe();
         let watcher = tokio::spawn(watch(self.parts.journal.clone(), notice));
         let workers = std::mem::take(&mut self.parts.workers);
         self.ready.extend(workers.into_iter().map(Input::Register));
@@ -131,7 +135,7 @@ impl Engine {
     }
 
     /// Waits until something has come, and gathers all that came with it.
-    async fn wait(&mut self, foreign: &mut mpsc::Receiver<()>) {
+    async fn wait(&mut self, foreign: &mut watch::Receiver<()>) {
         if !self.ready.is_empty() {
             return;
         }
@@ -146,7 +150,7 @@ impl Engine {
                 Some(call) => batch.push(call),
                 None => self.last_handle_dropped(),
             },
-            Some(()) = foreign.recv() => self.look_at_heads(),
+            Ok(()) = foreign.changed() => self.look_at_heads(),
             () = until(wake) => self.ready.push(Input::Time),
         }
         self.gather(batch);
@@ -283,15 +287,13 @@ async fn until(wake: Option<Instant>) {
 }
 
 /// Tells when others may have written to the journal.
-async fn watch(journal: Arc<dyn Journal>, notice: mpsc::Sender<()>) {
+async fn watch(journal: Arc<dyn Journal>, notice: watch::Sender<()>) {
     loop {
         if let Err(error) = journal.foreign_change().await {
             tracing::warn!(%error, "the journal cannot be watched; trying again");
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        // A notice that nobody has taken yet says the same.
-        if let Err(mpsc::error::TrySendError::Closed(())) = notice.try_send(()) {
-            return;
-        }
+        // Whoever has not yet looked at the last notice learns the same from it.
+        notice.send_replace(());
     }
 }

@@ -1,10 +1,13 @@
-//! Runs that are not in this process, read from the journal.
+//! Runs in whichever process, read from the journal.
 
 use std::collections::BTreeMap;
 
 use orch_core::journal::{Journal, JournalError, Recorded};
 use orch_core::{OrchestrationResult, RunId, RunStatus, Seq, WorkerName};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 
+use super::Lifecycle;
 use super::results::load_output;
 use crate::driver::{ResultBlobs, Unfit, finish, fold};
 use crate::error::SupervisorError;
@@ -32,6 +35,42 @@ pub(crate) async fn result_in(
     }
     let (result, blobs) = finish(&state, slots);
     fill_in(journal, result, blobs).await.map(Some)
+}
+
+/// Waits until a run has events after `seen`, and returns its last one. The notices are of what this process does, and of what
+/// others may have done.
+pub(crate) async fn changed_in(
+    journal: &dyn Journal,
+    run: RunId,
+    seen: Seq,
+    (mut here, mut elsewhere): (broadcast::Receiver<Lifecycle>, watch::Receiver<()>),
+) -> Result<Seq, SupervisorError> {
+    loop {
+        // Before looking, so that nothing gets lost between the look and the wait.
+        elsewhere.mark_unchanged();
+        let row = journal.row(run).await?.ok_or(SupervisorError::NoRun(run))?;
+        if row.seq > seen {
+            return Ok(row.seq);
+        }
+        tokio::select! {
+            told = told_of(run, &mut here) => told?,
+            alive = elsewhere.changed() => alive.map_err(|_| SupervisorError::ShutDown)?,
+        }
+    }
+}
+
+/// Waits until an event of a run is published, or until one may have been missed.
+async fn told_of(
+    run: RunId,
+    here: &mut broadcast::Receiver<Lifecycle>,
+) -> Result<(), SupervisorError> {
+    loop {
+        match here.recv().await {
+            Ok(lifecycle) if lifecycle.head.run != run => {}
+            Ok(_) | Err(RecvError::Lagged(_)) => return Ok(()),
+            Err(RecvError::Closed) => return Err(SupervisorError::ShutDown),
+        }
+    }
 }
 
 /// Puts large outputs in their places.

@@ -22,6 +22,6 @@ pub use clock::Clock;
 pub(crate) use clock::Ticker;
 pub(crate) use engine::{CALLS, Engine};
 pub(crate) use entropy::{run_entropy, seed};
-pub(crate) use lookup::{result_in, status_in};
+pub(crate) use lookup::{changed_in, result_in, status_in};
 pub(crate) use parts::Parts;
 pub(crate) use results::{Reported, reported};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use orch_core::journal::{Append, Journal, MemoryJournal, Recorded, RunFilter};
 use orch_core::{
     DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, EndStatus, Event, Fence,
-    RunPhase, SubtaskIndex,
+    RunPhase, Seq, SubtaskIndex,
 };
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 
@@ -208,4 +208,24 @@ async fn a_shutdown_ends_even_if_a_decomposer_does_not() {
     let run = submit(&supervisor, plan("a")).await;
     supervisor.shutdown(Duration::from_secs(1)).await;
     assert!(matches!(supervisor.wait(run).await, Err(SupervisorError::ShutDown)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_for_a_change_hears_of_it_in_any_process() {
+    let (journal, diary) = (MemoryJournal::new(), Diary::default());
+    let (owner, other) = (on(&journal, &diary), on(&journal, &diary));
+    let run = submit(&owner, plan("a 5s -> b 5s")).await;
+    let seen = owner.status(run).await.unwrap().seq;
+    for supervisor in [&owner, &other] {
+        assert!(supervisor.changed(run, Seq(0)).await.unwrap() >= seen, "what has happened");
+    }
+    at(0).await;
+    let seen = owner.status(run).await.unwrap().seq;
+    let quiet = tokio::time::timeout(Duration::from_secs(3), other.changed(run, seen)).await;
+    assert!(quiet.is_err(), "nothing has happened: {quiet:?}");
+    let (here, there) = tokio::join!(owner.changed(run, seen), other.changed(run, seen));
+    assert!(here.unwrap() > seen && there.unwrap() > seen);
+    owner.shutdown(Duration::ZERO).await;
+    let gone = owner.changed(run, Seq(u64::MAX)).await;
+    assert!(matches!(gone, Err(SupervisorError::ShutDown)), "{gone:?}");
 }

@@ -31,6 +31,8 @@ pub async fn rows_are_filtered_and_newest_first(writers: &Writers) {
             (all.clone().with_project(Some("none".into())), &[]),
             (all.clone().with_limit(2_u32), &["task-4", "task-3"]),
             (all.clone().with_open(true).with_limit(1_u32), &["task-3"]),
+            (all.clone().with_before(runs[0].id()), &["task-2", "task-1"]),
+            (all.clone().with_before(runs[1].id()), &[]),
             (prefix(""), &["task-4", "task-3", "task-2", "task-1"]),
             (prefix(&id), &["task-2"]),
             (prefix(&id[..13]), &["task-2"]),

@@ -1,5 +1,6 @@
 //! The tools on an engine in memory and in virtual time.
 
+mod managed;
 mod refusals;
 
 use std::fs;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use orch_core::journal::MemoryJournal;
 use orch_core::{RunSettings, Worker};
 use orch_supervisor::{Clock, Supervisor};
 use orch_workers::AgentWorker;
@@ -16,10 +18,12 @@ use tokio::time::Instant;
 
 use crate::Server;
 use crate::answer::MOST_BYTES;
+use crate::listener::Listener;
 
 /// A project with two agents, and a server for it.
 struct Desk {
     server: Server,
+    supervisor: Supervisor,
     project: tempfile::TempDir,
     began: Instant,
 }
@@ -28,27 +32,34 @@ struct Desk {
 const START: i64 = 1_800_000_000;
 
 fn desk() -> Desk {
+    desk_with(&MemoryJournal::new(), Vec::new())
+}
+
+/// A server that runs some workers itself, on a journal that others may use.
+fn desk_with(journal: &MemoryJournal, managed: Vec<Arc<dyn Worker>>) -> Desk {
     let project = tempfile::tempdir().unwrap();
     #[expect(clippy::disallowed_methods, reason = "tokio's clock stands still in these tests")]
     let began = Instant::now();
     let start = Timestamp::from_second(START).unwrap();
-    let agents: Vec<Arc<dyn Worker>> = vec![
+    let mut agents: Vec<Arc<dyn Worker>> = vec![
         Arc::new(AgentWorker::new("reviewer", "Reviews code and finds bugs")),
         Arc::new(AgentWorker::new("writer", "Writes texts").with_slots(NonZeroU32::MIN)),
     ];
+    agents.extend(managed);
     let settings = RunSettings::default().with_project("shop").with_lease_ms(60_000_u64);
     let supervisor = Supervisor::builder()
+        .journal(Arc::new(journal.second_writer()))
         .clock(Clock::Tokio(start))
         .workers(agents.iter().cloned())
         .settings(settings.clone())
         .build();
-    let server = Server::builder(supervisor, project.path())
+    let server = Server::builder(supervisor.clone(), project.path())
         .workers(agents)
         .settings(settings)
         .now(move || start + began.elapsed())
         .build()
         .unwrap();
-    Desk { server, project, began }
+    Desk { server, supervisor, project, began }
 }
 
 impl Desk {
@@ -70,10 +81,19 @@ impl Desk {
         tool: &'static str,
         arguments: Value,
     ) -> impl Future<Output = Result<Value, String>> {
+        self.call_for(Listener::silent(), tool, arguments)
+    }
+
+    fn call_for(
+        &self,
+        listener: Listener,
+        tool: &'static str,
+        arguments: Value,
+    ) -> impl Future<Output = Result<Value, String>> {
         let server = self.server.clone();
         async move {
             let free = arguments.get("detail").is_some() || arguments.get("cursor").is_some();
-            let answer = server.call(tool, arguments.as_object().cloned()).await.unwrap();
+            let answer = server.call(tool, arguments.as_object().cloned(), listener).await.unwrap();
             let answer = answer.map_err(|error| error.to_string())?.into_json();
             let size = serde_json::to_vec(&answer).unwrap().len();
             assert!(free || size <= MOST_BYTES, "{tool}: {size} bytes");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{chain, desk};
+use crate::listener::Listener;
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_says_what_to_do() {
@@ -28,7 +29,7 @@ async fn a_refusal_says_what_to_do() {
         ("alma_delegate_task", json!({ "task": " " }), "`task` is empty"),
         ("alma_delegate_task", json!({ "task": 5 }), "invalid type"),
         ("alma_delegate_task", delegate(json!({ "subtask": [] })), "did you mean `subtasks`?"),
-        ("alma_delegate_task", delegate(json!({ "mode": "managed" })), "unknown field `mode`"),
+        ("alma_delegate_task", delegate(json!({ "mode": "manged" })), "did you mean `managed`?"),
         ("alma_delegate_task", delegate(json!({ "strategy": "paralel" })), "unknown strategy"),
         ("alma_delegate_task", delegate(json!({ "aggregation": "vote" })), "pass `merge` or"),
         ("alma_delegate_task", delegate(json!({ "deadline": "soon" })), "`deadline` is `soon`"),
@@ -130,5 +131,5 @@ async fn a_refusal_says_what_to_do() {
         assert!(error.contains(expected), "{arguments}: {error}");
         assert!(error.len() < 2_200, "{}", error.len());
     }
-    assert!(desk.server.call("alma_nothing", None).await.is_none());
+    assert!(desk.server.call("alma_nothing", None, Listener::silent()).await.is_none());
 }

@@ -1,0 +1,187 @@
+//! Waiting for a run: until its end, or until the caller has something to do, with progress on the way.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use orch_core::journal::{RunRow, RunSummary};
+use orch_core::{Counts, RunId, RunPhase, RunStatus};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::desk::Desk;
+use crate::error::ToolError;
+use crate::hand_out::has_work;
+use crate::listener::{Listener, Progress, Teller};
+use crate::mode::Mode;
+
+/// How long a call waits at most: clients give up after 60 s without a word, some sooner.
+const LONGEST: Duration = Duration::from_secs(25);
+/// The same for a client that hears of progress meanwhile.
+const LONGEST_WITH_PROGRESS: Duration = Duration::from_secs(100);
+/// How long there is between two notifications at least.
+const TICK: Duration = Duration::from_millis(250);
+/// After how many ticks without news there is a notification all the same, so that the client goes on waiting.
+const QUIET_TICKS: u32 = 40;
+/// How much of the way to the next finished subtask a notification goes while none has finished: the protocol wants every
+/// one to be further than the last.
+const CRUMB: f64 = 0.01;
+
+/// Waits until a run is over, suspended, or has something for the caller; at most `seconds`, and no longer than a call may.
+pub(crate) async fn wait(
+    desk: &Desk,
+    run: RunId,
+    listener: Listener,
+    seconds: u64,
+) -> Result<RunStatus, ToolError> {
+    let Listener { teller, gone } = listener;
+    let longest = if teller.is_heard() { LONGEST_WITH_PROGRESS } else { LONGEST };
+    tokio::select! {
+        biased;
+        result = until_it_matters(desk, run, &teller) => result?,
+        () = sleep(Duration::from_secs(seconds).min(longest)) => {}
+        () = gone => {}
+    }
+    desk.settled(run).await
+}
+
+async fn until_it_matters(desk: &Desk, run: RunId, teller: &Teller) -> Result<(), ToolError> {
+    let mode = desk.mode(run).await?;
+    let mut told = Told::default();
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let row = desk.row(run).await?;
+        if matters(desk, &row, mode).await? {
+            if let Some(last) = told.news(&row.summary) {
+                teller.tell(last).await;
+            }
+            return Ok(());
+        }
+        let mut changed = pin!(desk.supervisor.changed(run, row.seq));
+        loop {
+            tokio::select! {
+                changed = &mut changed => {
+                    changed?;
+                    break;
+                }
+                _ = ticks.tick(), if teller.is_heard() => {
+                    if let Some(progress) = told.tick(&row.summary) {
+                        teller.tell(progress).await;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Tells whether the caller can do something about how a run stands.
+async fn matters(desk: &Desk, row: &RunRow, mode: Mode) -> Result<bool, ToolError> {
+    Ok(match row.summary.phase {
+        RunPhase::Ended | RunPhase::Suspended => true,
+        RunPhase::Submitted | RunPhase::Planning | RunPhase::Cancelling | RunPhase::Aggregating => {
+            false
+        }
+        RunPhase::Active => match mode {
+            Mode::Managed => false,
+            Mode::External | Mode::Mixed => {
+                has_work(desk, &desk.supervisor.status(row.head.run).await?)
+            }
+        },
+    })
+}
+
+/// What the client was told last.
+#[derive(Debug, Default)]
+struct Told {
+    last: Option<(RunPhase, Counts)>,
+    done: f64,
+    quiet: u32,
+}
+
+impl Told {
+    /// Says what a tick is used for: news, or a sign of life.
+    fn tick(&mut self, summary: &RunSummary) -> Option<Progress> {
+        self.quiet += 1;
+        let is_due = self.quiet >= QUIET_TICKS;
+        self.news(summary).or_else(|| is_due.then(|| self.say(summary)).flatten())
+    }
+
+    fn news(&mut self, summary: &RunSummary) -> Option<Progress> {
+        if self.last == Some((summary.phase, summary.counts)) { None } else { self.say(summary) }
+    }
+
+    /// Finished subtasks, and a little more for what else there is to say; nothing once all are finished and it was said.
+    fn say(&mut self, summary: &RunSummary) -> Option<Progress> {
+        let (counts, is_first) = (summary.counts, self.last.is_none());
+        (self.last, self.quiet) = (Some((summary.phase, counts)), 0);
+        let finished = f64::from(counts.finished());
+        if is_first || finished > self.done {
+            self.done = finished;
+        } else if counts.finished() < counts.total || counts.total == 0 {
+            self.done += CRUMB * (finished + 1.0 - self.done);
+        } else {
+            return None;
+        }
+        let total = (counts.total > 0).then(|| f64::from(counts.total));
+        Some(Progress { done: self.done, total, message: message(summary) })
+    }
+}
+
+/// Says how a run stands in a line.
+pub(crate) fn message(summary: &RunSummary) -> String {
+    let counts = summary.counts;
+    let mut text = format!("{}: {} of {} done", summary.phase, counts.done, counts.total);
+    for (count, word) in [(counts.running, "running"), (counts.failed, "failed")] {
+        if count > 0 {
+            text.push_str(&format!(", {count} {word}"));
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(done: u32, running: u32) -> RunSummary {
+        let mut counts = Counts::default();
+        (counts.total, counts.done, counts.running) = (9, done, running);
+        RunSummary::new(RunPhase::Active, None, counts)
+    }
+
+    #[test]
+    fn progress_comes_with_news_or_as_a_sign_of_life() {
+        let mut told = Told::default();
+        let first = told.tick(&summary(0, 1)).unwrap();
+        assert_eq!((first.done, first.total), (0.0, Some(9.0)));
+        assert_eq!(first.message, "active: 0 of 9 done, 1 running");
+        let quiet = (1..QUIET_TICKS).filter_map(|_| told.tick(&summary(0, 1))).count();
+        assert_eq!(quiet, 0);
+        assert_eq!(told.tick(&summary(0, 1)).unwrap().done, CRUMB, "a sign of life");
+        let mut done = |finished, running| told.tick(&summary(finished, running)).map(|p| p.done);
+        assert!(done(0, 2).unwrap() > CRUMB);
+        assert_eq!(done(1, 2), Some(1.0));
+        assert_eq!(done(1, 2), None);
+        assert_eq!(done(9, 0), Some(9.0));
+        assert_eq!(told.news(&RunSummary::new(RunPhase::Ended, None, summary(9, 0).counts)), None);
+        let planning = RunSummary::new(RunPhase::Planning, None, Counts::default());
+        assert_eq!(Told::default().tick(&planning).unwrap().total, None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn progress_grows_with_every_notification_up_to_the_total(
+            steps in proptest::collection::vec((0_u32..3, 0_u32..3), 1..500)
+        ) {
+            let (mut told, mut finished, mut before) = (Told::default(), 0, -1.0);
+            for (more, running) in steps {
+                finished = (finished + more).min(9);
+                if let Some(progress) = told.tick(&summary(finished, running)) {
+                    proptest::prop_assert!(progress.done > before, "{before} {progress:?}");
+                    proptest::prop_assert!(progress.done < f64::from(finished) + 1.0);
+                    proptest::prop_assert!(progress.done <= 9.0);
+                    before = progress.done;
+                }
+            }
+        }
+    }
+}
