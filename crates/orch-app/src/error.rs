@@ -32,6 +32,22 @@ pub enum AppError {
         /// Where it would be.
         path: PathBuf,
     },
+    /// The environment has no secret that the configuration names.
+    #[error("the environment variable {variable}, the secret for {what}, is not set")]
+    NoSecret {
+        /// The variable.
+        variable: String,
+        /// What it is for.
+        what: String,
+    },
+    /// Nothing can be sent to a webhook.
+    #[error("cannot use the webhook {url}")]
+    Webhook {
+        /// Scheme and host of its URL.
+        url: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// The store cannot be opened.
     #[error("cannot open the store")]
     Store(#[from] OpenError),

@@ -3,6 +3,7 @@
 //! - [`Config`] is `orch.yaml`, [`TaskFile`] a task; both say everything that is wrong at once, with line, column and the
 //!   nearest known name ([`Issue`]). [`Place`] is where they are found.
 //! - [`Workers`], [`check`], [`open_store`] and [`supervisor`] wire the parts together.
+//! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
 //! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
 //!
 //! ```
@@ -42,6 +43,7 @@ mod config;
 mod decode;
 mod document;
 mod error;
+mod feed;
 mod history;
 mod issue;
 mod note;
@@ -50,9 +52,12 @@ mod wire;
 
 pub use config::{
     ALMA_FILE, Config, Decomposition, FILE_NAME, Limits, Place, PullConfig, Retry, Routing, Store,
-    WorkerConfig,
+    Webhook, WorkerConfig,
 };
 pub use error::AppError;
+#[cfg(feature = "webhooks")]
+pub use feed::WebhookSink;
+pub use feed::{Feeds, FileSink, LifecycleEvent, Sink};
 pub use history::{AttemptEnd, AttemptRecord, SubtaskHistory, history};
 pub use issue::{Issue, Issues};
 pub use note::Note;

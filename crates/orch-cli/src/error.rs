@@ -1,6 +1,7 @@
 //! Why a command could not do what it was asked.
 
 use std::io;
+use std::path::PathBuf;
 
 use orch_app::AppError;
 use orch_core::RunId;
@@ -37,6 +38,12 @@ pub(crate) enum CliError {
     /// The plan has no such subtask.
     #[error("run {run} has no subtask `{id}`; {hint}")]
     UnknownSubtask { run: RunId, id: String, hint: String },
+    /// Two things would be written to stdout.
+    #[error("`--events -` and `--json` both write to stdout; give `--events` a file")]
+    TwoDocuments,
+    /// The file for events cannot be written.
+    #[error("cannot write events to {}", .file.display())]
+    Events { file: PathBuf, source: io::Error },
     /// There is nothing left to cancel.
     #[error("run {run} had ended before: {status}")]
     AlreadyEnded { run: RunId, status: String },
@@ -55,6 +62,8 @@ impl CliError {
             Self::NoRuns
             | Self::UnknownRun(_)
             | Self::AmbiguousRun { .. }
+            | Self::TwoDocuments
+            | Self::Events { .. }
             | Self::UnknownSubtask { .. } => Exit::Usage,
         }
     }
@@ -65,6 +74,8 @@ fn of_app(error: &AppError) -> Exit {
         AppError::Invalid(_)
         | AppError::Read { .. }
         | AppError::Plan(_)
+        | AppError::NoSecret { .. }
+        | AppError::Webhook { .. }
         | AppError::NoStore { .. } => Exit::Usage,
         AppError::Store(_) => Exit::Failed,
     }

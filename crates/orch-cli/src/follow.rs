@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use orch_app::Feeds;
 use orch_core::journal::Journal;
 use orch_core::{OrchestrationResult, RunId};
 use orch_supervisor::{Lifecycle, Supervisor, SupervisorError};
@@ -31,6 +32,7 @@ pub(crate) struct Following<'a> {
     pub(crate) journal: &'a dyn Journal,
     pub(crate) run: RunId,
     pub(crate) view: View,
+    pub(crate) feeds: Feeds,
 }
 
 impl Following<'_> {
@@ -49,6 +51,7 @@ impl Following<'_> {
             tokio::select! {
                 ended = &mut waiting => {
                     self.drain(&mut events).await?;
+                    crate::events::finish(self.feeds, &self.view).await;
                     self.view.close();
                     return match ended {
                         Ok(result) => Ok(End::Ended(Box::new(result))),

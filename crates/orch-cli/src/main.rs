@@ -6,6 +6,7 @@
 mod args;
 mod commands;
 mod error;
+mod events;
 mod exit;
 mod follow;
 mod logging;

@@ -259,6 +259,32 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Event {
+    /// All that [`Event::dotted_type`] can return.
+    pub const DOTTED_TYPES: &[&str] = &[
+        "orchestration.submitted",
+        "orchestration.plan_adopted",
+        "subtask.offered",
+        "subtask.started",
+        "subtask.lease_extended",
+        "subtask.result_received",
+        "subtask.completed",
+        "subtask.attempt_failed",
+        "subtask.attempt_lost",
+        "subtask.attempt_closed",
+        "subtask.retry_scheduled",
+        "subtask.failed",
+        "subtask.skipped",
+        "convergence.intervention_triggered",
+        "convergence.intervention_succeeded",
+        "convergence.intervention_failed",
+        "orchestration.width_changed",
+        "subtask.usage_noted",
+        "orchestration.suspended",
+        "orchestration.resumed",
+        "orchestration.cancel_requested",
+        "orchestration.ended",
+    ];
+
     /// Returns the name of the kind of event, as in the stored `type`.
     pub fn name(&self) -> &'static str {
         match self {

@@ -9,6 +9,7 @@ mod retry;
 mod routing;
 mod span;
 mod store;
+mod webhooks;
 mod word;
 mod workers;
 
@@ -32,6 +33,7 @@ pub use limits::Limits;
 pub use retry::Retry;
 pub use routing::Routing;
 pub use store::Store;
+pub use webhooks::Webhook;
 pub(crate) use word::or_map as word_or_map;
 pub use workers::{PullConfig, WorkerConfig};
 
@@ -69,6 +71,8 @@ pub struct Config {
     pub budget: Budget,
     /// The workers, in the order of the file.
     pub workers: Vec<(String, WorkerConfig)>,
+    /// Who is told by HTTP what happens.
+    pub webhooks: Vec<Webhook>,
 }
 
 /// The file as it is written. `workers` is read apart, so that a wrong one does not hide the others.
@@ -90,6 +94,7 @@ struct File {
     limits: Limits,
     #[serde(deserialize_with = "word::map")]
     budget: BudgetSection,
+    webhooks: Vec<Webhook>,
     #[serde(rename = "workers")]
     _workers: Option<IgnoredAny>,
 }
@@ -144,6 +149,13 @@ impl Config {
                 Budget::default()
             }
         };
+        for (index, webhook) in file.webhooks.iter().enumerate() {
+            let Some((field, message)) = webhook.fault() else { continue };
+            let place =
+                [Step::Key("webhooks".to_owned()), Step::Index(index), Step::Key(field.to_owned())];
+            let steps: Vec<Step> = block.iter().cloned().chain(place).collect();
+            issues.push(document.issue(&steps, message));
+        }
         let config = Self {
             file: document.file.clone(),
             project_dir: project_dir.to_owned(),
@@ -157,6 +169,7 @@ impl Config {
             limits: file.limits,
             budget,
             workers,
+            webhooks: file.webhooks,
         };
         Issues::or(issues, config)
     }

@@ -1,11 +1,12 @@
 //! `orch resume`: goes on with a run.
 
-use orch_app::{Access, Config, Note, Place, Workers};
+use orch_app::{Access, Config, Feeds, Note, Place, Workers};
 use orch_core::journal::{Journal, Recorded};
 use orch_core::{Event, Seq};
 
 use super::finished::Finished;
 use crate::error::CliError;
+use crate::events::EventArgs;
 use crate::follow::Following;
 use crate::progress::View;
 use crate::report::Report;
@@ -18,6 +19,8 @@ pub(crate) struct Args {
     /// The run: any unique beginning of its id; the latest unless given.
     #[arg(value_name = "RUN")]
     run: Option<String>,
+    #[command(flatten)]
+    events: EventArgs,
 }
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
@@ -30,16 +33,17 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     tracing::info!(config = ?config.file, project_dir = %config.project_dir.display(), "configured");
     let workers = Workers::of(&config)?;
 
+    let sinks = args.events.sinks(session, &config)?;
     let mut signals = Signals::listen()?;
     let supervisor = orch_app::supervisor(&config, &workers, store.clone(), "orch resume");
-    let events = supervisor.subscribe();
+    let (events, feeds) = (supervisor.subscribe(), Feeds::start(&supervisor, sinks));
     supervisor.resume(run).await?;
     let mut view = View::new(session.style);
     view.skip(&history);
     view.say(&format!("run {run}"));
-    let following = Following { supervisor: &supervisor, journal: &*store, run, view };
+    let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
     let end = following.until_the_end(events, &mut signals).await?;
-    Ok(Box::new(Finished::of(supervisor, store, run, end, note.show).await?))
+    Ok(args.events.beside(Finished::of(supervisor, store, run, end, note.show).await?))
 }
 
 /// The configuration that the run was made with, unless another is named.

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use orch_app::{Access, Config, Note, Place, TaskFile, Workers};
+use orch_app::{Access, Config, Feeds, Note, Place, TaskFile, Workers};
 use orch_core::{ExecutionStrategy, RunSettings};
 
 use super::finished::Finished;
 use crate::error::CliError;
+use crate::events::EventArgs;
 use crate::follow::Following;
 use crate::progress::View;
 use crate::report::Report;
@@ -27,6 +28,8 @@ pub(crate) struct Args {
     /// The most attempts at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
+    #[command(flatten)]
+    events: EventArgs,
 }
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
@@ -38,11 +41,12 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     orch_app::check(&config, &workers, &task, &settings)?;
     let options = task.options(Note::new(&config, &task).in_settings(settings));
 
+    let sinks = args.events.sinks(session, &config)?;
     let mut signals = Signals::listen()?;
     let store = orch_app::open_store(&config, Access::Create).await?;
     let supervisor = orch_app::supervisor(&config, &workers, store.clone(), "orch run");
     let view = View::new(session.style);
-    let events = supervisor.subscribe();
+    let (events, feeds) = (supervisor.subscribe(), Feeds::start(&supervisor, sinks));
     let run = supervisor.submit_with(task.task.clone(), options).await?;
     view.say(&format!("run {run}"));
     if config.project_dir != session.cwd {
@@ -51,9 +55,9 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     if task.inferred_type {
         view.say(&format!("task type: {} (inferred from the description)", task.task.task_type));
     }
-    let following = Following { supervisor: &supervisor, journal: &*store, run, view };
+    let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
     let end = following.until_the_end(events, &mut signals).await?;
-    Ok(Box::new(Finished::of(supervisor, store, run, end, task.show).await?))
+    Ok(args.events.beside(Finished::of(supervisor, store, run, end, task.show).await?))
 }
 
 /// Reads the task, and finds the project and the configuration that go with it.

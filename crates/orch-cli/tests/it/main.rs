@@ -5,6 +5,7 @@
 
 mod audit;
 mod config_errors;
+mod events;
 mod exits;
 mod journey;
 mod kill;

@@ -116,4 +116,5 @@ fn dotted_types_are_distinct_and_in_known_groups() {
     }
     // Whether an intervention helped is told by its type: one kind of event, two types.
     assert_eq!(seen.len(), KINDS + 1);
+    assert_eq!(seen, Event::DOTTED_TYPES.iter().copied().collect());
 }

@@ -1,0 +1,195 @@
+//! Events as outsiders see them: ALMA's envelope, subtasks by their ids, no secrets, no outputs.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use orch_core::journal::{Recorded, RunHead};
+use orch_core::{
+    Event, Failure, Fence, JsonMap, ProjectId, RunId, Seq, SubtaskId, SubtaskIndex, WorkerName,
+};
+use serde::Serialize;
+use serde_json::json;
+
+/// What an event is about, in ALMA's words.
+const MEMORY_TYPE: &str = "orchestration";
+
+/// Something that happened in a run, in the envelope of ALMA's `MemoryEvent`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct LifecycleEvent {
+    /// The kind of event, dotted: `orchestration.ended`, `subtask.completed`; see [`Event::dotted_type`].
+    pub event_type: &'static str,
+    /// The worker that it concerns; absent when it concerns none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agent: Option<WorkerName>,
+    /// The project of the run.
+    pub project_id: ProjectId,
+    /// Always `orchestration`.
+    pub memory_type: &'static str,
+    /// The run.
+    pub memory_id: RunId,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// What happened: `subtask_id` and `attempt` where there are such, and what belongs to the kind of event. Outputs of
+    /// workers are not in it.
+    pub payload: JsonMap,
+    /// `sequence_number`: the place of the event in its run, from 1 without gaps.
+    pub metadata: JsonMap,
+}
+
+/// Turns the events of one run into envelopes. It must see all of them, from the first on.
+#[derive(Debug)]
+pub(super) struct Narrator {
+    run: RunId,
+    project: ProjectId,
+    /// The last event that was seen.
+    pub(super) seq: Seq,
+    subtasks: Vec<SubtaskId>,
+    workers: BTreeMap<Fence, WorkerName>,
+}
+
+impl Narrator {
+    pub(super) fn new(head: &RunHead) -> Self {
+        Self {
+            run: head.run,
+            project: head.project.clone(),
+            seq: Seq(0),
+            subtasks: Vec::new(),
+            workers: BTreeMap::new(),
+        }
+    }
+
+    /// Returns the envelope of the next event.
+    pub(super) fn tell(&mut self, recorded: &Recorded) -> LifecycleEvent {
+        self.seq = recorded.seq;
+        let mut payload = JsonMap::new();
+        let agent = self.fill(&mut payload, &recorded.event);
+        let mut metadata = JsonMap::new();
+        metadata.insert("sequence_number".to_owned(), json!(recorded.seq));
+        LifecycleEvent {
+            event_type: recorded.event.dotted_type(),
+            agent,
+            project_id: self.project.clone(),
+            memory_type: MEMORY_TYPE,
+            memory_id: self.run,
+            timestamp: recorded.at,
+            payload,
+            metadata,
+        }
+    }
+
+    /// Fills in what belongs to the kind of event, and returns the worker that it concerns.
+    fn fill(&mut self, payload: &mut JsonMap, event: &Event) -> Option<WorkerName> {
+        let mut set = |key: &str, value: serde_json::Value| {
+            payload.insert(key.to_owned(), value);
+        };
+        set("orchestration_id", json!(self.run));
+        let (subtask, fence) = about(event);
+        if let Some(id) = subtask.and_then(|index| self.subtasks.get(index.get())) {
+            set("subtask_id", json!(id));
+        }
+        if let Some(fence) = fence {
+            set("attempt", json!(fence));
+        }
+        match event {
+            Event::RunSubmitted { task, settings, .. } => {
+                set("description", json!(task.description));
+                set("task_type", json!(task.task_type));
+                set("strategy", json!(settings.strategy));
+            }
+            Event::PlanAdopted { revision, retire, add, .. } => {
+                let retired: Vec<_> =
+                    retire.iter().filter_map(|index| self.subtasks.get(index.get())).collect();
+                set("revision", json!(revision));
+                set("retired", json!(retired));
+                let added: Vec<_> = add.subtasks.iter().map(|subtask| &subtask.id).collect();
+                set("added", json!(added));
+                self.subtasks.extend(added.into_iter().cloned());
+            }
+            Event::AttemptOffered { fence, worker, until, route, .. }
+            | Event::AttemptStarted { fence, worker, until, route, .. } => {
+                set("until", json!(until));
+                if let Some(route) = route {
+                    set("reason", json!(route.reason));
+                }
+                self.workers.insert(*fence, worker.clone());
+            }
+            Event::LeaseExtended { until, .. } => set("until", json!(until)),
+            Event::ResultReceived { result, late, .. } => {
+                set("late", json!(late));
+                set("duration_ms", json!(result.result.duration_ms));
+                set("confidence", json!(result.result.confidence));
+            }
+            Event::SubtaskCompleted { .. } | Event::RunResumed { .. } => {}
+            Event::AttemptFailed { failure, .. } => fail(&mut set, failure),
+            Event::AttemptLost { cause, .. } => set("cause", json!(cause)),
+            Event::AttemptClosed { reason, .. } => set("reason", json!(reason)),
+            Event::RetryScheduled { retry, until, worker, reason, .. } => {
+                set("retry", json!(retry));
+                set("until", json!(until));
+                set("reason", json!(reason));
+                return worker.clone();
+            }
+            Event::SubtaskFailed { failure, reason, .. } => {
+                fail(&mut set, failure);
+                set("reason", json!(reason));
+            }
+            Event::SubtaskSkipped { because, .. } => {
+                set("because", json!(self.subtasks.get(because.get())));
+            }
+            Event::InterventionMade { intervention, .. } => {
+                set("intervention", json!(intervention))
+            }
+            Event::InterventionJudged { helped, .. } => set("helped", json!(helped)),
+            Event::WidthChanged { width } => set("width", json!(width)),
+            Event::UsageNoted { usage, .. } => set("usage", json!(usage)),
+            Event::RunSuspended { reason } => set("reason", json!(reason)),
+            Event::CancelRequested { reason, until, detail } => {
+                set("reason", json!(reason));
+                set("until", json!(until));
+                set("detail", json!(detail));
+            }
+            Event::RunEnded { status, conflicts, confidence, errors, .. } => {
+                set("status", json!(status));
+                set("confidence", json!(confidence));
+                set("conflicts", json!(conflicts));
+                set("errors", json!(errors));
+            }
+        }
+        fence.and_then(|fence| self.workers.get(&fence)).cloned()
+    }
+}
+
+fn fail(set: &mut impl FnMut(&str, serde_json::Value), failure: &Failure) {
+    set("failure_type", json!(failure.failure_type));
+    set("cause", json!(failure.cause));
+    set("error_message", json!(failure.message));
+}
+
+/// Returns the subtask and the attempt that an event is about.
+fn about(event: &Event) -> (Option<SubtaskIndex>, Option<Fence>) {
+    match event {
+        Event::AttemptOffered { subtask, fence, .. }
+        | Event::AttemptStarted { subtask, fence, .. }
+        | Event::ResultReceived { subtask, fence, .. }
+        | Event::SubtaskCompleted { subtask, fence }
+        | Event::AttemptFailed { subtask, fence, .. }
+        | Event::AttemptLost { subtask, fence, .. }
+        | Event::AttemptClosed { subtask, fence, .. } => (Some(*subtask), Some(*fence)),
+        Event::LeaseExtended { fence, .. } | Event::UsageNoted { fence, .. } => {
+            (None, Some(*fence))
+        }
+        Event::RetryScheduled { subtask, .. }
+        | Event::SubtaskFailed { subtask, .. }
+        | Event::SubtaskSkipped { subtask, .. }
+        | Event::InterventionMade { subtask, .. }
+        | Event::InterventionJudged { subtask, .. } => (Some(*subtask), None),
+        Event::RunSubmitted { .. }
+        | Event::PlanAdopted { .. }
+        | Event::WidthChanged { .. }
+        | Event::RunSuspended { .. }
+        | Event::RunResumed { .. }
+        | Event::CancelRequested { .. }
+        | Event::RunEnded { .. } => (None, None),
+    }
+}

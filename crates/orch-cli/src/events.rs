@@ -1,0 +1,87 @@
+//! What happens in a run, for other programs: to a file, to stdout, to the webhooks of the configuration.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use orch_app::{Config, Feeds, FileSink, Sink, WebhookSink};
+use serde_json::Value;
+
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::progress::View;
+use crate::report::{Report, Text};
+use crate::session::Session;
+
+/// How long a command stays for events that are not delivered yet.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct EventArgs {
+    /// Appends what happens to FILE, one JSON object a line; with `-` to stdout, and the output goes to stderr.
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+}
+
+impl EventArgs {
+    /// Opens everything that is told what happens, so that what is wrong with it is said before the run begins.
+    pub(crate) fn sinks(
+        &self,
+        session: &Session,
+        config: &Config,
+    ) -> Result<Vec<Box<dyn Sink>>, CliError> {
+        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(file) = &self.events {
+            if self.is_stdout() && session.style.json {
+                return Err(CliError::TwoDocuments);
+            }
+            sinks.push(Box::new(match self.is_stdout() {
+                true => FileSink::new(io::stdout()),
+                false => FileSink::append(file)
+                    .map_err(|source| CliError::Events { file: file.clone(), source })?,
+            }));
+        }
+        for webhook in &config.webhooks {
+            sinks.push(Box::new(WebhookSink::new(webhook)?));
+        }
+        Ok(sinks)
+    }
+
+    /// Returns the report, away from stdout when that is for events.
+    pub(crate) fn beside(&self, report: impl Report + 'static) -> Box<dyn Report> {
+        if self.is_stdout() { Box::new(Aside(report)) } else { Box::new(report) }
+    }
+
+    fn is_stdout(&self) -> bool {
+        self.events.as_deref() == Some(Path::new("-"))
+    }
+}
+
+/// Waits until everything is told, and says so when it is not.
+pub(crate) async fn finish(feeds: Feeds, view: &View) {
+    let (lost, is_cut) = feeds.finish(PATIENCE).await;
+    if is_cut {
+        view.say(&format!("not all events were delivered within {} s", PATIENCE.as_secs()));
+    } else if lost > 0 {
+        view.say(&format!("{lost} events were not delivered"));
+    }
+}
+
+/// A report whose data goes where the remarks go.
+struct Aside<R>(R);
+
+impl<R: Report> Report for Aside<R> {
+    fn text(&self) -> Text {
+        let Text { data, remarks, notice } = self.0.text();
+        let both = [data, remarks].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+        Text { data: String::new(), remarks: both.join("\n"), notice }
+    }
+
+    fn json(&self) -> Value {
+        self.0.json()
+    }
+
+    fn exit(&self) -> Exit {
+        self.0.exit()
+    }
+}
