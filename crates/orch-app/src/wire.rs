@@ -158,7 +158,7 @@ pub enum Access {
 ///
 /// # Errors
 /// When it cannot be opened, or is not there and must be.
-pub async fn open_store(config: &Config, access: Access) -> Result<Arc<SqliteJournal>, AppError> {
+pub async fn open_store(config: &Config, access: Access) -> Result<Arc<dyn Journal>, AppError> {
     // A configuration with another store is refused when it is loaded.
     let path = config.store.path(&config.project_dir).unwrap_or_default();
     if access != Access::Create && !path.exists() {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{RunId, RunStatus};
-use orch_memory::SqliteJournal;
 use orch_supervisor::Supervisor;
 
 use crate::error::CliError;
@@ -34,7 +33,7 @@ pub(crate) async fn find(journal: &dyn Journal, prefix: Option<&str>) -> Result<
 }
 
 /// Returns how a run stands, whoever carries it out; also after this process has stopped to.
-pub(crate) async fn status(store: &Arc<SqliteJournal>, run: RunId) -> Result<RunStatus, CliError> {
+pub(crate) async fn status(store: &Arc<dyn Journal>, run: RunId) -> Result<RunStatus, CliError> {
     let reader = Supervisor::builder().journal(store.clone()).build();
     let status = reader.status(run).await;
     reader.shutdown(Duration::ZERO).await;

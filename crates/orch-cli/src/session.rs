@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orch_app::{Access, Config, Place};
-use orch_memory::SqliteJournal;
+use orch_core::Journal;
 
 use crate::args::Args;
 use crate::error::CliError;
@@ -42,7 +42,7 @@ impl Session {
     }
 
     /// Opens the store of the project that the command was called in.
-    pub(crate) async fn store(&self, access: Access) -> Result<Arc<SqliteJournal>, CliError> {
+    pub(crate) async fn store(&self, access: Access) -> Result<Arc<dyn Journal>, CliError> {
         let (_, config) = self.project()?;
         Ok(orch_app::open_store(&config, access).await?)
     }

@@ -1,7 +1,9 @@
-//! What orch remembers: today the journal of runs, in memory ([`MemoryJournal`]) or in a SQLite file ([`SqliteJournal`]).
+//! What orch remembers: the journal of runs, in memory ([`MemoryJournal`]), in a SQLite file ([`SqliteJournal`]), or in a
+//! PostgreSQL database ([`PostgresJournal`]).
 //!
 //! A [`Journal`](orch_core::Journal) takes the turns of runs, each at an expected place and all or nothing, and gives them
-//! back in order. [`SqliteJournal::open`] makes or opens a file with [`SqliteOptions`]; many processes may share it.
+//! back in order. [`SqliteJournal::open`] makes or opens a file with [`SqliteOptions`], [`PostgresJournal::open`] a database
+//! with [`PostgresOptions`]; many processes may share either, those of a database from many machines.
 //!
 //! ```
 //! # let folder = tempfile::tempdir()?;
@@ -30,10 +32,10 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The file
-//! All tables are named `orch_*` and migrate under `_orch_migrations`, so that the file may have other tenants. Times are
-//! microseconds since 1970; ids of runs are text, so that `sqlite3 orch.db` shows what `orch` shows. (As integers they would
-//! save 40 bytes and half a microsecond per event.)
+//! # The tables
+//! All are named `orch_*` and migrate under `_orch_migrations`, so that file and database may have other tenants. Times are
+//! microseconds since 1970; ids of runs are text, so that `sqlite3 orch.db` and `psql` show what `orch` shows. (As integers
+//! they would save 40 bytes and half a microsecond per event.)
 //!
 //! | table | a row is | key |
 //! |---|---|---|
@@ -47,19 +49,46 @@
 //! An event above 16 KiB of JSON is a blob too; its row has the type and the blob's hash, and loading puts it together.
 //!
 //! # Promises
-//! - One task writes, all that has gathered in one transaction; it answers after the commit. At
-//!   [`Synchronous::Full`] (the default) that means: on the disk.
-//! - The WAL file beside the journal belongs to it: copy both, or close the journal first.
+//! - One task appends, all that has gathered in one transaction; it answers after the commit. On SQLite at
+//!   [`Synchronous::Full`] (the default) that means: on the disk; on PostgreSQL, what the server's `synchronous_commit` means.
+//! - The WAL file beside a SQLite journal belongs to it: copy both, or close the journal first.
 //! - A time finer than a microsecond is cut to it.
 //!
+//! # Two databases, one meaning
+//! `sqlite/` and `postgres/` have a module per table each, with the same names; what does not depend on the database stands
+//! beside them: what is admitted (`admission`), how it is written (`prepared`, `codec`, `pieces`), what rows mean (`stored`).
+//!
+//! A new table is a file of the same name in both folders of `migrations/`, with the same columns: `TEXT`, `INTEGER` and
+//! `BIGINT`, `BLOB` and `BYTEA`, `REAL` and `DOUBLE PRECISION`; text that is compared gets `COLLATE "C"` in PostgreSQL. A test
+//! compares the tables. Statements live in a module per table under `sqlite/` and `postgres/`, functions that take a
+//! connection or a pool; rows that are read derive `sqlx::FromRow` once, for both. In SQLite only the writer writes. In
+//! PostgreSQL others write at the same time: lock what a check depends on before it is read (`postgres/append.rs`).
+//!
 //! # Features
-//! `sqlite` (default): [`SqliteJournal`]. Without it only [`MemoryJournal`] is left.
+//! `sqlite` (default): [`SqliteJournal`]. `postgres`: [`PostgresJournal`], TLS by rustls. Without both only
+//! [`MemoryJournal`] is left. `testing`: a PostgreSQL server for tests ([`testing`]).
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod admission;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod codec;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod error;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod pieces;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod prepared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod stored;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use orch_core::journal::MemoryJournal;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresError, PostgresJournal, PostgresOptions};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteJournal, SqliteOptions, Synchronous};

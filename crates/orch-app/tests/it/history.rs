@@ -1,7 +1,6 @@
 //! What happened to a subtask.
 
 use orch_app::{Access, AttemptEnd, TaskFile, Workers, history, open_store, supervisor};
-use orch_core::journal::Journal;
 use orch_core::{Cause, Seq};
 
 use crate::{folder, load};

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use orch_app::{Access, Workers};
-use orch_core::journal::Journal;
 use orch_core::{RunStatus, SubtaskPhase};
 use serde_json::Value;
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_app::Show;
-use orch_core::{OrchestrationResult, RunId, RunStatus};
-use orch_memory::SqliteJournal;
+use orch_core::{Journal, OrchestrationResult, RunId, RunStatus};
 use orch_supervisor::Supervisor;
 use serde_json::{Value, json};
 
@@ -28,7 +27,7 @@ impl Finished {
     /// Reads how the run stands, ends the supervisor and closes the store.
     pub(crate) async fn of(
         supervisor: Supervisor,
-        store: Arc<SqliteJournal>,
+        store: Arc<dyn Journal>,
         run: RunId,
         end: End,
         show: Show,

@@ -1,7 +1,7 @@
 //! `orch resume`: goes on with a run.
 
 use orch_app::{Access, Config, Feeds, Note, Place, Workers};
-use orch_core::journal::{Journal, Recorded};
+use orch_core::journal::Recorded;
 use orch_core::{Event, Seq};
 
 use super::finished::Finished;

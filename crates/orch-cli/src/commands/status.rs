@@ -1,7 +1,7 @@
 //! `orch status`: how a run stands, or all of them.
 
 use orch_app::Access;
-use orch_core::journal::{Journal, RunFilter, RunRow};
+use orch_core::journal::{RunFilter, RunRow};
 use orch_core::{RunPhase, RunStatus};
 use serde_json::{Value, json};
 

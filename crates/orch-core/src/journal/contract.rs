@@ -105,4 +105,9 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// When the store fails.
     async fn processes(&self, run: RunId) -> Result<Vec<AttemptProcess>, JournalError>;
+
+    /// Writes what was asked for, then closes the store. Later calls fail; a second `close` does nothing.
+    ///
+    /// A journal that has nothing to close does nothing.
+    async fn close(&self) {}
 }

@@ -4,10 +4,8 @@ use orch_core::Digest;
 use orch_core::journal::{Blob, JournalError};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::error::failed_to;
-
-/// The size of a piece, and about how much one transaction of blobs writes.
-pub(super) const PIECE: usize = 1 << 20;
+use crate::error::failed_to;
+use crate::pieces::{PIECE, pieces, whole};
 
 /// Writes those of `blobs` that are not there yet, in transactions of their own of about one piece each, so that another
 /// process never waits long for the file.
@@ -49,16 +47,6 @@ pub(super) async fn write(conn: &mut SqliteConnection, blob: &Blob) -> sqlx::Res
     Ok(())
 }
 
-/// The pieces with their numbers, the first last: see the schema. An empty blob has one empty piece.
-fn pieces(blob: &Blob) -> impl Iterator<Item = (i64, &[u8])> {
-    let count = blob.bytes.len().div_ceil(PIECE).max(1);
-    (0..count).rev().map(move |piece| {
-        let from = piece * PIECE;
-        let to = (from + PIECE).min(blob.bytes.len());
-        (i64::try_from(piece).expect("a slice has fewer than 2^63 bytes"), &blob.bytes[from..to])
-    })
-}
-
 async fn exists(conn: &mut SqliteConnection, hash: Digest) -> sqlx::Result<bool> {
     let found: Option<i64> =
         sqlx::query_scalar("SELECT 1 FROM orch_blobs WHERE hash = ? AND piece = 0")
@@ -94,15 +82,5 @@ pub(super) async fn read(pool: &SqlitePool, hash: Digest) -> Result<Option<Vec<u
             .fetch_all(pool)
             .await
             .map_err(|source| failed_to(format!("read blob {name}"), source))?;
-    if pieces.is_empty() {
-        return Ok(None);
-    }
-    let bytes = pieces.concat();
-    if Digest::of_bytes(&bytes) != hash {
-        return Err(JournalError::Corrupt {
-            what: format!("blob {name}"),
-            reason: "its bytes do not match its name".to_owned(),
-        });
-    }
-    Ok(Some(bytes))
+    whole(hash, &pieces)
 }

@@ -1,10 +1,8 @@
-//! What can go wrong below the journal.
+//! What can go wrong with a file.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use orch_core::BoxError;
-use orch_core::journal::JournalError;
 
 /// Why a file could not be opened as a journal.
 #[derive(Debug, thiserror::Error)]
@@ -62,26 +60,6 @@ pub enum OpenError {
         /// What SQLite said.
         source: BoxError,
     },
-}
-
-/// The journal was closed, or the runtime of its writer is gone.
-#[derive(Debug, thiserror::Error)]
-#[error("the journal is closed")]
-pub(super) struct Closed;
-
-/// One failure, shared by all who were in the transaction.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error(transparent)]
-pub(super) struct Failure(Arc<sqlx::Error>);
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self(Arc::new(error))
-    }
-}
-
-pub(super) fn failed_to(doing: String, source: impl Into<BoxError>) -> JournalError {
-    JournalError::Store { doing, source: source.into() }
 }
 
 /// The primary result code of SQLite, when the error comes from there.

@@ -2,25 +2,14 @@
 
 use std::sync::{Arc, LazyLock};
 
-use jiff::Timestamp;
 use orch_core::journal::{JournalError, Recorded};
-use orch_core::{Digest, RunId, Seq, VOCABULARY_VERSION};
+use orch_core::{RunId, Seq, VOCABULARY_VERSION};
 use sqlx::{AssertSqlSafe, SqliteConnection, SqlitePool};
 
 use super::blobs;
-use super::error::failed_to;
-use crate::codec;
-
-/// An event as it is stored.
-pub(super) struct EventRow {
-    pub(super) run: Arc<str>,
-    pub(super) seq: i64,
-    /// Microseconds since 1970.
-    pub(super) at: i64,
-    pub(super) body: String,
-    /// Where the event is when it is large; `body` then has its type only.
-    pub(super) blob: Option<Digest>,
-}
+use crate::error::failed_to;
+use crate::prepared::EventRow;
+use crate::stored::{PAGE, StoredEvent};
 
 /// The row counts for which there is a statement. Every execution costs a change of threads, some 10 microseconds, while a
 /// row costs about one; so a statement takes up to 256 rows, and may be sent with fewer than it has room for.
@@ -55,19 +44,6 @@ pub(super) async fn insert(conn: &mut SqliteConnection, rows: Vec<EventRow>) -> 
     Ok(())
 }
 
-/// How many rows are read at a time: enough to make the query itself cheap, few enough that no read transaction stays open
-/// for long.
-const PAGE: i64 = 1_024;
-
-#[derive(sqlx::FromRow)]
-struct StoredRow {
-    seq: i64,
-    version: i64,
-    at: i64,
-    body: Vec<u8>,
-    blob: Option<String>,
-}
-
 /// Loads the events of `run` after `after`.
 pub(super) async fn load(
     pool: &SqlitePool,
@@ -78,7 +54,7 @@ pub(super) async fn load(
     let mut events = Vec::new();
     let mut last = after.0.cast_signed();
     loop {
-        let page: Vec<StoredRow> = sqlx::query_as(
+        let page: Vec<StoredEvent> = sqlx::query_as(
             "SELECT seq, version, at, CAST(body AS BLOB) AS body, blob FROM orch_events \
              WHERE run = ? AND seq > ? ORDER BY seq LIMIT ?",
         )
@@ -91,30 +67,14 @@ pub(super) async fn load(
         let full = page.len() == usize::try_from(PAGE).expect("a page is small");
         for row in page {
             last = row.seq;
-            events.push(read(pool, &name, row).await?);
+            let blob = match row.blob(&name)? {
+                Some(hash) => blobs::read(pool, hash).await?,
+                None => None,
+            };
+            events.push(row.into_recorded(&name, blob)?);
         }
         if !full {
             return Ok(events);
         }
     }
-}
-
-async fn read(pool: &SqlitePool, run: &str, row: StoredRow) -> Result<Recorded, JournalError> {
-    let seq = Seq(row.seq.cast_unsigned());
-    let corrupt = |reason: String| JournalError::Corrupt {
-        what: format!("event {seq} of run {run}"),
-        reason,
-    };
-    let body = match &row.blob {
-        None => row.body,
-        Some(hash) => {
-            let hash: Digest =
-                hash.parse().map_err(|_| corrupt(format!("`{hash}` names no blob")))?;
-            let bytes = blobs::read(pool, hash).await?;
-            bytes.ok_or_else(|| corrupt(format!("its blob {hash} is missing")))?
-        }
-    };
-    let at = Timestamp::from_microsecond(row.at).map_err(|error| corrupt(error.to_string()))?;
-    let event = codec::decode(row.version, &body).map_err(|error| corrupt(error.to_string()))?;
-    Ok(Recorded { seq, at, event })
 }

@@ -14,12 +14,13 @@ use orch_core::{BlobRef, BoxError, Epoch, Journal, OwnerId, ProjectId, RequestKe
 use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::{Closed, OpenError, failed_to};
+use super::error::OpenError;
 use super::options::SqliteOptions;
-use super::prepared::Prepared;
 use super::request::{Acquire, Request, Slot, Write};
 use super::writer::Writer;
 use super::{blobs, events, open, owners, runs};
+use crate::error::{Closed, failed_to};
+use crate::prepared::Prepared;
 
 /// How long to wait between two looks for changes of other processes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -27,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A [`Journal`] in a SQLite file, shared by any number of processes.
 ///
 /// Times are kept to the microsecond; what is finer is cut off. Two journals that are open on one file are two writers, in
-/// one process as in two. Dropping it loses nothing that was acknowledged; [`close`](Self::close) also waits for what was not.
+/// one process as in two. Dropping it loses nothing that was acknowledged; [`close`](Journal::close) also waits for what was not.
 #[derive(Debug)]
 pub struct SqliteJournal {
     requests: mpsc::Sender<Request>,
@@ -50,16 +51,6 @@ impl SqliteJournal {
             .await
             .map_err(|source| OpenError::Store { path: path.to_owned(), source: source.into() })?;
         Ok(Self { requests, readers: connections.readers, seen: AtomicU64::new(0) })
-    }
-
-    /// Writes what was asked for, then closes the file. Later calls fail; a second `close` does nothing.
-    pub async fn close(&self) {
-        let (closed, wait) = oneshot::channel();
-        // The readers first: the last connection to go tidies up the file, and a reader cannot.
-        self.readers.close().await;
-        if self.requests.send(Request::Close(closed)).await.is_ok() {
-            wait.await.ok();
-        }
     }
 
     /// Asks the writer and waits for its answer.
@@ -166,5 +157,14 @@ impl Journal for SqliteJournal {
 
     async fn processes(&self, run: RunId) -> Result<Vec<AttemptProcess>, JournalError> {
         owners::processes(&self.readers, run).await
+    }
+
+    async fn close(&self) {
+        let (closed, wait) = oneshot::channel();
+        // The readers first: the last connection to go tidies up the file, and a reader cannot.
+        self.readers.close().await;
+        if self.requests.send(Request::Close(closed)).await.is_ok() {
+            wait.await.ok();
+        }
     }
 }

@@ -19,7 +19,6 @@ mod locks;
 mod open;
 mod options;
 mod owners;
-mod prepared;
 mod request;
 mod runs;
 mod writer;

@@ -1,12 +1,12 @@
 //! Who carries out a run: owners, epochs, and the processes of attempts.
 
-use jiff::Timestamp;
-use orch_core::journal::{AcquireError, AttemptProcess, JournalError, Owner, ProcessId};
-use orch_core::{Epoch, Fence, RunId};
+use orch_core::journal::{AcquireError, AttemptProcess, JournalError, Owner};
+use orch_core::{Epoch, RunId};
 use sqlx::{SqliteConnection, SqlitePool};
 
-use super::error::failed_to;
 use super::request::Acquire;
+use crate::error::failed_to;
+use crate::stored::{StoredOwnership, StoredProcess};
 
 /// Registers `owner`, or replaces what is known of it.
 pub(super) async fn register(conn: &mut SqliteConnection, owner: &Owner) -> sqlx::Result<()> {
@@ -57,15 +57,8 @@ pub(super) async fn acquire(
     }
 }
 
-#[derive(sqlx::FromRow)]
-struct OwnedRow {
-    epoch: i64,
-    #[sqlx(flatten)]
-    owner: OwnerRow,
-}
-
 async fn refusal(conn: &mut SqliteConnection, run: RunId) -> sqlx::Result<AcquireError> {
-    let row: Option<OwnedRow> = sqlx::query_as(
+    let row: Option<StoredOwnership> = sqlx::query_as(
         "SELECT r.epoch, o.id, o.name, o.pid, o.start, o.boot, o.until \
          FROM orch_runs AS r JOIN orch_owners AS o ON o.id = r.owner WHERE r.run = ?",
     )
@@ -73,7 +66,7 @@ async fn refusal(conn: &mut SqliteConnection, run: RunId) -> sqlx::Result<Acquir
     .fetch_optional(conn)
     .await?;
     let Some(row) = row else { return Ok(AcquireError::NotFound(run)) };
-    let owner = row.owner.into_owner().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+    let owner = row.owner.into_owner().map_err(sqlx::Error::Decode)?;
     Ok(AcquireError::Owned { run, owner: Box::new(owner), epoch: Epoch(row.epoch.cast_unsigned()) })
 }
 
@@ -89,24 +82,6 @@ pub(super) async fn release(
         .execute(conn)
         .await?;
     Ok(())
-}
-
-/// An owner as it is stored.
-#[derive(sqlx::FromRow)]
-pub(super) struct OwnerRow {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) pid: u32,
-    pub(super) start: i64,
-    pub(super) boot: String,
-    pub(super) until: i64,
-}
-
-impl OwnerRow {
-    pub(super) fn into_owner(self) -> Result<Owner, jiff::Error> {
-        let process = ProcessId::new(self.pid, self.start.cast_unsigned(), self.boot);
-        Ok(Owner::new(self.id, self.name, process, Timestamp::from_microsecond(self.until)?))
-    }
 }
 
 /// Notes the process of an attempt.
@@ -130,18 +105,12 @@ pub(super) async fn processes(
     pool: &SqlitePool,
     run: RunId,
 ) -> Result<Vec<AttemptProcess>, JournalError> {
-    let rows: Vec<(i64, u32, i64, String)> = sqlx::query_as(
+    let rows: Vec<StoredProcess> = sqlx::query_as(
         "SELECT fence, pid, start, boot FROM orch_processes WHERE run = ? ORDER BY rowid",
     )
     .bind(run.to_string())
     .fetch_all(pool)
     .await
     .map_err(|source| failed_to(format!("read the processes of run {run}"), source))?;
-    Ok(rows
-        .into_iter()
-        .map(|(fence, pid, start, boot)| {
-            let process = ProcessId::new(pid, start.cast_unsigned(), boot);
-            AttemptProcess::new(run, Fence(fence.cast_unsigned()), process)
-        })
-        .collect())
+    rows.into_iter().map(|row| row.into_process(run)).collect()
 }

@@ -6,9 +6,9 @@ use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::append::Appends;
-use super::error::{Failure, failed_to};
 use super::owners;
-use super::prepared::Prepared;
+use crate::error::{Failure, failed_to};
+use crate::prepared::Prepared;
 
 /// A message to the writer.
 pub(super) enum Request {

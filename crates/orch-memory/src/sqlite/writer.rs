@@ -15,9 +15,10 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::append::Appends;
 use super::blobs;
-use super::error::Failure;
-use super::prepared::Prepared;
 use super::request::{Request, Write};
+use crate::admission::Wanted;
+use crate::error::Failure;
+use crate::pieces::PIECE;
 
 /// How many requests may wait before those who ask must.
 pub(super) const WAITING: usize = 1_024;
@@ -146,10 +147,11 @@ async fn transact(conn: &mut SqliteConnection, writes: &mut [Write]) -> sqlx::Re
     let appends = || writes.iter().filter_map(Write::as_append);
     let blobs = || appends().flat_map(|append| &append.blobs);
     // Few bytes go with their events: one wait for the disk instead of two.
-    if blobs().map(|blob| blob.bytes.len()).sum::<usize>() > blobs::PIECE {
+    if blobs().map(|blob| blob.bytes.len()).sum::<usize>() > PIECE {
         blobs::write_ahead(conn, blobs()).await?;
     }
-    let mut appends = Appends::begin(conn, appends().map(Prepared::run)).await?;
+    let wanted = Wanted::of(appends());
+    let mut appends = Appends::begin(conn, &wanted).await?;
     for write in writes.iter_mut() {
         write.append(conn, &mut appends).await?;
     }

@@ -1,4 +1,4 @@
-//! The SQLite journal against real files and real processes.
+//! The journals against real files, a real server and real processes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 mod children;
@@ -11,4 +11,5 @@ mod opening;
 mod races;
 mod scale;
 mod support;
+mod tables;
 mod writing;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use orch_core::journal::Recorded;
 use orch_core::testing::SampleRun;
 use orch_core::{Event, Journal, Seq};
-use orch_memory::{SqliteJournal, SqliteOptions, Synchronous};
+pub(crate) use orch_memory::testing::TestDatabase;
+use orch_memory::{PostgresJournal, PostgresOptions, SqliteJournal, SqliteOptions, Synchronous};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
@@ -41,6 +42,10 @@ pub(crate) fn quick() -> SqliteOptions {
 
 pub(crate) async fn open(path: impl AsRef<Path>) -> SqliteJournal {
     SqliteJournal::open(path, quick()).await.unwrap()
+}
+
+pub(crate) async fn open_postgres(database: &TestDatabase) -> PostgresJournal {
+    PostgresJournal::open(&database.url(), PostgresOptions::new()).await.unwrap()
 }
 
 /// A connection beside the journal's own, to look at the file, to lock it or to damage it.

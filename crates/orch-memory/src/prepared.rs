@@ -1,31 +1,42 @@
-//! An append in the form in which it is stored: made by who asks, so that the writer has less to do.
+//! An append in the form in which it is stored: made by who asks, so that the writer has less to do. The same for every
+//! database.
 
 use std::sync::Arc;
 
 use orch_core::journal::{Append, AppendError, Blob, Recorded, RunHead, RunSummary};
-use orch_core::{BoxError, Epoch, LockName, RunId, Seq};
+use orch_core::{BoxError, Digest, Epoch, LockName, RunId, Seq};
 
-use super::events::EventRow;
 use crate::codec;
 
 /// An event whose JSON is longer than this many bytes is kept as a blob.
 const INLINE: usize = 16 << 10;
 
+/// An event as it is stored.
+pub(crate) struct EventRow {
+    pub(crate) run: Arc<str>,
+    pub(crate) seq: i64,
+    /// Microseconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) body: String,
+    /// Where the event is when it is large; `body` then has its type only.
+    pub(crate) blob: Option<Digest>,
+}
+
 /// An encoded append.
-pub(super) struct Prepared {
-    pub(super) head: Arc<RunHead>,
-    pub(super) name: Arc<str>,
-    pub(super) expected: Seq,
-    pub(super) epoch: Option<Epoch>,
-    pub(super) last: Seq,
-    pub(super) updated_at: i64,
-    pub(super) summary: RunSummary,
+pub(crate) struct Prepared {
+    pub(crate) head: Arc<RunHead>,
+    pub(crate) name: Arc<str>,
+    pub(crate) expected: Seq,
+    pub(crate) epoch: Option<Epoch>,
+    pub(crate) last: Seq,
+    pub(crate) updated_at: i64,
+    pub(crate) summary: RunSummary,
     /// The counts of the summary as JSON.
-    pub(super) counts: String,
-    pub(super) rows: Vec<EventRow>,
-    pub(super) blobs: Vec<Blob>,
-    pub(super) take: Vec<LockName>,
-    pub(super) free: Vec<LockName>,
+    pub(crate) counts: String,
+    pub(crate) rows: Vec<EventRow>,
+    pub(crate) blobs: Vec<Blob>,
+    pub(crate) take: Vec<LockName>,
+    pub(crate) free: Vec<LockName>,
 }
 
 /// Why an append makes no sense, whatever is in the store.
@@ -41,7 +52,7 @@ impl Prepared {
     ///
     /// # Errors
     /// When an event has no JSON form or the events are not numbered in sequence; nothing was written.
-    pub(super) fn new(append: Append) -> Result<Self, AppendError> {
+    pub(crate) fn new(append: Append) -> Result<Self, AppendError> {
         let run = append.head.run;
         let refuse = |source| AppendError::Store { run, source };
         let name: Arc<str> = run.to_string().into();
@@ -72,7 +83,7 @@ impl Prepared {
         })
     }
 
-    pub(super) fn run(&self) -> RunId {
+    pub(crate) fn run(&self) -> RunId {
         self.head.run
     }
 }

@@ -1,0 +1,158 @@
+//! The handle: sends appends to the writer, does the rest by itself.
+
+use std::sync::OnceLock;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use orch_core::journal::{
+    AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Recorded, RunFilter,
+    RunRow,
+};
+use orch_core::{BlobRef, Epoch, Journal, OwnerId, ProjectId, RequestKey, RunId, Seq};
+use sqlx::PgPool;
+use tokio::sync::{mpsc, oneshot};
+
+use super::open::{self, PostgresError};
+use super::options::PostgresOptions;
+use super::store::Store;
+use super::tail::Tail;
+use super::writer::{Request, Writer};
+use super::{blobs, events, owners, runs};
+use crate::error::{Closed, failed_to};
+use crate::prepared::Prepared;
+
+/// A [`Journal`] in a PostgreSQL database (15 or later), shared by any number of processes on any number of machines.
+///
+/// Times are kept to the microsecond; what is finer is cut off. A text with a NUL character in a run's head, and a name or
+/// key of more than 2 KiB, is refused by the database. Dropping it loses nothing that was acknowledged;
+/// [`close`](Journal::close) also waits for what was not.
+pub struct PostgresJournal {
+    store: Store,
+    /// The name of this writer in notifications.
+    writer: String,
+    requests: mpsc::Sender<Request>,
+    pool: PgPool,
+    /// Made by the first who wants to hear of changes.
+    tail: OnceLock<Tail>,
+}
+
+impl PostgresJournal {
+    /// Opens the database at `url`, for example `postgres://user@host:5432/database?sslmode=require`; makes the tables
+    /// `orch_*` in the first schema of its search path unless it is only to be read.
+    ///
+    /// What the URL leaves out comes from the environment (`PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`,
+    /// `PGSSLMODE`, ..), the password also from `~/.pgpass`. Must be called within a tokio runtime with time enabled, which
+    /// then drives the writer.
+    ///
+    /// # Errors
+    /// When the database cannot be used; see [`PostgresError`].
+    pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, PostgresError> {
+        let store = Store::new(url, &options)?;
+        let mut conn = open::open(&store, &options).await?;
+        let writer: String = sqlx::query_scalar("SELECT gen_random_uuid()::text")
+            .fetch_one(&mut conn)
+            .await
+            .map_err(|source| PostgresError::Store {
+                store: store.name(),
+                source: source.into(),
+            })?;
+        let requests = Writer::start(conn, store.clone(), &writer);
+        let pool = store.pool(options.connections.max(1));
+        Ok(Self { store, writer, requests, pool, tail: OnceLock::new() })
+    }
+}
+
+impl std::fmt::Debug for PostgresJournal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("PostgresJournal").field(&self.store.name()).finish()
+    }
+}
+
+#[async_trait]
+impl Journal for PostgresJournal {
+    async fn append(&self, append: Append) -> Result<(), AppendError> {
+        let run = append.head.run;
+        let prepared = Box::new(Prepared::new(append)?);
+        let failed = |source| AppendError::Store { run, source };
+        blobs::write(&self.pool, &prepared.blobs).await.map_err(|error| failed(error.into()))?;
+        let (answer, wait) = oneshot::channel();
+        let request = Request::Append(prepared, answer);
+        self.requests.send(request).await.map_err(|_| failed(Closed.into()))?;
+        wait.await.unwrap_or_else(|_| Err(failed(Closed.into())))
+    }
+
+    async fn load(&self, run: RunId, after: Seq) -> Result<Vec<Recorded>, JournalError> {
+        events::load(&self.pool, run, after).await
+    }
+
+    async fn row(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
+        runs::row(&self.pool, run).await
+    }
+
+    async fn rows(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        runs::rows(&self.pool, filter).await
+    }
+
+    async fn heads(&self, runs: &[RunId]) -> Result<Vec<(RunId, Seq)>, JournalError> {
+        runs::heads(&self.pool, runs).await
+    }
+
+    async fn run_of_request(
+        &self,
+        project: &ProjectId,
+        key: &RequestKey,
+    ) -> Result<Option<RunId>, JournalError> {
+        runs::run_of_request(&self.pool, project, key).await
+    }
+
+    async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {
+        blobs::read(&self.pool, name.hash).await?.ok_or(JournalError::NoBlob(name))
+    }
+
+    async fn register(&self, owner: &Owner) -> Result<(), JournalError> {
+        let done = owners::register(&self.pool, owner).await;
+        done.map_err(|source| failed_to(format!("register {}", owner.id), source))
+    }
+
+    async fn acquire(
+        &self,
+        run: RunId,
+        owner: &OwnerId,
+        now: Timestamp,
+        dead: Option<Epoch>,
+    ) -> Result<Epoch, AcquireError> {
+        let done = owners::acquire(&self.pool, run, owner, now, dead).await;
+        done.map_err(|source| failed_to(format!("acquire run {run}"), source))?
+    }
+
+    async fn release(&self, run: RunId, epoch: Epoch) -> Result<(), JournalError> {
+        let done = owners::release(&self.pool, run, epoch).await;
+        done.map_err(|source| failed_to(format!("release run {run}"), source))
+    }
+
+    async fn foreign_change(&self) -> Result<(), JournalError> {
+        let tail = self.tail.get_or_init(|| Tail::start(&self.store, self.writer.clone()));
+        let done = tail.changed().await;
+        done.map_err(|closed| failed_to("listen for changes of other processes".to_owned(), closed))
+    }
+
+    async fn note_process(&self, note: AttemptProcess) -> Result<(), JournalError> {
+        let done = owners::note_process(&self.pool, &note).await;
+        done.map_err(|source| failed_to(format!("note a process of run {}", note.run), source))
+    }
+
+    async fn processes(&self, run: RunId) -> Result<Vec<AttemptProcess>, JournalError> {
+        owners::processes(&self.pool, run).await
+    }
+
+    async fn close(&self) {
+        if let Some(tail) = self.tail.get() {
+            tail.stop();
+        }
+        let (closed, wait) = oneshot::channel();
+        if self.requests.send(Request::Close(closed)).await.is_ok() {
+            wait.await.ok();
+        }
+        self.pool.close().await;
+    }
+}

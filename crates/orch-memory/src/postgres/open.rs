@@ -1,0 +1,121 @@
+//! Opening a database: connection, migrations.
+
+use orch_core::BoxError;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgConnection;
+
+use super::options::PostgresOptions;
+use super::store::Store;
+
+/// Why a database could not be opened as a journal. No variant has the password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostgresError {
+    /// What was given is no URL of a PostgreSQL database: correct it.
+    #[error("that is no URL such as postgres://user@host:5432/database")]
+    Url {
+        /// What is wrong with it.
+        source: BoxError,
+    },
+    /// The URL has a parameter that means nothing: correct it or leave it out.
+    #[error("the URL of the database has an unknown parameter `{name}`")]
+    Parameter {
+        /// The parameter.
+        name: String,
+    },
+    /// There is no server, it does not let us in, or there is no such database.
+    #[error("cannot connect to {store}")]
+    Connect {
+        /// The address without the password.
+        store: String,
+        /// What happened.
+        source: BoxError,
+    },
+    /// A later version of orch has changed the tables: use that version.
+    #[error(
+        "{store} was written by a later version of orch: its tables have version {version}, and this program knows {known}"
+    )]
+    Newer {
+        /// The address without the password.
+        store: String,
+        /// The version of its tables.
+        version: i64,
+        /// The latest version that this program knows.
+        known: i64,
+    },
+    /// The tables are missing or old, and a journal that is only read does not change them: open it for writing once.
+    #[error("{store} has no tables of orch, or old ones")]
+    Older {
+        /// The address without the password.
+        store: String,
+    },
+    /// The tables cannot be made or read.
+    #[error("cannot use {store}")]
+    Store {
+        /// The address without the password.
+        store: String,
+        /// What happened.
+        source: BoxError,
+    },
+}
+
+/// The table that says which of our migrations a database has; its name is ours, since there may be other tenants.
+const MIGRATIONS_TABLE: &str = "_orch_migrations";
+
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!("migrations/postgres");
+    migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
+    migrations
+}
+
+/// Connects, and makes the tables or brings them up to date unless they are only to be read.
+pub(super) async fn open(
+    store: &Store,
+    options: &PostgresOptions,
+) -> Result<PgConnection, PostgresError> {
+    let name = store.name();
+    let mut conn = store
+        .connect()
+        .await
+        .map_err(|source| PostgresError::Connect { store: name.clone(), source: source.into() })?;
+    if is_current(&mut conn, &name).await? {
+        return Ok(conn);
+    }
+    if options.read_only {
+        return Err(PostgresError::Older { store: name });
+    }
+    // Of several processes that find old tables one migrates, the others wait for its lock and find nothing left to do.
+    migrations()
+        .run(&mut conn)
+        .await
+        .map_err(|source| PostgresError::Store { store: name, source: source.into() })?;
+    Ok(conn)
+}
+
+/// Tells whether all migrations were applied, by reading only.
+async fn is_current(conn: &mut PgConnection, store: &str) -> Result<bool, PostgresError> {
+    let failed = |source: sqlx::Error| PostgresError::Store {
+        store: store.to_owned(),
+        source: source.into(),
+    };
+    let known = migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
+    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
+        .bind(MIGRATIONS_TABLE)
+        .fetch_one(&mut *conn)
+        .await
+        .map_err(failed)?;
+    if !exists {
+        return Ok(false);
+    }
+    let applied: Option<i64> =
+        sqlx::query_scalar("SELECT max(version) FROM _orch_migrations WHERE success")
+            .fetch_one(conn)
+            .await
+            .map_err(failed)?;
+    match applied {
+        Some(version) if version > known => {
+            Err(PostgresError::Newer { store: store.to_owned(), version, known })
+        }
+        applied => Ok(applied == Some(known)),
+    }
+}

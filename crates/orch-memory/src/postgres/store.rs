@@ -1,0 +1,114 @@
+//! The database behind all connections: its address, and how a session with it is set up.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
+
+use super::open::PostgresError;
+use super::options::PostgresOptions;
+
+/// What a URL may say after its `?`. Others are refused here: the driver would log them with their values.
+const PARAMETERS: [&str; 18] = [
+    "sslmode",
+    "ssl-mode",
+    "sslrootcert",
+    "ssl-root-cert",
+    "ssl-ca",
+    "sslcert",
+    "ssl-cert",
+    "sslkey",
+    "ssl-key",
+    "statement-cache-capacity",
+    "host",
+    "hostaddr",
+    "port",
+    "dbname",
+    "user",
+    "password",
+    "application_name",
+    "options",
+];
+
+/// Where the database is, and how a session with it is set up.
+#[derive(Clone)]
+pub(super) struct Store {
+    connect: PgConnectOptions,
+    /// The statements that set a session up.
+    session: String,
+    patience: Duration,
+}
+
+impl Store {
+    /// Reads a URL; what it leaves out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE`, ..,
+    /// and the password from `~/.pgpass`.
+    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, PostgresError> {
+        if let Some((_, query)) = url.split_once('?') {
+            let names = query.split('&').map(|part| part.split('=').next().unwrap_or_default());
+            for name in names.filter(|name| !name.is_empty()) {
+                let is_known = PARAMETERS.contains(&name) || name.starts_with("options[");
+                if !is_known {
+                    return Err(PostgresError::Parameter { name: name.to_owned() });
+                }
+            }
+        }
+        let connect = PgConnectOptions::from_str(url)
+            .map_err(|source| PostgresError::Url { source: source.into() })?;
+        let connect = match connect.get_application_name() {
+            Some(_) => connect,
+            None => connect.application_name("orch"),
+        };
+        let patience = options.patience.as_millis();
+        // A process that stands still in a transaction must not stop all others.
+        let mut session = format!(
+            "SET lock_timeout = {patience}; SET idle_in_transaction_session_timeout = '30s'"
+        );
+        if options.read_only {
+            session.push_str("; SET default_transaction_read_only = on");
+        }
+        // A slow commit is the server's affair, not worth a line of SQL in the log.
+        let connect = connect.disable_statement_logging();
+        Ok(Self { connect, session, patience: options.patience })
+    }
+
+    /// Returns the address without the password.
+    pub(super) fn name(&self) -> String {
+        let (user, database) =
+            (self.connect.get_username(), self.connect.get_database().unwrap_or_default());
+        match self.connect.get_socket() {
+            Some(socket) => format!("postgres://{user}@{}/{database}", socket.display()),
+            None => {
+                let (host, port) = (self.connect.get_host(), self.connect.get_port());
+                format!("postgres://{user}@{host}:{port}/{database}")
+            }
+        }
+    }
+
+    /// Connects.
+    pub(super) async fn connect(&self) -> sqlx::Result<PgConnection> {
+        let connecting = tokio::time::timeout(self.patience, self.connect.connect());
+        let mut conn = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        set_up(&mut conn, &self.session).await?;
+        Ok(conn)
+    }
+
+    /// Returns a pool of at most `connections`, which connects when it is used.
+    pub(super) fn pool(&self, connections: u32) -> PgPool {
+        let session = self.session.clone();
+        PgPoolOptions::new()
+            .max_connections(connections)
+            .acquire_timeout(self.patience)
+            .after_connect(move |conn, _| {
+                let session = session.clone();
+                Box::pin(async move { set_up(conn, &session).await })
+            })
+            .connect_lazy_with(self.connect.clone())
+    }
+}
+
+async fn set_up(conn: &mut PgConnection, session: &str) -> sqlx::Result<()> {
+    // The text is made of constants and numbers only.
+    conn.execute(AssertSqlSafe(session.to_owned())).await?;
+    Ok(())
+}
