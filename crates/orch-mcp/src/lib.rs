@@ -21,7 +21,7 @@
 //!     .settings(RunSettings::default().with_project("shop"))
 //!     .build()?;
 //! assert_eq!(server.get_info().server_info.name, "alma-orchestration");
-//! // `rmcp::ServiceExt::serve(server, rmcp::transport::stdio()).await?` serves it.
+//! // `rmcp::ServiceExt::serve(server, Lines::new(stdin, stdout)).await?` serves it.
 //! # Ok::<_, std::io::Error>(())
 //! # })?;
 //! # Ok::<_, std::io::Error>(())
@@ -35,6 +35,7 @@ mod error;
 mod files;
 mod hand_out;
 mod handle;
+mod lines;
 mod listener;
 mod mode;
 mod prompt;
@@ -47,4 +48,5 @@ mod tools;
 mod view;
 mod wait;
 
+pub use lines::Lines;
 pub use server::{Server, ServerBuilder};

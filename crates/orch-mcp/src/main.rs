@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser;
+use orch_mcp::Lines;
 use orch_mcp::standalone::{Options, Standalone};
 use rmcp::ServiceExt as _;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,9 +22,12 @@ struct Args {
     config: Option<PathBuf>,
 }
 
+/// What is logged unless `ORCH_LOG` says otherwise. What `rmcp` warns of are errors of the client, which gets them as answers.
+const LOG: &str = "warn,rmcp::service=error";
+
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
-    let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let served = runtime.block_on(serve(args));
@@ -43,8 +47,9 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let standalone = Standalone::open(&options).await?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stdio = Lines::new(tokio::io::stdin(), tokio::io::stdout());
     let session = async {
-        let running = standalone.server.clone().serve(rmcp::transport::stdio()).await;
+        let running = standalone.server.clone().serve(stdio).await;
         match running {
             Ok(running) => running.waiting().await.map(|_| ()).context("the session failed"),
             // A client that goes away before it has said hello is no failure of ours.

@@ -11,13 +11,14 @@ use orch_workers::AgentWorker;
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, ListToolsResult,
-    PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult,
+    ErrorCode, Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, short};
 use crate::args;
 use crate::clock;
 use crate::desk::Desk;
@@ -32,6 +33,9 @@ const GENERAL: &str = "general-purpose";
 /// How well the general agent fits anything: better than an agent that is known by name only, worse than a description
 /// that matches.
 const GENERAL_FIT: f64 = 0.15;
+
+/// How much of an unknown method's name is repeated.
+const METHOD_BYTES: usize = 60;
 
 /// An MCP server for one project, on a supervisor. Clones share it; serve it with any transport of `rmcp`.
 #[derive(Clone)]
@@ -183,6 +187,20 @@ impl ServerHandler for Server {
             }
         }))
     }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let method = short(&request.method, METHOD_BYTES);
+        Err(if KNOWN.contains(&method.as_str()) {
+            let message = format!("These are no parameters of `{method}`");
+            ErrorData::invalid_params(message, None)
+        } else {
+            ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("No method `{method}`"), None)
+        })
+    }
 }
 
 /// Makes the listener of a request: it hears of progress if it came with a token, and waits until the request is cancelled.
@@ -200,6 +218,18 @@ fn listener(context: RequestContext<RoleServer>) -> Listener {
         })
     })
 }
+
+/// Methods that `rmcp` knows: when one of them gets here, its parameters are wrong.
+const KNOWN: [&str; 8] = [
+    "initialize",
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+];
 
 /// Returns what is wrong with the arguments of a tool, `None` when nothing is.
 #[cfg(test)]

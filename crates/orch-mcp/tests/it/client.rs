@@ -54,13 +54,18 @@ impl Client {
     /// Starts a server for a project and says hello.
     pub(crate) fn start(project: &Project) -> Self {
         let mut client = Self::silent(project);
-        let hello = client.request(
+        client.hello();
+        client
+    }
+
+    /// Says hello.
+    pub(crate) fn hello(&mut self) {
+        let hello = self.request(
             "initialize",
             json!({ "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "test", "version": "1" } }),
         );
         assert_eq!(hello["result"]["serverInfo"]["name"], "alma-orchestration", "{hello}");
-        client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
-        client
+        self.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
     }
 
     /// Starts a server, and says nothing.
@@ -110,7 +115,7 @@ impl Client {
         message
     }
 
-    /// Sends a request and returns its answer; errors to nobody may come before it.
+    /// Sends a request and returns its answer; nothing but progress may come before it.
     pub(crate) fn request(&mut self, method: &str, params: Value) -> Value {
         let id = self.begin(method, params);
         self.answer_to(id)
@@ -130,11 +135,8 @@ impl Client {
             if message["id"] == json!(id) {
                 return message;
             }
-            if message["method"] == "notifications/progress" {
-                self.heard.push(message["params"].clone());
-                continue;
-            }
-            assert!(message["id"].is_null() && message.get("error").is_some(), "{message}");
+            assert_eq!(message["method"], "notifications/progress", "{message}");
+            self.heard.push(message["params"].clone());
         }
     }
 

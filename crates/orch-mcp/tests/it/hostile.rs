@@ -1,4 +1,4 @@
-//! What no good client sends: each gets a proper error or nothing, and the server goes on.
+//! What no good client sends: each gets a proper error, or nothing where an answer must not be, and the server goes on.
 
 use serde_json::{Value, json};
 
@@ -6,15 +6,22 @@ use crate::client::{Client, Project};
 
 /// What a server may answer.
 enum Expected {
-    /// Nothing that is tied to a request; an error to nobody is allowed.
+    /// Nothing.
     Ignored,
-    /// A JSON-RPC error to request 7.
-    Error,
+    /// An error with this code to nobody: what was sent is no message, or one without a readable id.
+    NoMessage(i64),
+    /// An error with this code to request 7.
+    Error(i64),
     /// A tool result with `isError` to request 7, whose sentence contains this.
     Refused(&'static str),
 }
 
-use Expected::{Error, Ignored, Refused};
+use Expected::{Error, Ignored, NoMessage, Refused};
+
+const PARSE_ERROR: i64 = -32_700;
+const INVALID_REQUEST: i64 = -32_600;
+const NO_METHOD: i64 = -32_601;
+const INVALID_PARAMS: i64 = -32_602;
 
 fn call(tool: &str, arguments: Value) -> Vec<u8> {
     line(
@@ -41,25 +48,37 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
     let huge = |bytes: usize| [vec![b'x'; bytes], b"\n".to_vec()].concat();
     vec![
         ("an empty line", b"\n".to_vec(), Ignored),
-        ("no JSON", b"hello\n".to_vec(), Ignored),
-        ("half a message", b"{\"jsonrpc\":\"2.0\",\"id\":7,\n".to_vec(), Ignored),
-        ("a header of another framing", b"Content-Length: 5\r\n\r\n".to_vec(), Ignored),
+        ("no JSON", b"hello\n".to_vec(), NoMessage(PARSE_ERROR)),
+        ("half a message", b"{\"jsonrpc\":\"2.0\",\"id\":7,\n".to_vec(), NoMessage(PARSE_ERROR)),
+        (
+            "a header of another framing",
+            b"Content-Length: 5\r\n\r\n".to_vec(),
+            NoMessage(PARSE_ERROR),
+        ),
         (
             "invalid UTF-8",
             b"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"\xff\"}\n".to_vec(),
-            Ignored,
+            NoMessage(PARSE_ERROR),
         ),
-        ("NUL bytes", b"\0\0\0\n".to_vec(), Ignored),
-        ("a number", b"5\n".to_vec(), Ignored),
-        ("null", b"null\n".to_vec(), Ignored),
-        ("a text", b"\"initialize\"\n".to_vec(), Ignored),
-        ("an empty object", b"{}\n".to_vec(), Ignored),
-        ("an empty batch", b"[]\n".to_vec(), Ignored),
-        ("a batch", line(json!([{ "jsonrpc": "2.0", "id": 7, "method": "ping" }])), Ignored),
-        ("another version", line(json!({ "jsonrpc": "1.0", "id": 7, "method": "ping" })), Ignored),
-        ("a line of 1 MB", huge(1 << 20), Ignored),
-        ("a line of 64 MB", huge(64 << 20), Ignored),
-        ("nesting of 100,000", nested(100_000), Ignored),
+        ("NUL bytes", b"\0\0\0\n".to_vec(), NoMessage(PARSE_ERROR)),
+        ("a number", b"5\n".to_vec(), NoMessage(INVALID_REQUEST)),
+        ("null", b"null\n".to_vec(), NoMessage(INVALID_REQUEST)),
+        ("a text", b"\"initialize\"\n".to_vec(), NoMessage(INVALID_REQUEST)),
+        ("an empty object", b"{}\n".to_vec(), NoMessage(INVALID_REQUEST)),
+        ("an empty batch", b"[]\n".to_vec(), NoMessage(INVALID_REQUEST)),
+        (
+            "a batch",
+            line(json!([{ "jsonrpc": "2.0", "id": 7, "method": "ping" }])),
+            NoMessage(INVALID_REQUEST),
+        ),
+        (
+            "another version",
+            line(json!({ "jsonrpc": "1.0", "id": 7, "method": "ping" })),
+            Error(INVALID_REQUEST),
+        ),
+        ("a line of 1 MB", huge(1 << 20), NoMessage(PARSE_ERROR)),
+        ("a line of 64 MB", huge(64 << 20), NoMessage(INVALID_REQUEST)),
+        ("nesting of 100,000", nested(100_000), NoMessage(PARSE_ERROR)),
         (
             "an answer to nothing",
             line(json!({ "jsonrpc": "2.0", "id": 99, "result": {} })),
@@ -80,27 +99,47 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
         (
             "an unknown method",
             line(json!({ "jsonrpc": "2.0", "id": 7, "method": "no/such" })),
-            Error,
+            Error(NO_METHOD),
         ),
         (
             "a call without a name",
             line(json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {} })),
-            Error,
+            Error(INVALID_PARAMS),
         ),
         (
             "a call without parameters",
             line(json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call" })),
-            Error,
+            Error(INVALID_PARAMS),
         ),
         (
             "arguments that are a list",
             line(
                 json!({ "jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": { "name": "alma_delegate_task", "arguments": [1] } }),
             ),
-            Error,
+            Error(INVALID_PARAMS),
         ),
-        ("an unknown tool", call("alma_learn", json!({})), Error),
-        ("a tool without a name", call("", json!({})), Error),
+        (
+            "an id that is null",
+            line(json!({ "jsonrpc": "2.0", "id": null, "method": "ping" })),
+            NoMessage(INVALID_REQUEST),
+        ),
+        (
+            "an id that is a fraction",
+            line(json!({ "jsonrpc": "2.0", "id": 1.5, "method": "ping" })),
+            NoMessage(INVALID_REQUEST),
+        ),
+        (
+            "an unknown method with a name of 1 MB",
+            line(json!({ "jsonrpc": "2.0", "id": 7, "method": "x".repeat(1 << 20) })),
+            Error(NO_METHOD),
+        ),
+        (
+            "hello again",
+            line(json!({ "jsonrpc": "2.0", "id": 7, "method": "initialize", "params": "hello" })),
+            Error(INVALID_REQUEST),
+        ),
+        ("an unknown tool", call("alma_learn", json!({})), Error(INVALID_PARAMS)),
+        ("a tool without a name", call("", json!({})), Error(INVALID_PARAMS)),
         ("no arguments", call("alma_delegate_task", json!({})), Refused("missing field `task`")),
         (
             "a wrong type",
@@ -249,10 +288,18 @@ fn the_server_goes_on_after_each() {
         client.raw(&bytes);
         match expected {
             Ignored => {}
-            Error => {
+            NoMessage(code) => {
                 let answer = client.receive();
-                assert!(answer.get("error").is_some(), "{name}: {answer}");
-                assert!(answer["id"] == 7 || answer["id"].is_null(), "{name}: {answer}");
+                assert_eq!(answer["error"]["code"], code, "{name}: {answer}");
+                assert!(answer["id"].is_null(), "{name}: {answer}");
+            }
+            Error(code) => {
+                let answer = client.receive();
+                assert_eq!(
+                    (&answer["id"], &answer["error"]["code"]),
+                    (&json!(7), &json!(code)),
+                    "{name}: {answer}"
+                );
             }
             Refused(sentence) => {
                 let answer = client.receive();
@@ -274,21 +321,112 @@ fn the_server_goes_on_after_each() {
     assert!(well && rest.is_empty(), "{rest:?}");
 }
 
-/// Ids are the client's to keep apart; of two requests with one id in flight at once rmcp answers one or both.
+/// The second gets an error while the first is open, and its own answer afterwards.
 #[test]
-fn one_id_twice_is_answered_and_the_server_goes_on() {
+fn two_requests_with_one_id_get_an_answer_each() {
     let project = Project::new(&[]);
     let mut client = Client::start(&project);
-    client.raw(&call("alma_orchestration_status", json!({})));
-    client.raw(&call("alma_orchestration_status", json!({})));
-    assert_eq!(client.receive()["id"], 7);
-    let last = json!({ "jsonrpc": "2.0", "id": 8, "method": "tools/list" });
-    client.raw(&line(last));
-    let mut next = client.receive();
-    if next["id"] == 7 {
-        next = client.receive();
+    for _ in 0..50 {
+        let status = call("alma_orchestration_status", json!({}));
+        client.raw(&[status.clone(), status].concat());
+        let answers = [client.receive(), client.receive()];
+        assert!(answers.iter().all(|answer| answer["id"] == 7), "{answers:?}");
+        let errors: Vec<_> = answers.iter().filter_map(|answer| answer.get("error")).collect();
+        assert!(errors.len() <= 1, "{answers:?}");
+        assert!(errors.iter().all(|error| error["code"] == INVALID_REQUEST), "{answers:?}");
     }
-    assert_eq!(next["id"], 8);
+    client.ok("alma_orchestration_status", json!({}));
+}
+
+#[test]
+fn what_comes_before_hello_does_not_end_the_server() {
+    let project = Project::new(&[]);
+    let mut client = Client::silent(&project);
+    client.raw(b"hello\n");
+    assert_eq!(client.receive()["error"]["code"], PARSE_ERROR);
+    client.send(&json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }));
+    client.send(&json!({ "jsonrpc": "2.0", "id": 1, "result": {} }));
+    client.raw(&call("alma_orchestration_status", json!({})));
+    let early = client.receive();
+    assert!(early["id"] == 7 && early.get("error").is_some(), "{early}");
+    client.hello();
+    client.ok("alma_orchestration_status", json!({}));
+}
+
+/// Two projects that keep their runs in one store: what is the one's does not exist for the other.
+#[test]
+fn runs_of_another_project_cannot_be_named() {
+    let (ours, theirs) = (Project::new(&[]), Project::new(&[]));
+    let store = ours.path().join("shared.db");
+    for (name, project) in [("ours", &ours), ("theirs", &theirs)] {
+        let text = format!("project: {name}\nstore: {}\n", store.display());
+        std::fs::write(project.path().join("orch.yaml"), text).unwrap();
+    }
+    let (mut owner, mut stranger) = (Client::start(&ours), Client::start(&theirs));
+    let answer = owner.ok("alma_delegate_task", json!({ "task": "A secret" }));
+    let run = &answer["orchestration_id"];
+    let attempt = &answer["ready"][0]["attempt"];
+    for (tool, more) in [
+        ("alma_orchestration_status", json!({})),
+        ("alma_orchestration_status", json!({ "subtask_id": "task" })),
+        ("alma_report_subtask", json!({ "subtask_id": "task", "attempt": attempt, "result": 1 })),
+        ("alma_claim_subtask", json!({})),
+        ("alma_cancel_orchestration", json!({})),
+    ] {
+        let mut arguments = json!({ "orchestration_id": run });
+        arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let refused = stranger.call(tool, arguments);
+        assert_eq!(refused["isError"], true, "{tool}: {refused}");
+        let said = refused["structuredContent"]["error"].as_str().unwrap();
+        assert!(said.contains("There is no orchestration") && !said.contains("secret"), "{said}");
+    }
+    let list = stranger.ok("alma_orchestration_status", json!({}));
+    assert_eq!(list["orchestrations"], json!([]));
+    let report = json!({ "orchestration_id": run, "subtask_id": "task", "attempt": attempt, "result": "fine" });
+    assert_eq!(owner.ok("alma_report_subtask", report)["status"], "completed");
+}
+
+/// Attempts that exist, but not for the subtask that they are given for, and mixtures of real ones.
+#[test]
+fn an_attempt_counts_for_its_own_subtask_only() {
+    let project = Project::new(&[]);
+    let mut client = Client::start(&project);
+    let delegate = |client: &mut Client, task: &str| {
+        let subtasks =
+            json!([{ "id": "a", "description": "A" }, { "id": "b", "description": "B" }]);
+        client.ok("alma_delegate_task", json!({ "task": task, "subtasks": subtasks }))
+    };
+    let (first, second) = (delegate(&mut client, "First"), delegate(&mut client, "Second"));
+    let attempt = |answer: &Value, index: usize| {
+        answer["ready"][index]["attempt"].as_str().unwrap().to_owned()
+    };
+    let parts = |attempt: &str| {
+        let (fence, token) = attempt.split_once('-').unwrap();
+        (fence.to_owned(), token.to_owned())
+    };
+    let (a, b) = (attempt(&first, 0), attempt(&first, 1));
+    let ((fence_a, token_a), (fence_b, token_b)) = (parts(&a), parts(&b));
+    for forged in [
+        b.clone(),
+        attempt(&second, 0),
+        format!("{fence_a}-{token_b}"),
+        format!("{fence_b}-{token_a}"),
+        format!("99-{token_a}"),
+        format!("{fence_a}-{:016x}", 0),
+    ] {
+        let report = json!({
+            "orchestration_id": first["orchestration_id"], "subtask_id": "a", "attempt": forged, "result": "forged",
+        });
+        let answer = client.call("alma_report_subtask", report);
+        assert_eq!(answer["structuredContent"]["success"], false, "{forged}: {answer}");
+    }
+    for (subtask, attempt) in [("a", a), ("b", b)] {
+        let report = json!({
+            "orchestration_id": first["orchestration_id"], "subtask_id": subtask, "attempt": attempt, "result": subtask,
+        });
+        let answer = client.ok("alma_report_subtask", report);
+        assert_eq!(answer["answer"], "accepted", "{answer}");
+    }
 }
 
 #[test]

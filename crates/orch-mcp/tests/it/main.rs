@@ -9,4 +9,5 @@ mod install;
 mod managed;
 mod python;
 mod round;
+mod rude;
 mod survival;
