@@ -1,5 +1,6 @@
 //! What tools answer: JSON objects, `success` first, short unless more was asked for.
 
+use orch_core::RunId;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -8,29 +9,44 @@ pub(crate) const MOST_BYTES: usize = 4_096;
 
 /// An answer in the making.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Answer(Map<String, Value>);
+pub(crate) struct Answer {
+    fields: Map<String, Value>,
+    /// The run that a client which knows tasks can get as one instead.
+    task: Option<RunId>,
+}
 
 impl Answer {
     /// Begins an answer.
     pub(crate) fn new(success: bool) -> Self {
-        Self(Map::from_iter([("success".to_owned(), success.into())]))
+        Self { fields: Map::from_iter([("success".to_owned(), success.into())]), task: None }
     }
 
     /// Adds a field.
     pub(crate) fn set(&mut self, key: &str, value: impl Serialize) -> &mut Self {
         // What tools answer has string keys and finite numbers.
-        self.0.insert(key.to_owned(), serde_json::to_value(value).unwrap_or_default());
+        self.fields.insert(key.to_owned(), serde_json::to_value(value).unwrap_or_default());
         self
+    }
+
+    /// Says that a client which knows tasks can get the run as one instead of this answer.
+    pub(crate) fn as_task_too(&mut self, run: RunId) {
+        self.task = Some(run);
+    }
+
+    /// Returns the run that can be had as a task instead.
+    pub(crate) fn task(&self) -> Option<RunId> {
+        self.task
     }
 
     /// Returns how many bytes more fit.
     pub(crate) fn room(&self) -> usize {
-        MOST_BYTES.saturating_sub(serde_json::to_vec(&self.0).map_or(usize::MAX, |json| json.len()))
+        MOST_BYTES
+            .saturating_sub(serde_json::to_vec(&self.fields).map_or(usize::MAX, |json| json.len()))
     }
 
     /// Returns the JSON.
     pub(crate) fn into_json(self) -> Value {
-        Value::Object(self.0)
+        Value::Object(self.fields)
     }
 }
 

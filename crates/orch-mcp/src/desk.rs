@@ -1,6 +1,6 @@
 //! What all tools share: the engine, the project, and how runs and subtasks are found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub(crate) struct Desk {
     pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     workers: Mutex<BTreeMap<WorkerName, Arc<dyn Worker>>>,
     views: Views,
+    /// Runs of which this process does something itself, as far as it has ever begun to.
+    carried_out: Mutex<BTreeSet<RunId>>,
 }
 
 impl Desk {
@@ -52,7 +54,16 @@ impl Desk {
     ) -> Self {
         let workers = workers.into_iter().map(|worker| (worker.name().clone(), worker)).collect();
         let workers = Mutex::new(workers);
-        Self { supervisor, files, settings, general, now, workers, views: Views::default() }
+        Self {
+            supervisor,
+            files,
+            settings,
+            general,
+            now,
+            workers,
+            views: Views::default(),
+            carried_out: Mutex::default(),
+        }
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -155,8 +166,11 @@ impl Desk {
         self.welcome(&note.guests);
         for _ in 0..TRIES {
             match self.supervisor.resume(run).await {
-                Ok(())
-                | Err(SupervisorError::Refused(Refusal::Owned { .. } | Refusal::Ended { .. })) => {
+                Ok(()) => {
+                    self.note_carried_out(run, note.mode);
+                    return Ok(());
+                }
+                Err(SupervisorError::Refused(Refusal::Owned { .. } | Refusal::Ended { .. })) => {
                     return Ok(());
                 }
                 Err(SupervisorError::Refused(Refusal::Retry)) => pause(20).await,
@@ -164,6 +178,18 @@ impl Desk {
             }
         }
         Err(SupervisorError::Refused(Refusal::Retry).into())
+    }
+
+    /// Takes note of a run that this process now carries out.
+    pub(crate) fn note_carried_out(&self, run: RunId, mode: Mode) {
+        if mode.runs_workers() {
+            self.carried_out.lock().unwrap_or_else(PoisonError::into_inner).insert(run);
+        }
+    }
+
+    /// Tells whether this process may be doing something itself for a run.
+    pub(crate) fn carries_out(&self, run: RunId) -> bool {
+        self.carried_out.lock().unwrap_or_else(PoisonError::into_inner).contains(&run)
     }
 
     /// Waits a moment until the engine has offered what became ready, and returns how the run stands.

@@ -30,6 +30,7 @@
 mod answer;
 mod args;
 mod clock;
+mod closing;
 mod desk;
 mod error;
 mod files;
@@ -44,6 +45,7 @@ mod schema;
 mod server;
 #[cfg(feature = "standalone")]
 pub mod standalone;
+mod tasks;
 mod tools;
 mod view;
 mod wait;

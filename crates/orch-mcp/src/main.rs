@@ -1,6 +1,7 @@
 //! `orch-mcp`: the MCP server of a project over stdio. stdout carries protocol messages only; logs go to stderr.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
@@ -20,6 +21,13 @@ struct Args {
     /// The configuration; else that of the project.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// How long commands may go on when the client has closed stdin, for example 30s; then their runs are suspended.
+    #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = span)]
+    grace: Duration,
+}
+
+fn span(text: &str) -> Result<Duration, jiff::Error> {
+    jiff::fmt::friendly::SpanParser::new().parse_unsigned_duration(text)
 }
 
 /// What is logged unless `ORCH_LOG` says otherwise. What `rmcp` warns of are errors of the client, which gets them as answers.
@@ -60,7 +68,11 @@ async fn serve(args: Args) -> anyhow::Result<()> {
         }
     };
     let served = tokio::select! {
-        served = session => served,
+        served = async {
+            let served = session.await;
+            standalone.server.drain(args.grace).await;
+            served
+        } => served,
         _ = terminate.recv() => Ok(()),
         _ = interrupt.recv() => Ok(()),
     };

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use orch_core::{JsonMap, RunSettings, Worker, WorkerName};
@@ -11,9 +12,10 @@ use orch_workers::AgentWorker;
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CustomRequest, CustomResult,
-    ErrorCode, Implementation, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
-    ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CreateTaskResult,
+    CustomRequest, CustomResult, ErrorCode, GetTaskParams, GetTaskResult, Implementation,
+    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
+    ServerConfig, Tool, UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
@@ -21,11 +23,13 @@ use serde_json::json;
 use crate::answer::{Answer, short};
 use crate::args;
 use crate::clock;
+use crate::closing;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::files::Files;
 use crate::listener::{Listener, Progress};
 use crate::schema::{INSTRUCTIONS, tools};
+use crate::tasks;
 use crate::tools::{cancel, claim, delegate, report, status};
 
 /// The general agent of Claude Code.
@@ -63,6 +67,22 @@ impl Server {
             settings: RunSettings::default(),
             general: WorkerName::new(GENERAL),
             now: Arc::new(clock::wall),
+        }
+    }
+
+    /// Waits until no worker that runs in this process is at work for a delegated run, at most `grace`: for a client that has
+    /// gone. What is ready meanwhile still starts; [`Supervisor::shutdown`] ends that and suspends what is left.
+    pub async fn drain(&self, grace: Duration) {
+        let rest = tokio::time::timeout(grace, closing::at_rest(&self.desk)).await;
+        if let Ok(Err(error)) = rest {
+            tracing::warn!(%error, "what is still at work is not known; it is suspended");
+        }
+    }
+
+    /// Says in the log, as warnings, which runs were suspended and wait to be resumed.
+    pub async fn announce_suspended(&self) {
+        if let Err(error) = closing::announce(&self.desk).await {
+            tracing::warn!(%error, "suspended orchestrations cannot be listed");
         }
     }
 
@@ -148,8 +168,9 @@ impl ServerBuilder {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let mut config = ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
-            .with_instructions(INSTRUCTIONS);
+        let mut config =
+            ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tasks().build())
+                .with_instructions(INSTRUCTIONS);
         config.server_info =
             Implementation::new("alma-orchestration", env!("CARGO_PKG_VERSION")).with_title("orch");
         config
@@ -172,12 +193,19 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        let knows_tasks = context.client_capabilities().is_some_and(|can| can.supports_tasks());
         let Some(answer) = self.call(&request.name, request.arguments, listener(context)).await
         else {
             let known: Vec<String> = tools().iter().map(|tool| tool.name.to_string()).collect();
             let message = format!("Unknown tool; there are: {}", known.join(", "));
             return Err(ErrorData::invalid_params(message, None));
         };
+        if let Ok(Some(run)) = answer.as_ref().map(Answer::task)
+            && knows_tasks
+            && let Ok(row) = self.desk.row(run).await
+        {
+            return Ok(CallToolResponse::Task(CreateTaskResult::new(tasks::task(&row))));
+        }
         Ok(CallToolResponse::Complete(match answer {
             Ok(answer) => CallToolResult::structured(answer.into_json()),
             Err(error) => {
@@ -201,6 +229,31 @@ impl ServerHandler for Server {
             ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("No method `{method}`"), None)
         })
     }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        tasks::get(&self.desk, &request.task_id).await.map(GetTaskResult::new)
+    }
+
+    /// Nothing is ever asked of the client within a task, so that there is nothing to be answered.
+    async fn update_task(
+        &self,
+        request: UpdateTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        tasks::find(&self.desk, &request.task_id).await.map(|_| ())
+    }
+
+    async fn cancel_task(
+        &self,
+        request: CancelTaskParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        tasks::cancel(&self.desk, &request.task_id).await
+    }
 }
 
 /// Makes the listener of a request: it hears of progress if it came with a token, and waits until the request is cancelled.
@@ -220,7 +273,7 @@ fn listener(context: RequestContext<RoleServer>) -> Listener {
 }
 
 /// Methods that `rmcp` knows: when one of them gets here, its parameters are wrong.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 11] = [
     "initialize",
     "server/discover",
     "tools/list",
@@ -229,6 +282,9 @@ const KNOWN: [&str; 8] = [
     "resources/read",
     "prompts/list",
     "prompts/get",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
 ];
 
 /// Returns what is wrong with the arguments of a tool, `None` when nothing is.

@@ -11,8 +11,8 @@ use thiserror::Error;
 
 use crate::Server;
 
-/// How long attempts that the server makes itself get to end when it stops.
-const GRACE: Duration = Duration::from_secs(5);
+/// How long attempts that the server makes itself get to end once they are told to.
+const STOP: Duration = Duration::from_secs(5);
 
 /// A server, and the engine behind it.
 pub struct Standalone {
@@ -67,12 +67,13 @@ impl Standalone {
             .workers(workers.all().iter().cloned())
             .settings(config.settings())
             .build()?;
+        server.announce_suspended().await;
         Ok(Self { server, supervisor })
     }
 
     /// Gives all runs up, so that the next server can go on with them at once.
     pub async fn close(self) {
-        self.supervisor.shutdown(GRACE).await;
+        self.supervisor.shutdown(STOP).await;
     }
 }
 

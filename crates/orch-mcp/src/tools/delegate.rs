@@ -58,7 +58,9 @@ pub(crate) async fn delegate(
             desk.welcome(&note.guests);
             let mut options = SubmitOptions::new().settings(settings).request_key(key);
             options.plan = plan;
-            (desk.supervisor.submit_with(task, options).await?, known.is_some())
+            let run = desk.supervisor.submit_with(task, options).await?;
+            desk.note_carried_out(run, args.mode);
+            (run, known.is_some())
         }
     };
     if again {
@@ -82,6 +84,9 @@ async fn answer(
         refuse_without_plan(desk, &status).await?;
     }
     let mut answer = Answer::new(true);
+    if desk.mode(run).await? == Mode::Managed && status.status != RunPhase::Ended {
+        answer.as_task_too(run);
+    }
     answer.set("orchestration_id", run);
     progress(&mut answer, &status);
     let message = if again {

@@ -24,7 +24,7 @@ const ERRORS: usize = 3;
 const ERROR_BYTES: usize = 200;
 
 /// Adds how far a run is.
-fn progress(answer: &mut Answer, status: &RunStatus) {
+pub(crate) fn progress(answer: &mut Answer, status: &RunStatus) {
     let counts = status.counts;
     let word = status.end_status.map_or_else(|| status.status.to_string(), |end| end.to_string());
     answer.set("status", word);
@@ -105,7 +105,11 @@ fn next(status: &RunStatus, mode: Mode, given: usize, more: usize) -> String {
 }
 
 /// Adds how a run ended, and its output: in the answer when it is small, else as a file.
-async fn finish(desk: &Desk, answer: &mut Answer, status: &RunStatus) -> Result<(), ToolError> {
+pub(crate) async fn finish(
+    desk: &Desk,
+    answer: &mut Answer,
+    status: &RunStatus,
+) -> Result<(), ToolError> {
     if status.status != RunPhase::Ended {
         return Ok(());
     }

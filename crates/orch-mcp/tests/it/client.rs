@@ -53,7 +53,12 @@ pub(crate) struct Client {
 impl Client {
     /// Starts a server for a project and says hello.
     pub(crate) fn start(project: &Project) -> Self {
-        let mut client = Self::silent(project);
+        Self::start_with(project, &[])
+    }
+
+    /// The same, with arguments of the command line.
+    pub(crate) fn start_with(project: &Project, args: &[&str]) -> Self {
+        let mut client = Self::spawn(project, args);
         client.hello();
         client
     }
@@ -70,8 +75,13 @@ impl Client {
 
     /// Starts a server, and says nothing.
     pub(crate) fn silent(project: &Project) -> Self {
+        Self::spawn(project, &[])
+    }
+
+    fn spawn(project: &Project, args: &[&str]) -> Self {
         let stderr = project.path().join("stderr.txt");
         let mut child = Command::new(env!("CARGO_BIN_EXE_orch-mcp"))
+            .args(args)
             .current_dir(project.path())
             .env("HOME", project.path())
             .env_remove("ORCH_LOG")
@@ -167,9 +177,14 @@ impl Client {
         self.child.wait().unwrap();
     }
 
+    /// Closes stdin.
+    pub(crate) fn hang_up(&mut self) {
+        drop(self.stdin.take());
+    }
+
     /// Closes stdin, and returns whether the server ended well, and what it had said on stdout that nobody read.
     pub(crate) fn close(mut self) -> (bool, Vec<String>) {
-        drop(self.stdin.take());
+        self.hang_up();
         let mut rest = Vec::new();
         loop {
             match self.lines.recv_timeout(PATIENCE) {

@@ -11,3 +11,4 @@ mod python;
 mod round;
 mod rude;
 mod survival;
+mod tasks;

@@ -200,3 +200,45 @@ fn external_runs_use_no_command_and_managed_ones_say_what_is_missing() {
     let error = refused["structuredContent"]["error"].as_str().unwrap();
     assert!(error.contains("orch.yaml") && error.contains("command"), "{error}");
 }
+
+#[test]
+fn a_client_that_goes_suspends_what_runs_and_the_next_server_says_so_and_resumes_it() {
+    let managed = Managed::new();
+    let mut client = Client::start_with(&managed.project, &["--grace", "100ms"]);
+    let run = delegate(&mut client, "managed", plan())["orchestration_id"].clone();
+    managed.until("began", 2);
+    assert!(client.close().0);
+    let id = run.as_str().unwrap();
+
+    let mut client = Client::start(&managed.project);
+    let stderr = fs::read_to_string(managed.path("stderr.txt")).unwrap();
+    assert!(stderr.contains(id) && stderr.contains("suspended: 0 of 3 done"), "{stderr}");
+    let list = client.ok("alma_orchestration_status", json!({}));
+    let entry = &list["orchestrations"][0];
+    assert_eq!((&entry["orchestration_id"], &entry["status"]), (&run, &json!("suspended")));
+    let status = wait(&mut client, &run);
+    assert_eq!(status["status"], "suspended", "{status}");
+    managed.go();
+    assert!(client.close().0);
+    assert_eq!(managed.lines("began"), ["a", "b"], "nobody has asked to go on");
+    assert_eq!(managed.lines("ended"), [""; 0], "what ran was stopped");
+
+    let mut client = Client::start(&managed.project);
+    let resume = json!({ "orchestration_id": run, "resume": true, "wait_s": 25 });
+    completed(&client.ok("alma_orchestration_status", resume));
+    assert_eq!(managed.lines("began"), ["a", "a", "b", "b"]);
+}
+
+#[test]
+fn what_ends_in_the_time_of_grace_counts() {
+    let managed = Managed::new();
+    let mut client = Client::start_with(&managed.project, &["--grace", "60s"]);
+    let run = delegate(&mut client, "managed", plan())["orchestration_id"].clone();
+    managed.until("began", 2);
+    client.hang_up();
+    managed.go();
+    assert!(client.close().0);
+    let mut client = Client::start(&managed.project);
+    completed(&client.ok("alma_orchestration_status", json!({ "orchestration_id": run })));
+    assert_eq!(managed.lines("began"), ["a", "b"], "nothing was done twice");
+}

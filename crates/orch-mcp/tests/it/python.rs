@@ -11,10 +11,10 @@ use crate::install;
 /// One environment for all: whoever needs it starts one process that plays many runs.
 pub(crate) const CLIENTS: [&str; 2] = ["mcp==2.3.0", "fastmcp==4.2.3"];
 
-/// Plays a run in each mode against a server: its command, or its address.
-fn play(project: &Project, server: &str, modes: &[&str]) -> Value {
+/// Plays a script in each mode against a server: its command, or its address.
+fn play(project: &Project, script: &str, server: &str, modes: &[&str]) -> Value {
     let mut command = Command::new(install::python("python-clients", &CLIENTS));
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/loop.py"));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script));
     command.arg(server).args(modes).current_dir(project.path()).env("HOME", project.path());
     serde_json::from_str(install::run(&mut command).trim()).unwrap()
 }
@@ -30,11 +30,30 @@ fn played(version: Option<&str>) -> Value {
 #[test]
 fn the_sdk_and_fastmcp_play_runs_over_stdio() {
     let project = Project::new(&[("reviewer", "Reviews code")]);
-    let seen = play(&project, env!("CARGO_BIN_EXE_orch-mcp"), &["legacy", "auto", "fastmcp"]);
+    let seen =
+        play(&project, "loop.py", env!("CARGO_BIN_EXE_orch-mcp"), &["legacy", "auto", "fastmcp"]);
     let expected = json!({
         "legacy": played(Some("2025-11-25")),
         "auto": played(Some("2026-07-28")),
         "fastmcp": played(None),
     });
     assert_eq!(seen, expected);
+}
+
+#[test]
+fn the_sdk_waits_for_a_managed_run_and_hears_of_its_progress() {
+    let project = Project::new(&[]);
+    let config = r#"
+workers:
+  echo:
+    command: [echo, "said {{ subtask.id }}"]
+    capabilities: [{ name: say, task_types: [say] }]
+"#;
+    std::fs::write(project.path().join("orch.yaml"), config).unwrap();
+    let seen = play(&project, "wait.py", env!("CARGO_BIN_EXE_orch-mcp"), &["legacy", "auto"]);
+    let expected = json!({
+        "planned": ["planned as 2 subtasks"], "last": [2.0, 2.0], "status": "completed",
+        "output": { "a": "said a", "b": "said b" },
+    });
+    assert_eq!(seen, json!({ "legacy": expected, "auto": expected }));
 }

@@ -119,6 +119,10 @@ pub(super) async fn rows(pool: &PgPool, filter: &RunFilter) -> Result<Vec<RunRow
         query.push(" AND r.run >= ").push_bind(prefix.clone());
         query.push(" AND r.run < ").push_bind(format!("{prefix}{}", char::MAX));
     }
+    if let Some(before) = filter.before {
+        // Ids sort by time.
+        query.push(" AND r.run < ").push_bind(before.to_string());
+    }
     let limit = if filter.limit == 0 { LISTED } else { filter.limit };
     query.push(" ORDER BY r.run DESC LIMIT ").push_bind(i64::from(limit));
     fetch(pool, query, "list runs".to_owned()).await
