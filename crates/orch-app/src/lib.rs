@@ -2,7 +2,7 @@
 //!
 //! - [`Config`] is `orch.yaml`, [`TaskFile`] a task; both say everything that is wrong at once, with line, column and the
 //!   nearest known name ([`Issue`]). [`Place`] is where they are found.
-//! - [`Workers`], [`check`], [`open_store`] and [`supervisor`] wire the parts together.
+//! - [`Workers`], [`check`], [`open_store`], [`open_memory`] and [`supervisor`] wire the parts together.
 //! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
 //! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
 //!
@@ -30,7 +30,8 @@
 //! orch_app::check(&config, &workers, &task, &settings)?;
 //!
 //! let store = orch_app::open_store(&config, Access::Create).await?;
-//! let supervisor = orch_app::supervisor(&config, &workers, store, "example");
+//! let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
+//! let supervisor = orch_app::supervisor(&config, &workers, store, Some(memory), "example");
 //! let run = supervisor.submit_with(task.task.clone(), task.options(settings)).await?;
 //! let result = supervisor.wait(run).await?;
 //! assert_eq!(result.aggregated_output, serde_json::json!({ "ann": "Hello Ann" }));
@@ -62,4 +63,4 @@ pub use history::{AttemptEnd, AttemptRecord, SubtaskHistory, history};
 pub use issue::{Issue, Issues};
 pub use note::Note;
 pub use task::{Show, ShowItem, TaskFile};
-pub use wire::{Access, Workers, check, open_store, supervisor, with_causes};
+pub use wire::{Access, Workers, check, open_memory, open_store, supervisor, with_causes};

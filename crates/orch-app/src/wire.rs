@@ -9,7 +9,7 @@ use orch_core::{
     DecomposeError, DecompositionPlan, DecompositionRequest, RunSettings, Standing, Worker, fit,
 };
 use orch_failure::RetryingFailureHandler;
-use orch_memory::{SqliteJournal, SqliteOptions};
+use orch_memory::{LearnedMemory, SqliteJournal, SqliteOptions};
 use orch_route::WorkerRouter;
 use orch_supervisor::Supervisor;
 use orch_workers::process::{LeftoverReaper, this_process};
@@ -168,7 +168,32 @@ pub async fn open_store(config: &Config, access: Access) -> Result<Arc<dyn Journ
     Ok(Arc::new(SqliteJournal::open(&path, options).await?))
 }
 
-/// Starts a supervisor with all parts of a configuration; `name` is what other processes call it.
+/// Opens the learned memory of a configuration, in the same file as the journal, and catches up with what it has not learned yet.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_memory(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    access: Access,
+) -> Result<Arc<LearnedMemory>, AppError> {
+    let path = config.store.path(&config.project_dir).unwrap_or_default();
+    let options = SqliteOptions::new().with_read_only(access == Access::Read);
+    let memory = LearnedMemory::sqlite(&path, &options, journal).await?;
+    if access != Access::Read {
+        // What cannot be learned now can be later; a run does not fail because of it.
+        match memory.catch_up(&config.settings().project).await {
+            Ok(runs) => tracing::debug!(runs, "learned from earlier runs"),
+            Err(error) => {
+                tracing::warn!(error = %with_causes(&error), "cannot learn from earlier runs")
+            }
+        }
+    }
+    Ok(Arc::new(memory))
+}
+
+/// Starts a supervisor with all parts of a configuration; `name` is what other processes call it. Without a memory it learns
+/// nothing, and knows nothing of earlier runs.
 ///
 /// # Panics
 /// Outside a tokio runtime with time enabled.
@@ -176,6 +201,7 @@ pub fn supervisor(
     config: &Config,
     workers: &Workers,
     journal: Arc<dyn Journal>,
+    memory: Option<Arc<LearnedMemory>>,
     name: impl Into<String>,
 ) -> Supervisor {
     let mut builder = Supervisor::builder()
@@ -190,6 +216,9 @@ pub fn supervisor(
         .reaper(LeftoverReaper::new())
         .process(this_process())
         .settings(config.settings());
+    if let Some(memory) = memory {
+        builder = builder.memory(memory);
+    }
     if let Some(cap) = config.limits.process_cap {
         builder = builder.process_cap(cap);
     }

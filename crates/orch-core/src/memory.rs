@@ -87,6 +87,33 @@ impl MemorySlice {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Returns the slice as Markdown for a prompt: a heading and a list for each kind of entry that there is; empty without any.
+    ///
+    /// ```
+    /// let slice = orch_core::MemorySlice::new().with_preferences(vec!["Short answers.".to_owned()]);
+    /// assert_eq!(slice.to_prompt(), "## Preferences\n- Short answers.\n");
+    /// ```
+    pub fn to_prompt(&self) -> String {
+        let parts = [
+            ("What has worked", &self.heuristics),
+            ("What happened before", &self.outcomes),
+            ("Preferences", &self.preferences),
+            ("Known facts", &self.domain_knowledge),
+            ("What went wrong before", &self.anti_patterns),
+        ];
+        let parts =
+            parts.iter().filter(|(_, entries)| !entries.is_empty()).map(|(heading, entries)| {
+                let lines: String = entries.iter().map(|entry| format!("- {entry}\n")).collect();
+                format!("## {heading}\n{lines}")
+            });
+        parts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// Returns about how many tokens [`to_prompt`](Self::to_prompt) has: a quarter of its characters, rounded up.
+    pub fn estimated_tokens(&self) -> u32 {
+        u32::try_from(self.to_prompt().chars().count().div_ceil(4)).unwrap_or(u32::MAX)
+    }
 }
 
 setters! { MemorySlice {

@@ -62,7 +62,8 @@ impl Standalone {
         let config = Config::load(&place)?;
         let workers = workers(&config, &config.project_dir, options.home.as_deref())?;
         let store = orch_app::open_store(&config, Access::Create).await?;
-        let supervisor = orch_app::supervisor(&config, &workers, store, "orch-mcp");
+        let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
+        let supervisor = orch_app::supervisor(&config, &workers, store, Some(memory), "orch-mcp");
         let server = Server::builder(supervisor.clone(), &config.project_dir)
             .workers(workers.all().iter().cloned())
             .settings(config.settings())

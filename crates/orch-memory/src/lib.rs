@@ -1,5 +1,5 @@
 //! What orch remembers: the journal of runs, in memory ([`MemoryJournal`]), in a SQLite file ([`SqliteJournal`]), or in a
-//! PostgreSQL database ([`PostgresJournal`]).
+//! PostgreSQL database ([`PostgresJournal`]); and what is learned from it ([`LearnedMemory`]).
 //!
 //! A [`Journal`](orch_core::Journal) takes the turns of runs, each at an expected place and all or nothing, and gives them
 //! back in order. [`SqliteJournal::open`] makes or opens a file with [`SqliteOptions`], [`PostgresJournal::open`] a database
@@ -72,8 +72,16 @@
 mod admission;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod codec;
+#[cfg(feature = "sqlite")]
+mod embed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
+#[cfg(feature = "sqlite")]
+mod learned;
+#[cfg(feature = "sqlite")]
+mod learned_memory;
+#[cfg(feature = "sqlite")]
+mod memory_error;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod pieces;
 #[cfg(feature = "postgres")]
@@ -86,6 +94,13 @@ mod sqlite;
 mod stored;
 #[cfg(feature = "testing")]
 pub mod testing;
+
+#[cfg(feature = "sqlite")]
+pub use embed::{Embedder, HashedNgrams};
+#[cfg(feature = "sqlite")]
+pub use learned_memory::LearnedMemory;
+#[cfg(feature = "sqlite")]
+pub use memory_error::MemoryError;
 
 pub use orch_core::journal::MemoryJournal;
 #[cfg(feature = "postgres")]

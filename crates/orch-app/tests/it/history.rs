@@ -18,7 +18,8 @@ async fn every_attempt_is_there_with_its_reason_and_end() {
     let folder = folder(&[("orch.yaml", CONFIG), ("task.yaml", TASK)]);
     let config = load(folder.path()).unwrap();
     let store = open_store(&config, Access::Create).await.unwrap();
-    let supervisor = supervisor(&config, &Workers::of(&config).unwrap(), store.clone(), "test");
+    let supervisor =
+        supervisor(&config, &Workers::of(&config).unwrap(), store.clone(), None, "test");
     let task = TaskFile::load(&folder.path().join("task.yaml"), &[]).unwrap();
     let run =
         supervisor.submit_with(task.task.clone(), task.options(config.settings())).await.unwrap();

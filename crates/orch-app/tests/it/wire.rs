@@ -1,7 +1,9 @@
 //! Wiring, and what is checked before a run.
 
-use orch_app::{Access, AppError, Note, Place, TaskFile, Workers, check, open_store, supervisor};
-use orch_core::{JsonMap, RunSettings};
+use orch_app::{
+    Access, AppError, Note, Place, TaskFile, Workers, check, open_memory, open_store, supervisor,
+};
+use orch_core::{JsonMap, Memory, RunSettings};
 
 use crate::{config, folder, issues};
 
@@ -81,6 +83,29 @@ async fn a_store_is_made_only_when_it_may_be() {
 }
 
 #[tokio::test]
+async fn the_second_run_knows_the_first() {
+    let folder = folder(&[("orch.yaml", WORKERS)]);
+    let config = crate::load(folder.path()).unwrap();
+    let workers = Workers::of(&config).unwrap();
+    let task = task(
+        "description: Greet Ann\ntask_type: hello\nsubtasks: [{ id: a, task_type: greet, description: x, context: { name: Ann } }]\n",
+    );
+    for known in [0, 1] {
+        let store = open_store(&config, Access::Create).await.unwrap();
+        let memory = open_memory(&config, store.clone(), Access::Create).await.unwrap();
+        let seen = memory.snapshot(&config.settings().project, &task.task).await.unwrap().learned;
+        assert_eq!(seen.similar.len(), known);
+        let greeter = seen.of(&"greeter".into(), "greet");
+        assert_eq!(greeter.map_or(0, |stats| stats.duration_ms.count()), known as u64);
+
+        let supervisor = supervisor(&config, &workers, store, Some(memory), "test");
+        let settings = task.settings(config.settings());
+        let run = supervisor.submit_with(task.task.clone(), task.options(settings)).await.unwrap();
+        assert!(supervisor.wait(run).await.unwrap().success);
+    }
+}
+
+#[tokio::test]
 async fn a_run_keeps_the_note_of_where_it_came_from() {
     let folder = folder(&[("orch.yaml", WORKERS)]);
     let config = crate::load(folder.path()).unwrap();
@@ -89,8 +114,8 @@ async fn a_run_keeps_the_note_of_where_it_came_from() {
         "description: x\nshow: [/a]\nsubtasks: [{ id: a, task_type: greet, description: x, context: { name: Ann } }]\n",
     );
     let note = Note::new(&config, &task);
-    let supervisor =
-        supervisor(&config, &workers, open_store(&config, Access::Create).await.unwrap(), "test");
+    let store = open_store(&config, Access::Create).await.unwrap();
+    let supervisor = supervisor(&config, &workers, store, None, "test");
     let settings = note.in_settings(config.settings());
     let run =
         supervisor.submit_with(task.task.clone(), task.options(settings.clone())).await.unwrap();

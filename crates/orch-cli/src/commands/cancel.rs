@@ -27,7 +27,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let run = runs::find(&*store, args.run.as_deref()).await?;
     // Nothing new starts, so no worker is needed.
     let supervisor =
-        orch_app::supervisor(&config, &Workers::default(), store.clone(), "orch cancel");
+        orch_app::supervisor(&config, &Workers::default(), store.clone(), None, "orch cancel");
     if !supervisor.cancel(run).await? {
         let status = supervisor.status(run).await?;
         return Err(CliError::AlreadyEnded { run, status: text::standing(&status).to_owned() });

@@ -1,6 +1,6 @@
 //! Sums over outcomes.
 
-use std::ops::AddAssign;
+use std::ops::{AddAssign, Mul, Sub};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,12 +49,6 @@ impl Moments {
         Self { n: 1, successes: i64::from(success), reward: milli, squares: milli * milli }
     }
 
-    /// Returns what must be added when an outcome that was graded `from` is graded `to` instead.
-    pub fn regraded(from: Reward, to: Reward) -> Self {
-        let (from, to) = (from.milli(), to.milli());
-        Self { n: 0, successes: 0, reward: to - from, squares: to * to - from * from }
-    }
-
     /// Returns how many outcomes there were.
     pub fn count(&self) -> u64 {
         u64::try_from(self.n).unwrap_or(0)
@@ -82,6 +76,35 @@ impl AddAssign for Moments {
         self.successes = self.successes.wrapping_add(other.successes);
         self.reward = self.reward.wrapping_add(other.reward);
         self.squares = self.squares.wrapping_add(other.squares);
+    }
+}
+
+impl Sub for Moments {
+    type Output = Self;
+
+    /// Returns what must be added to have `self` instead of `other`.
+    fn sub(self, other: Self) -> Self {
+        Self {
+            n: self.n.wrapping_sub(other.n),
+            successes: self.successes.wrapping_sub(other.successes),
+            reward: self.reward.wrapping_sub(other.reward),
+            squares: self.squares.wrapping_sub(other.squares),
+        }
+    }
+}
+
+impl Mul<u32> for Moments {
+    type Output = Self;
+
+    /// Returns the sums over as many times the outcomes.
+    fn mul(self, times: u32) -> Self {
+        let times = i64::from(times);
+        Self {
+            n: self.n.wrapping_mul(times),
+            successes: self.successes.wrapping_mul(times),
+            reward: self.reward.wrapping_mul(times),
+            squares: self.squares.wrapping_mul(times),
+        }
     }
 }
 
@@ -147,10 +170,12 @@ mod tests {
 
     #[test]
     fn grading_again_is_as_if_it_had_been_graded_so_at_once() {
-        let (first, second) = (Reward::FULL, Reward::new(0.3));
-        let mut sums = Moments::one(true, first);
-        sums += Moments::regraded(first, second);
-        assert_eq!(sums, Moments::one(true, second));
+        let (first, second) =
+            (Moments::one(true, Reward::FULL), Moments::one(true, Reward::new(0.3)));
+        let mut sums = first * 2;
+        sums += (second - first) * 2;
+        assert_eq!(sums, second * 2);
+        let sums = second;
         assert_eq!(serde_json::to_string(&sums).unwrap(), "[1,1,300,90000]");
     }
 

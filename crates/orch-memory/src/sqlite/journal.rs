@@ -46,7 +46,7 @@ impl SqliteJournal {
     /// When the file cannot be used; see [`OpenError`].
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        let connections = open::open(path, &options).await?;
+        let connections = open::open(path, &options, &open::JOURNAL).await?;
         let requests = Writer::start(connections.writer, connections.reconnect)
             .await
             .map_err(|source| OpenError::Store { path: path.to_owned(), source: source.into() })?;

@@ -1,4 +1,4 @@
-//! The journal in a SQLite file.
+//! The journal in a SQLite file; learned memory beside it (`memory`).
 //!
 //! ```text
 //! append ------> encode --+
@@ -7,7 +7,7 @@
 //! load, rows, blob, .. ------> readers: a small pool of read-only connections
 //! foreign_change ------------> writer: counts commits of other connections, asked every 50 ms while somebody waits
 //! ```
-//! **Invariants:** only the writer writes; it answers after the commit, never before; every check is made inside the
+//! **Invariants of the journal:** only the writer writes; it answers after the commit, never before; every check is made inside the
 //! transaction that it guards.
 
 mod append;
@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod journal;
 mod locks;
+mod memory;
 mod open;
 mod options;
 mod owners;
@@ -25,4 +26,5 @@ mod writer;
 
 pub use error::OpenError;
 pub use journal::SqliteJournal;
+pub(crate) use memory::SqliteStore;
 pub use options::{SqliteOptions, Synchronous};

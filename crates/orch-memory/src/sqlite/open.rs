@@ -13,13 +13,35 @@ use sqlx::{ConnectOptions, Connection};
 use super::error::{OpenError, SQLITE_BUSY, SQLITE_NOTADB, primary_code};
 use super::options::{SqliteOptions, Synchronous};
 
-/// The table that says which of our migrations a file has; its name is ours, since the file may have other tenants.
-const MIGRATIONS_TABLE: &str = "_orch_migrations";
+/// Tables that belong together and migrate together. Journal and memory may be in one file or in two.
+pub(super) struct Schema {
+    migrations: fn() -> Migrator,
+    /// The table that says which migrations a file has; its name is ours, since the file may have other tenants.
+    table: &'static str,
+    /// Reads the last migration from it.
+    applied: &'static str,
+}
 
-fn migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!("migrations/sqlite");
-    migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
-    migrations
+/// The tables of the journal.
+pub(super) const JOURNAL: Schema = Schema {
+    migrations: || sqlx::migrate!("migrations/sqlite"),
+    table: "_orch_migrations",
+    applied: "SELECT max(version) FROM _orch_migrations WHERE success",
+};
+
+/// The tables of learned memory.
+pub(super) const MEMORY: Schema = Schema {
+    migrations: || sqlx::migrate!("migrations/memory/sqlite"),
+    table: "_orch_memory_migrations",
+    applied: "SELECT max(version) FROM _orch_memory_migrations WHERE success",
+};
+
+impl Schema {
+    fn migrations(&self) -> Migrator {
+        let mut migrations = (self.migrations)();
+        migrations.dangerous_set_table_name(self.table);
+        migrations
+    }
 }
 
 /// The connection of the writer and the pool of the readers.
@@ -31,13 +53,17 @@ pub(super) struct Connections {
 }
 
 /// Opens `path`, creates and migrates it unless it is only to be read.
-pub(super) async fn open(path: &Path, options: &SqliteOptions) -> Result<Connections, OpenError> {
+pub(super) async fn open(
+    path: &Path,
+    options: &SqliteOptions,
+    schema: &Schema,
+) -> Result<Connections, OpenError> {
     let connect = connect_options(path, options);
     let writer = if options.read_only {
-        open_existing(path, &connect).await?
+        open_existing(path, &connect, schema).await?
     } else {
         create_folder(path)?;
-        open_or_create(path, &connect, options.busy_timeout).await?
+        open_or_create(path, &connect, schema, options.busy_timeout).await?
     };
     let readers = SqlitePoolOptions::new()
         .max_connections(options.readers.max(1))
@@ -90,12 +116,13 @@ fn create_folder(path: &Path) -> Result<(), OpenError> {
 async fn open_existing(
     path: &Path,
     connect: &SqliteConnectOptions,
+    schema: &Schema,
 ) -> Result<SqliteConnection, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing { path: path.to_owned() });
     }
     let mut conn = connect.connect().await.map_err(|error| classify(path, error))?;
-    if is_current(&mut conn, path).await? {
+    if is_current(&mut conn, path, schema).await? {
         Ok(conn)
     } else {
         Err(OpenError::Older { path: path.to_owned() })
@@ -107,12 +134,13 @@ async fn open_existing(
 async fn open_or_create(
     path: &Path,
     connect: &SqliteConnectOptions,
+    schema: &Schema,
     patience: Duration,
 ) -> Result<SqliteConnection, OpenError> {
     const PAUSE: Duration = Duration::from_millis(10);
     let mut tries = patience.as_millis() / PAUSE.as_millis();
     loop {
-        match connect_and_migrate(path, connect).await {
+        match connect_and_migrate(path, connect, schema).await {
             Err(OpenError::Busy { .. }) if tries > 0 => {
                 tries -= 1;
                 tokio::time::sleep(PAUSE).await;
@@ -125,20 +153,25 @@ async fn open_or_create(
 async fn connect_and_migrate(
     path: &Path,
     connect: &SqliteConnectOptions,
+    schema: &Schema,
 ) -> Result<SqliteConnection, OpenError> {
     let mut conn = connect.connect().await.map_err(|error| classify(path, error))?;
-    if !is_current(&mut conn, path).await? {
-        migrate(&mut conn, path).await?;
+    if !is_current(&mut conn, path, schema).await? {
+        migrate(&mut conn, path, schema).await?;
     }
     Ok(conn)
 }
 
 /// Tells whether all migrations were applied, by reading only.
-async fn is_current(conn: &mut SqliteConnection, path: &Path) -> Result<bool, OpenError> {
-    let known = migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
+async fn is_current(
+    conn: &mut SqliteConnection,
+    path: &Path,
+    schema: &Schema,
+) -> Result<bool, OpenError> {
+    let known = schema.migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
     let store = |error| classify(path, error);
     let exists: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE name = ?")
-        .bind(MIGRATIONS_TABLE)
+        .bind(schema.table)
         .fetch_optional(&mut *conn)
         .await
         .map_err(store)?;
@@ -146,10 +179,7 @@ async fn is_current(conn: &mut SqliteConnection, path: &Path) -> Result<bool, Op
         return Ok(false);
     }
     let applied: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM _orch_migrations WHERE success")
-            .fetch_one(conn)
-            .await
-            .map_err(store)?;
+        sqlx::query_scalar(schema.applied).fetch_one(conn).await.map_err(store)?;
     match applied {
         Some(version) if version > known => {
             Err(OpenError::Newer { path: path.to_owned(), version, known })
@@ -158,11 +188,15 @@ async fn is_current(conn: &mut SqliteConnection, path: &Path) -> Result<bool, Op
     }
 }
 
-async fn migrate(conn: &mut SqliteConnection, path: &Path) -> Result<(), OpenError> {
+async fn migrate(
+    conn: &mut SqliteConnection,
+    path: &Path,
+    schema: &Schema,
+) -> Result<(), OpenError> {
     let store = |error| classify(path, error);
     // One write transaction around all: the migrator itself takes no lock on SQLite, and another process may migrate too.
     let mut transaction = conn.begin_with("BEGIN IMMEDIATE").await.map_err(store)?;
-    migrations().run(&mut *transaction).await.map_err(|error| of_migration(path, error))?;
+    schema.migrations().run(&mut *transaction).await.map_err(|error| of_migration(path, error))?;
     transaction.commit().await.map_err(store)
 }
 

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::{disk_full, kill, races};
+use crate::{disk_full, kill, memory, races};
 
 const JOB: &str = "ORCH_MEMORY_TEST_JOB";
 const FILE: &str = "ORCH_MEMORY_TEST_FILE";
@@ -99,6 +99,7 @@ async fn child() {
     match job.split_once(' ').unwrap_or((&job, "")) {
         ("append_until_killed", _) => kill::append_until_killed(file).await,
         ("append_until_full", _) => disk_full::append_until_full(file).await,
+        ("fold", offset) => memory::fold_many(file, offset).await,
         ("race", name) => races::race(file, name).await,
         ("open", _) => races::open_at_once(file).await,
         (other, _) => panic!("no job `{other}`"),

@@ -6,6 +6,8 @@ mod contract;
 mod damage;
 mod disk_full;
 mod kill;
+mod lesson;
+mod memory;
 mod model;
 mod opening;
 mod races;

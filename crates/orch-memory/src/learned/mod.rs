@@ -1,0 +1,26 @@
+//! What is learned, without a store: from events to evidence, from words to similar tasks.
+//!
+//! ```text
+//! events of a run --walk--> evidence --(a store adds it)--> sums --view--> what policies see
+//! a text --words--> (a store finds) --rank, vectors--> similar texts
+//! ```
+//! **Invariant:** stores differ in how they keep and find rows, never in what rows mean.
+
+mod evidence;
+mod feedback;
+mod rank;
+mod similar;
+mod slice;
+mod store;
+mod view;
+mod walk;
+mod words;
+
+pub(crate) use evidence::{Cell, Ended, Evidence};
+pub(crate) use feedback::{Grades, Regrade};
+pub(crate) use similar::similar;
+pub(crate) use slice::slice;
+pub(crate) use store::{Match, Scope, Store, Told};
+pub(crate) use view::{Parts, view};
+pub(crate) use walk::evidence;
+pub(crate) use words::words;

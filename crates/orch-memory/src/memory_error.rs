@@ -1,0 +1,43 @@
+//! What can go wrong with learned memory.
+
+use orch_core::journal::JournalError;
+use orch_core::{BoxError, RunId};
+
+/// Why learned memory did not answer, or did not take something. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// The store failed: try again.
+    #[error("cannot {doing}")]
+    Store {
+        /// What was being done.
+        doing: &'static str,
+        /// What the store said.
+        source: BoxError,
+    },
+    /// The journal of the run that is to be learned from failed: try again.
+    #[error("cannot learn from run {run}")]
+    Journal {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        source: JournalError,
+    },
+    /// Something stored cannot be read: it is damaged, or a later version of orch wrote it.
+    #[error("{what} cannot be read")]
+    Corrupt {
+        /// What.
+        what: String,
+        /// Why not.
+        source: BoxError,
+    },
+    /// Memory knows nothing of the run: it has not ended, or it was forgotten.
+    #[error("memory does not know run {0}: it has not ended, or was forgotten")]
+    UnknownRun(RunId),
+    /// The id of an outcome is none of a run.
+    #[error("`{0}` is not the id of a run's outcome, which is `orch_` and the run's id")]
+    NotAnOutcome(String),
+    /// A score is no number from 0 to 1.
+    #[error("the score {0} is not between 0 and 1")]
+    Score(f64),
+}

@@ -1,0 +1,66 @@
+//! What is said about a run after its end.
+
+use orch_core::learned::PastRun;
+use orch_core::{ProjectId, RunId};
+use sqlx::SqliteConnection;
+
+use super::stats::Sums;
+use super::{failed_to, rows};
+use crate::MemoryError;
+use crate::learned::{Grades, Regrade, Told};
+
+/// Grades a run and changes the sums accordingly, within the transaction of the caller.
+pub(super) async fn grade(
+    conn: &mut SqliteConnection,
+    run: RunId,
+    score: f64,
+    note: &str,
+) -> Result<bool, MemoryError> {
+    let Some((mut past, grades)) = load(conn, run).await? else { return Ok(false) };
+    let regrade = Regrade::of(&past, &grades, score);
+    let mut sums = Sums::default();
+    let project: ProjectId = past.outcome.project_id.clone();
+    sums.gather(project, past.outcome.task_type.clone(), regrade.workers, regrade.task);
+    sums.write(conn).await?;
+    Regrade::note(&mut past, score, note);
+    store(conn, run, &past).await?;
+    Ok(true)
+}
+
+/// Notes who supervised a run, and how busy its workers were.
+pub(super) async fn told(
+    conn: &mut SqliteConnection,
+    run: RunId,
+    told: &Told,
+) -> Result<bool, MemoryError> {
+    let Some((mut past, _)) = load(conn, run).await? else { return Ok(false) };
+    past.outcome.supervisor.clone_from(&told.supervisor);
+    past.outcome.worker_utilization.clone_from(&told.worker_utilization);
+    store(conn, run, &past).await?;
+    Ok(true)
+}
+
+async fn load(
+    conn: &mut SqliteConnection,
+    run: RunId,
+) -> Result<Option<(PastRun, Grades)>, MemoryError> {
+    let row: Option<(String, String)> =
+        sqlx::query_as("SELECT body, grades FROM orch_past WHERE run = ? AND step = ''")
+            .bind(run.to_string())
+            .fetch_optional(conn)
+            .await
+            .map_err(failed_to("read a past run"))?;
+    let Some((body, grades)) = row else { return Ok(None) };
+    let what = || format!("the outcome of run {run}");
+    Ok(Some((rows::decode(&body, what)?, rows::decode(&grades, what)?)))
+}
+
+async fn store(conn: &mut SqliteConnection, run: RunId, past: &PastRun) -> Result<(), MemoryError> {
+    sqlx::query("UPDATE orch_past SET body = ? WHERE run = ? AND step = ''")
+        .bind(rows::encode(past)?)
+        .bind(run.to_string())
+        .execute(conn)
+        .await
+        .map_err(failed_to("write a past run"))?;
+    Ok(())
+}

@@ -1,0 +1,114 @@
+//! Learned memory in a SQLite file: the journal's, or another.
+//!
+//! One connection writes, in short transactions that begin with the lock; a pool of readers reads beside it. What a row means
+//! is read and written as JSON in `rows`; sums are read, added to and written back within the transaction.
+
+mod feedback;
+mod past;
+mod read;
+mod rows;
+mod stats;
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use async_trait::async_trait;
+use orch_core::learned::{History, PastRun, TaskStats, WorkerStats};
+use orch_core::{ProjectId, RunId, Seq};
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Sqlite, Transaction};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::error::OpenError;
+use super::open;
+use super::options::SqliteOptions;
+use crate::MemoryError;
+use crate::learned::{Cell, Evidence, Match, Scope, Store, Told};
+
+/// The store of learned memory in a SQLite file.
+#[derive(Debug)]
+pub(crate) struct SqliteStore {
+    writer: Mutex<SqliteConnection>,
+    readers: SqlitePool,
+}
+
+/// The writer's connection; whoever has it is alone with it.
+type Writer<'a> = MutexGuard<'a, SqliteConnection>;
+
+impl SqliteStore {
+    /// Opens the file at `path`; creates it unless it is only to be read.
+    pub(crate) async fn open(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
+        let connections = open::open(path, options, &open::MEMORY).await?;
+        Ok(Self { writer: Mutex::new(connections.writer), readers: connections.readers })
+    }
+
+    /// Begins a transaction that has the file for itself from the start, so that it never has to give up half-way.
+    async fn begin<'a>(writer: &'a mut Writer<'_>) -> Result<Transaction<'a, Sqlite>, MemoryError> {
+        writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed_to("lock the memory for writing"))
+    }
+}
+
+fn failed_to(doing: &'static str) -> impl Fn(sqlx::Error) -> MemoryError {
+    move |source| MemoryError::Store { doing, source: source.into() }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn watermarks(&self, runs: &[RunId]) -> Result<HashMap<RunId, Seq>, MemoryError> {
+        read::watermarks(&self.readers, runs).await
+    }
+
+    async fn add(&self, evidence: Vec<Evidence>) -> Result<usize, MemoryError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = Self::begin(&mut writer).await?;
+        let added = stats::add(&mut transaction, evidence).await?;
+        transaction.commit().await.map_err(failed_to("commit what was learned"))?;
+        Ok(added)
+    }
+
+    async fn histories(&self, project: &ProjectId) -> Result<Vec<(Cell, History)>, MemoryError> {
+        read::histories(&self.readers, project).await
+    }
+
+    async fn workers(
+        &self,
+        project: &ProjectId,
+        task_types: &[String],
+    ) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
+        read::workers(&self.readers, project, task_types).await
+    }
+
+    async fn task(&self, project: &ProjectId, task_type: &str) -> Result<TaskStats, MemoryError> {
+        let mut conn = self.readers.acquire().await.map_err(failed_to("read the memory"))?;
+        stats::task(&mut conn, project, task_type).await
+    }
+
+    async fn matching(
+        &self,
+        scope: &Scope<'_>,
+        words: &[String],
+        limit: u32,
+    ) -> Result<(Vec<Match>, usize), MemoryError> {
+        read::matching(&self.readers, scope, words, limit).await
+    }
+
+    async fn past_runs(&self, runs: &[RunId]) -> Result<Vec<PastRun>, MemoryError> {
+        read::past_runs(&self.readers, runs).await
+    }
+
+    async fn feedback(&self, run: RunId, score: f64, note: &str) -> Result<bool, MemoryError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = Self::begin(&mut writer).await?;
+        let known = feedback::grade(&mut transaction, run, score, note).await?;
+        transaction.commit().await.map_err(failed_to("commit a feedback"))?;
+        Ok(known)
+    }
+
+    async fn told(&self, run: RunId, told: &Told) -> Result<bool, MemoryError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = Self::begin(&mut writer).await?;
+        let known = feedback::told(&mut transaction, run, told).await?;
+        transaction.commit().await.map_err(failed_to("commit an outcome"))?;
+        Ok(known)
+    }
+}

@@ -1,0 +1,166 @@
+//! Examples: the newest of each project, agent and type, with the words by which they are found.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use orch_core::learned::PastStep;
+use orch_core::{Digest, RunId, WorkerName};
+use sqlx::SqliteConnection;
+
+use super::{failed_to, rows};
+use crate::MemoryError;
+use crate::learned::{Ended, Evidence, Scope, words};
+
+/// The most runs of a project and type that are kept.
+const RUNS: usize = 1_000;
+/// The most subtasks of a worker and type that are kept.
+const STEPS: usize = 20;
+
+/// Inserts a run and its subtasks within the transaction of the caller. The newest are kept, by the time of their end and then by
+/// their ids, so that what is kept does not depend on the order of insertion.
+pub(super) async fn insert(
+    conn: &mut SqliteConnection,
+    evidence: &Evidence,
+    ended: &Ended,
+) -> Result<(), MemoryError> {
+    let (run, outcome) = (evidence.run.to_string(), &ended.past.outcome);
+    let scope = Scope { project: &evidence.project, agent: None, task_type: &evidence.task_type };
+    let row = Row {
+        run: &run,
+        step: "",
+        scope,
+        ended_at: outcome.timestamp,
+        success: outcome.overall_success,
+        text: &outcome.task_description,
+        body: rows::encode(&ended.past)?,
+        grades: rows::encode(&ended.grades)?,
+    };
+    row.insert(conn).await?;
+    prune(conn, &scope, RUNS).await?;
+    for ((worker, task_type), steps) in by_cell(&ended.past.steps) {
+        let scope = Scope { project: &evidence.project, agent: Some(worker), task_type };
+        for (ended_at, step) in steps {
+            let row = Row {
+                run: &run,
+                step: step.id.as_str(),
+                scope,
+                ended_at,
+                success: step.success,
+                text: &step.description,
+                body: String::new(),
+                grades: String::new(),
+            };
+            row.insert(conn).await?;
+        }
+        prune(conn, &scope, STEPS).await?;
+    }
+    Ok(())
+}
+
+/// The steps that have a chance to be kept.
+fn by_cell(steps: &[PastStep]) -> BTreeMap<(&WorkerName, &str), Vec<(Timestamp, &PastStep)>> {
+    let mut cells: BTreeMap<_, Vec<(Timestamp, &PastStep)>> = BTreeMap::new();
+    for step in steps {
+        if let (Some(worker), Some(ended_at)) = (&step.worker, step.ended_at) {
+            cells.entry((worker, step.task_type.as_str())).or_default().push((ended_at, step));
+        }
+    }
+    for steps in cells.values_mut() {
+        steps.sort_by(|(at, a), (bt, b)| (bt, &b.id).cmp(&(at, &a.id)));
+        steps.truncate(STEPS);
+    }
+    cells
+}
+
+struct Row<'a> {
+    run: &'a str,
+    step: &'a str,
+    scope: Scope<'a>,
+    ended_at: Timestamp,
+    success: bool,
+    text: &'a str,
+    body: String,
+    grades: String,
+}
+
+impl Row<'_> {
+    async fn insert(self, conn: &mut SqliteConnection) -> Result<(), MemoryError> {
+        let failed = failed_to("keep an example");
+        let id: Option<i64> = sqlx::query_scalar(
+            "INSERT INTO orch_past \
+             (run, step, project, agent, task_type, ended_at, success, text, body, grades) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, step) DO NOTHING RETURNING id",
+        )
+        .bind(self.run)
+        .bind(self.step)
+        .bind(self.scope.project.as_str())
+        .bind(self.scope.agent_name())
+        .bind(self.scope.task_type)
+        .bind(self.ended_at.as_microsecond())
+        .bind(self.success)
+        .bind(self.text)
+        .bind(self.body)
+        .bind(self.grades)
+        .fetch_optional(&mut *conn)
+        .await
+        .map_err(&failed)?;
+        let Some(id) = id else { return Ok(()) };
+        sqlx::query("INSERT INTO orch_past_words (rowid, scope, words) VALUES (?, ?, ?)")
+            .bind(id)
+            .bind(scope_word(&self.scope))
+            .bind(words(self.text).join(" "))
+            .execute(conn)
+            .await
+            .map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// Deletes all but the newest `keep` of a scope.
+async fn prune(
+    conn: &mut SqliteConnection,
+    scope: &Scope<'_>,
+    keep: usize,
+) -> Result<(), MemoryError> {
+    let failed = failed_to("let an old example go");
+    let old: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM orch_past WHERE project = ? AND agent = ? AND task_type = ? \
+         ORDER BY ended_at DESC, run DESC, step DESC LIMIT -1 OFFSET ?",
+    )
+    .bind(scope.project.as_str())
+    .bind(scope.agent_name())
+    .bind(scope.task_type)
+    .bind(i64::try_from(keep).expect("few examples are kept"))
+    .fetch_all(&mut *conn)
+    .await
+    .map_err(&failed)?;
+    for id in old {
+        delete(conn, id).await?;
+    }
+    Ok(())
+}
+
+/// Deletes one example.
+pub(super) async fn delete(conn: &mut SqliteConnection, id: i64) -> Result<(), MemoryError> {
+    let failed = failed_to("let an old example go");
+    for statement in
+        ["DELETE FROM orch_past WHERE id = ?", "DELETE FROM orch_past_words WHERE rowid = ?"]
+    {
+        sqlx::query(statement).bind(id).execute(&mut *conn).await.map_err(&failed)?;
+    }
+    Ok(())
+}
+
+/// Returns the one word that stands for a scope in the index.
+pub(super) fn scope_word(scope: &Scope<'_>) -> String {
+    let named = [scope.project.as_str(), scope.agent_name(), scope.task_type].join("\u{1f}");
+    Digest::of_bytes(named.as_bytes()).to_string()[..24].to_owned()
+}
+
+/// The id of a run as it stands in a row.
+pub(super) fn run_id(run: &str) -> Result<RunId, MemoryError> {
+    run.parse().map_err(|error: <RunId as std::str::FromStr>::Err| MemoryError::Corrupt {
+        what: format!("the run `{run}` of an example"),
+        source: error.into(),
+    })
+}

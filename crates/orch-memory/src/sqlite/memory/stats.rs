@@ -1,0 +1,179 @@
+//! The sums: added to in place, with the watermark that says how far a run is in them.
+
+use std::collections::BTreeMap;
+
+use orch_core::learned::{TaskStats, WorkerStats};
+use orch_core::{ProjectId, RunId, Seq};
+use sqlx::SqliteConnection;
+
+use super::{failed_to, past, rows};
+use crate::MemoryError;
+use crate::learned::{Cell, Evidence};
+
+/// Returns the last event of `run` that was folded.
+async fn watermark(conn: &mut SqliteConnection, run: RunId) -> Result<Seq, MemoryError> {
+    let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM orch_folded WHERE run = ?")
+        .bind(run.to_string())
+        .fetch_optional(conn)
+        .await
+        .map_err(failed_to("read how far a run was learned from"))?;
+    Ok(Seq(seq.unwrap_or(0).cast_unsigned()))
+}
+
+/// Adds evidence within the transaction of the caller; see [`Store::add`](crate::learned::Store::add).
+pub(super) async fn add(
+    conn: &mut SqliteConnection,
+    evidence: Vec<Evidence>,
+) -> Result<usize, MemoryError> {
+    let mut sums = Sums::default();
+    let mut added = 0;
+    for evidence in evidence {
+        if watermark(conn, evidence.run).await? != evidence.after {
+            continue;
+        }
+        advance(conn, evidence.run, evidence.upto).await?;
+        if let Some(ended) = &evidence.ended {
+            past::insert(conn, &evidence, ended).await?;
+        }
+        sums.take(evidence);
+        added += 1;
+    }
+    sums.write(conn).await?;
+    Ok(added)
+}
+
+async fn advance(conn: &mut SqliteConnection, run: RunId, seq: Seq) -> Result<(), MemoryError> {
+    sqlx::query(
+        "INSERT INTO orch_folded (run, seq) VALUES (?, ?) \
+         ON CONFLICT (run) DO UPDATE SET seq = excluded.seq",
+    )
+    .bind(run.to_string())
+    .bind(seq.0.cast_signed())
+    .execute(conn)
+    .await
+    .map_err(failed_to("note how far a run was learned from"))?;
+    Ok(())
+}
+
+/// What is to be added, gathered so that each row is written once.
+#[derive(Default)]
+pub(super) struct Sums {
+    workers: BTreeMap<(ProjectId, Cell), WorkerStats>,
+    tasks: BTreeMap<(ProjectId, String), TaskStats>,
+}
+
+impl Sums {
+    fn take(&mut self, evidence: Evidence) {
+        self.gather(evidence.project, evidence.task_type, evidence.workers, evidence.task);
+    }
+
+    pub(super) fn gather(
+        &mut self,
+        project: ProjectId,
+        task_type: String,
+        workers: BTreeMap<Cell, WorkerStats>,
+        task: TaskStats,
+    ) {
+        for (cell, stats) in workers {
+            self.workers.entry((project.clone(), cell)).or_default().merge(&stats);
+        }
+        if task != TaskStats::default() {
+            self.tasks.entry((project, task_type)).or_default().merge(&task);
+        }
+    }
+
+    pub(super) async fn write(self, conn: &mut SqliteConnection) -> Result<(), MemoryError> {
+        for ((project, cell), delta) in self.workers {
+            let mut stats = worker(conn, &project, &cell).await?;
+            stats.merge(&delta);
+            write_worker(conn, &project, &cell, stats).await?;
+        }
+        for ((project, task_type), delta) in self.tasks {
+            let mut stats = task(conn, &project, &task_type).await?;
+            stats.merge(&delta);
+            write_task(conn, &project, &task_type, &stats).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn worker(
+    conn: &mut SqliteConnection,
+    project: &ProjectId,
+    cell: &Cell,
+) -> Result<WorkerStats, MemoryError> {
+    let row: Option<(String, String)> = sqlx::query_as(
+        "SELECT history, details FROM orch_worker_stats \
+         WHERE project = ? AND task_type = ? AND worker = ?",
+    )
+    .bind(project.as_str())
+    .bind(&cell.task_type)
+    .bind(cell.worker.as_str())
+    .fetch_optional(conn)
+    .await
+    .map_err(failed_to("read what is known of a worker"))?;
+    let what = || format!("what is known of worker `{}` at `{}`", cell.worker, cell.task_type);
+    row.map_or_else(
+        || Ok(WorkerStats::default()),
+        |(history, details)| rows::worker(&history, &details, what),
+    )
+}
+
+async fn write_worker(
+    conn: &mut SqliteConnection,
+    project: &ProjectId,
+    cell: &Cell,
+    stats: WorkerStats,
+) -> Result<(), MemoryError> {
+    let (history, details) = rows::columns(stats)?;
+    sqlx::query(
+        "INSERT INTO orch_worker_stats (project, task_type, worker, history, details) \
+         VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, task_type, worker) \
+         DO UPDATE SET history = excluded.history, details = excluded.details",
+    )
+    .bind(project.as_str())
+    .bind(&cell.task_type)
+    .bind(cell.worker.as_str())
+    .bind(history)
+    .bind(details)
+    .execute(conn)
+    .await
+    .map_err(failed_to("write what is known of a worker"))?;
+    Ok(())
+}
+
+/// Returns what is known of a type of task.
+pub(super) async fn task(
+    conn: &mut SqliteConnection,
+    project: &ProjectId,
+    task_type: &str,
+) -> Result<TaskStats, MemoryError> {
+    let stats: Option<String> =
+        sqlx::query_scalar("SELECT stats FROM orch_task_stats WHERE project = ? AND task_type = ?")
+            .bind(project.as_str())
+            .bind(task_type)
+            .fetch_optional(conn)
+            .await
+            .map_err(failed_to("read what is known of a type of task"))?;
+    let what = || format!("what is known of tasks of type `{task_type}`");
+    stats.map_or_else(|| Ok(TaskStats::default()), |stats| rows::decode(&stats, what))
+}
+
+async fn write_task(
+    conn: &mut SqliteConnection,
+    project: &ProjectId,
+    task_type: &str,
+    stats: &TaskStats,
+) -> Result<(), MemoryError> {
+    sqlx::query(
+        "INSERT INTO orch_task_stats (project, task_type, stats) VALUES (?, ?, ?) \
+         ON CONFLICT (project, task_type) DO UPDATE SET stats = excluded.stats",
+    )
+    .bind(project.as_str())
+    .bind(task_type)
+    .bind(rows::encode(stats)?)
+    .execute(conn)
+    .await
+    .map_err(failed_to("write what is known of a type of task"))?;
+    Ok(())
+}

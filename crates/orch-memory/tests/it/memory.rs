@@ -1,0 +1,307 @@
+//! Learned memory: what is learned, exactly once, by however many.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use orch_core::journal::MemoryJournal;
+use orch_core::learned::Moments;
+use orch_core::{
+    Cause, ComplexTask, Journal, Memory, MemorySnapshot, OrchestrationOutcome, ProjectId, Subtask,
+};
+use orch_memory::{LearnedMemory, MemoryError};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+
+use crate::children::{Worker, say, wait_for_word};
+use crate::lesson::{Lesson, Try, done, failed};
+use crate::support::{TempFile, assert_sound, open, quick, raw};
+
+fn project() -> ProjectId {
+    ProjectId::new("p")
+}
+
+fn task(text: &str) -> ComplexTask {
+    ComplexTask::new("t", text, "audit")
+}
+
+async fn memory(file: &Path, journal: &Arc<dyn Journal>) -> LearnedMemory {
+    LearnedMemory::sqlite(file, &quick(), journal.clone()).await.unwrap()
+}
+
+async fn snapshot(memory: &LearnedMemory, text: &str) -> MemorySnapshot {
+    memory.snapshot(&project(), &task(text)).await.unwrap()
+}
+
+fn journal() -> Arc<dyn Journal> {
+    Arc::new(MemoryJournal::new())
+}
+
+/// A memory that has learned from `lessons`, each folded after its whole run is there.
+async fn taught(file: &TempFile, lessons: &[Lesson]) -> LearnedMemory {
+    let journal = journal();
+    let memory = memory(file.path(), &journal).await;
+    for lesson in lessons {
+        lesson.append_all(&*journal).await;
+        assert!(memory.fold(lesson.id()).await.unwrap());
+    }
+    memory
+}
+
+#[tokio::test]
+async fn a_snapshot_shows_what_happened() {
+    let file = TempFile::new();
+    let lessons = [
+        Lesson::new(
+            1,
+            "Audit the payment service",
+            [
+                done("read", "ann", 100),
+                failed("read", "bob", Cause::Crash),
+                done("write", "ann", 5_000),
+            ],
+        ),
+        Lesson::new(
+            2,
+            "Audit the login service",
+            [done("read", "ann", 200), done("read", "ann", 300)],
+        ),
+        Lesson::new(3, "Water the garden", [failed("read", "bob", Cause::Cancelled)]),
+    ];
+    let memory = taught(&file, &lessons).await;
+    let learned = snapshot(&memory, "Audit the payment service again").await.learned;
+
+    let ann = learned.of(&"ann".into(), "read").unwrap();
+    assert_eq!((ann.history.total().count(), ann.history.total().successes()), (3, 3));
+    assert!(ann.duration_ms.quantile(0.5).unwrap().abs_diff(200) <= 6);
+    assert_eq!((ann.cost_micro_usd.sum(), ann.tokens.sum()), (30_000, 150));
+    let bob = learned.of(&"bob".into(), "read").unwrap();
+    assert_eq!(bob.history.total().count(), 1, "that he was cancelled says nothing about him");
+    assert_eq!(bob.failures[&Cause::Crash].message, "crash of bob");
+
+    let similar: Vec<&str> =
+        learned.similar.iter().map(|(_, past)| past.outcome.task_description.as_str()).collect();
+    assert_eq!(
+        similar,
+        ["Audit the payment service", "Audit the login service", "Water the garden"]
+    );
+    let scores: Vec<f64> = learned.similar.iter().map(|(score, _)| *score).collect();
+    assert!(scores[0] > scores[1] && scores[1] > 2.0 * scores[2], "{scores:?}");
+    let past = &learned.similar[0].1;
+    assert_eq!((past.steps.len(), past.outcome.overall_success), (3, false));
+    assert_eq!(
+        past.outcome.lessons_learned.as_deref(),
+        Some(
+            "`s1` failed, last tried by `bob`. `s2` took longest: 5.0 s by `ann`. `ann` did 2 of 3 at the first try."
+        )
+    );
+
+    let rule = learned.routing.iter().find(|rule| rule.condition.contains("`read`")).unwrap();
+    assert_eq!((rule.worker_preference[0].as_str(), rule.occurrence_count), ("ann", 4));
+    assert_eq!(learned.decomposition.len(), 1);
+    assert_eq!(learned.decomposition[0].parallelism_factor, 2.0);
+    let tallies = snapshot(&memory, "x").await.tallies;
+    assert_eq!(tallies.success_rate(&"bob".into(), "read"), 0.5);
+}
+
+#[tokio::test]
+async fn a_slice_is_for_its_worker_and_keeps_to_its_budget() {
+    let file = TempFile::new();
+    let long = "very ".repeat(200);
+    let lessons: Vec<Lesson> = (0..10)
+        .map(|number| {
+            let tries = [done("read", "ann", 100), failed("read", "bob", Cause::Timeout)];
+            Lesson::new(number, &format!("Read the {long} long book {number}"), tries)
+        })
+        .collect();
+    let memory = taught(&file, &lessons).await;
+    let subtask = Subtask::new("s", "Read the long book 7", "read");
+    let slice = memory.slice(&project(), &"bob".into(), &subtask, 2_000).await.unwrap();
+    assert_eq!(
+        slice.anti_patterns,
+        ["Failed 10 times with `timeout`, the last time: timeout of bob"]
+    );
+    assert_eq!(slice.heuristics, ["0 of 10 attempts at `read` subtasks succeeded."]);
+    assert_eq!(slice.outcomes.len(), 8);
+    assert!(slice.outcomes.iter().all(|outcome| outcome.starts_with("Failed: Read the very")));
+    for max_tokens in [0, 20, 50, 200, 500] {
+        let slice = memory.slice(&project(), &"bob".into(), &subtask, max_tokens).await.unwrap();
+        assert!(slice.estimated_tokens() <= max_tokens);
+        assert_eq!(slice.outcomes.is_empty(), max_tokens < 200);
+    }
+    let unknown = memory.slice(&project(), &"eve".into(), &subtask, 2_000).await.unwrap();
+    assert_eq!(unknown, orch_core::MemorySlice::new());
+}
+
+#[tokio::test]
+async fn what_a_person_thinks_changes_the_rewards_and_may_be_changed() {
+    let lesson =
+        Lesson::new(1, "Audit", [done("read", "ann", 1), failed("read", "bob", Cause::Gate)]);
+    let (file, other) = (TempFile::new(), TempFile::new());
+    let memory = taught(&file, std::slice::from_ref(&lesson)).await;
+    memory.feedback(lesson.id(), 0.9, "").await.unwrap();
+    memory.feedback(lesson.id(), 0.2, "too short").await.unwrap();
+    let learned = snapshot(&memory, "Audit").await.learned;
+    let reward = |worker: &str| {
+        let total: Moments = learned.of(&worker.into(), "read").unwrap().history.total();
+        total.times(1.0).mean_reward()
+    };
+    assert_eq!((reward("ann"), reward("bob")), (Some(0.2), Some(0.0)));
+    let opinions: Vec<_> = learned.tasks.aggregation.values().collect();
+    assert_eq!(opinions[0].total().times(1.0).mean_reward(), Some(0.2));
+    assert_eq!(learned.similar[0].1.feedback.as_ref().unwrap().note, "too short");
+
+    let once = taught(&other, std::slice::from_ref(&lesson)).await;
+    once.feedback(lesson.id(), 0.2, "too short").await.unwrap();
+    assert_eq!(snapshot(&once, "Audit").await.learned, learned, "as if it had been said at once");
+
+    for score in [-0.1, 1.1, f64::NAN] {
+        let error = memory.feedback(lesson.id(), score, "").await.unwrap_err();
+        assert!(matches!(error.downcast_ref(), Some(MemoryError::Score(_))), "{error}");
+    }
+    let unknown = Lesson::new(9, "Never", []).id();
+    let error = memory.feedback(unknown, 0.5, "").await.unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(MemoryError::UnknownRun(_))), "{error}");
+}
+
+#[tokio::test]
+async fn an_outcome_may_be_told_twice_and_adds_who_supervised() {
+    let lesson = Lesson::new(1, "Audit", [done("read", "ann", 1)]);
+    let (file, journal) = (TempFile::new(), journal());
+    let memory = memory(file.path(), &journal).await;
+    lesson.append_all(&*journal).await;
+    let id = format!("orch_{}", lesson.id());
+    let outcome = OrchestrationOutcome::new(id, "boss", "p", "audit", jiff::Timestamp::UNIX_EPOCH);
+    memory.record_outcome(&outcome).await.unwrap();
+    let before = snapshot(&memory, "Audit").await;
+    memory.record_outcome(&outcome).await.unwrap();
+    assert!(!memory.fold(lesson.id()).await.unwrap());
+    assert_eq!(snapshot(&memory, "Audit").await, before);
+    assert_eq!(before.learned.similar[0].1.outcome.supervisor, "boss");
+    assert_eq!(before.tallies.attempts(&"ann".into()), 1);
+    let other = OrchestrationOutcome::new("x", "boss", "p", "audit", jiff::Timestamp::UNIX_EPOCH);
+    assert!(memory.record_outcome(&other).await.is_err());
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_caught_up_with() {
+    let (file, journal) = (TempFile::new(), journal());
+    let lessons: Vec<Lesson> =
+        (0..5).map(|number| Lesson::new(number, "Audit", [done("read", "ann", 1)])).collect();
+    for lesson in &lessons {
+        lesson.append_all(&*journal).await;
+    }
+    let memory = memory(file.path(), &journal).await;
+    memory.fold(lessons[2].id()).await.unwrap();
+    assert_eq!(memory.catch_up(&project()).await.unwrap(), 4);
+    assert_eq!(memory.catch_up(&project()).await.unwrap(), 0);
+    assert_eq!(snapshot(&memory, "x").await.tallies.attempts(&"ann".into()), 5);
+}
+
+fn attempt() -> impl Strategy<Value = Try> {
+    let cause =
+        prop::option::of(prop::sample::select(vec![Cause::Timeout, Cause::Gate, Cause::Lost]));
+    (0..3_u8, 0..3_u8, cause, 0..10_000_u64).prop_map(|(task_type, worker, cause, ms)| Try {
+        cause,
+        ..done(&format!("type{task_type}"), &format!("worker{worker}"), ms)
+    })
+}
+
+fn lessons() -> impl Strategy<Value = Vec<Lesson>> {
+    let lesson = (prop::collection::vec(attempt(), 0..5), 19_000..20_000_i32, 0..4_u8);
+    prop::collection::vec(lesson, 1..6).prop_map(|all| {
+        (0..)
+            .zip(all)
+            .map(|(number, (tries, day, text))| Lesson {
+                day,
+                ..Lesson::new(number, &format!("Audit number {text} thoroughly"), tries)
+            })
+            .collect()
+    })
+}
+
+proptest! {
+    #![proptest_config(Config::with_cases(24))]
+
+    /// Whatever is folded when and by whom, in however many pieces and however often: the same is learned.
+    #[test]
+    fn any_order_and_any_pieces_teach_the_same(
+        (lessons, shuffled) in lessons().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+        cuts in prop::collection::vec(0..12_usize, 6),
+    ) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (file, other) = (TempFile::new(), TempFile::new());
+            let at_once = taught(&file, &lessons).await;
+            let journal = journal();
+            let both = [memory(other.path(), &journal).await, memory(other.path(), &journal).await];
+            for (lesson, cut) in shuffled.iter().zip(&cuts) {
+                lesson.append(&*journal, 0, *cut).await;
+                both[0].fold(lesson.id()).await.unwrap();
+            }
+            for (lesson, cut) in shuffled.iter().zip(&cuts).rev() {
+                lesson.append(&*journal, *cut, usize::MAX).await;
+                let (one, two) = tokio::join!(both[0].fold(lesson.id()), both[1].fold(lesson.id()));
+                assert!(!(one.unwrap() && two.unwrap()), "learned twice");
+            }
+            for lesson in &lessons {
+                assert!(!both[1].fold(lesson.id()).await.unwrap());
+            }
+            assert_eq!(snapshot(&at_once, "Audit number 2").await, snapshot(&both[1], "Audit number 2").await);
+        });
+    }
+}
+
+/// How many runs each process of the race folds: `ORCH_MEMORY_TEST_FOLDS` for the full figure, which is 10,000.
+fn folds() -> u32 {
+    std::env::var("ORCH_MEMORY_TEST_FOLDS").map_or(300, |folds| folds.parse().unwrap())
+}
+
+/// The child: runs and folds them, `offset` apart from the other's; every tenth is the other's too.
+pub(crate) async fn fold_many(file: &Path, offset: &str) {
+    let offset: u32 = offset.parse().unwrap();
+    let journal: Arc<dyn Journal> = Arc::new(open(file).await);
+    let memory = memory(file, &journal).await;
+    say("ready");
+    wait_for_word();
+    for number in 0..folds() {
+        let lesson = Lesson::new(number + offset, "Audit", [done("read", "ann", 1)]);
+        lesson.append_all(&*journal).await;
+        memory.fold(lesson.id()).await.unwrap();
+        if number % 10 == 0 {
+            memory.catch_up(&project()).await.unwrap();
+        }
+    }
+    say("done");
+}
+
+#[tokio::test]
+async fn processes_that_fold_at_once_lose_and_double_nothing() {
+    let file = TempFile::new();
+    let journal: Arc<dyn Journal> = Arc::new(open(&file).await);
+    let reader = memory(file.path(), &journal).await;
+    let mut children: Vec<Worker> =
+        [0, 1_000_000].map(|offset| Worker::start(&format!("fold {offset}"), file.path())).into();
+    for child in &mut children {
+        assert_eq!(child.hear().as_deref(), Some("ready"));
+    }
+    children.iter_mut().for_each(Worker::tell);
+    let waiting = tokio::task::spawn_blocking(move || {
+        children
+            .into_iter()
+            .all(|mut child| child.hear().as_deref() == Some("done") && child.ends_well())
+    });
+    let (mut before, mut reads) = (0, 0);
+    while !waiting.is_finished() {
+        let now = snapshot(&reader, "Audit").await.learned;
+        let seen = now.of(&"ann".into(), "read").map_or(0, |stats| stats.history.total().count());
+        assert!(seen >= before, "{seen} after {before}");
+        (before, reads) = (seen, reads + 1);
+    }
+    assert!(waiting.await.unwrap() && reads > 0);
+    let learned = snapshot(&reader, "Audit").await.learned;
+    let total = learned.of(&"ann".into(), "read").unwrap().history.total();
+    assert_eq!(total.count(), u64::from(folds()) * 2);
+    let runs: u64 = learned.tasks.plans.values().map(|plans| plans.history.total().count()).sum();
+    assert_eq!(runs, u64::from(folds()) * 2);
+    assert_sound(&mut raw(&file).await).await;
+}
