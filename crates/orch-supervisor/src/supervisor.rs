@@ -148,7 +148,9 @@ impl Supervisor {
         match self.call(|caller| Call::Wait(run, caller)).await? {
             Some(Ok(Ok(result))) => Ok(result),
             Some(Ok(Err(Left::Suspended))) => Err(SupervisorError::Suspended(run)),
-            Some(Ok(Err(Left::OwnerChanged))) => Err(SupervisorError::OwnerChanged(run)),
+            Some(Ok(Err(Left::OwnerChanged | Left::GivenUp))) => {
+                Err(SupervisorError::OwnerChanged(run))
+            }
             Some(Ok(Err(Left::Unreadable(reason)))) => {
                 Err(Refusal::Unreadable { run, reason }.into())
             }
@@ -385,7 +387,14 @@ impl Supervisor {
     /// Suspends all runs of this process, gives attempts `grace` to end, and ends the engine.
     pub async fn shutdown(&self, grace: Duration) {
         // An engine that has ended has nothing left to suspend.
-        let _ = self.call(|caller| Call::Shutdown(grace, caller)).await;
+        let end = |caller| Call::Shutdown { grace, leave_quiet: false, caller };
+        let _ = self.call(end).await;
+    }
+
+    /// Like [`shutdown`](Self::shutdown), but a run of which nothing goes on in this process is given up as it is, and not
+    /// suspended: pull workers go on to claim and to report, and no lease is lengthened for a moment without an owner.
+    pub async fn leave(&self, grace: Duration) {
+        let _ = self.call(|caller| Call::Shutdown { grace, leave_quiet: true, caller }).await;
     }
 
     fn slots(&self) -> BTreeMap<WorkerName, u32> {

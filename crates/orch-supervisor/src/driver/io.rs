@@ -145,6 +145,8 @@ pub enum Input {
     Shutdown {
         /// Why, in a few words.
         reason: String,
+        /// Whether runs of which nothing goes on here are given up as they are, instead of being suspended.
+        leave_quiet: bool,
     },
     /// The wall clock has jumped: nobody could be heard for a while.
     ClockJumped,
@@ -284,6 +286,8 @@ pub enum Output {
 pub enum Left {
     /// It is suspended.
     Suspended,
+    /// This process has given it up as it was; nothing of it went on here.
+    GivenUp,
     /// It has another owner.
     OwnerChanged,
     /// Its events cannot be read.

@@ -110,7 +110,7 @@ impl Driver {
                 self.pool.unregister(&name);
                 self.dirty.extend(self.runs.keys());
             }
-            Input::Shutdown { reason } => self.shutdown(reason),
+            Input::Shutdown { reason, leave_quiet } => self.shutdown(reason, leave_quiet),
             Input::ClockJumped => self.clock_jumped(),
             Input::Time => self.wake(now),
         }
@@ -172,11 +172,14 @@ impl Driver {
         }
     }
 
-    fn shutdown(&mut self, reason: String) {
-        let owned: Vec<RunId> =
-            self.runs.iter().filter(|(_, run)| run.is_owned()).map(|(id, _)| *id).collect();
+    fn shutdown(&mut self, reason: String, leave_quiet: bool) {
+        let owned: Vec<RunId> = self.owned().collect();
         for run in owned {
-            self.enqueue(run, Work::Suspend(reason.clone()));
+            if leave_quiet && self.runs.get(&run).is_some_and(Run::is_quiet) {
+                self.leave(run, Left::GivenUp);
+            } else {
+                self.enqueue(run, Work::Suspend(reason.clone()));
+            }
         }
         self.shutting_down = Some(reason);
     }

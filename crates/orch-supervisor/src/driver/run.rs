@@ -170,6 +170,22 @@ impl Run {
         self.is_owned() && self.begun
     }
 
+    /// Tells whether nothing of the run goes on in this process, and nothing is about to.
+    pub(super) fn is_quiet(&self) -> bool {
+        let owes_nothing = |state: &State| {
+            let goes_on = !state.is_ended() && !state.is_suspended();
+            goes_on && !state.must_plan() && !state.must_aggregate() && state.orphans().is_empty()
+        };
+        self.begun
+            && self.state.as_ref().is_some_and(owes_nothing)
+            && self.inbox.is_empty()
+            && self.turn.is_none()
+            && self.running.is_empty()
+            && self.taken.is_empty()
+            && self.concluding.is_empty()
+            && self.resuming.is_none()
+    }
+
     /// Returns when the driver must look at the run though nothing has reached it.
     pub(super) fn next_wake(&self) -> Option<Timestamp> {
         let timer = if self.is_owned() && self.turn.is_none() {

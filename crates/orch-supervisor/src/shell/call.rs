@@ -20,8 +20,12 @@ pub(crate) enum Call {
     Wait(RunId, Caller<Option<Waited>>),
     /// Refused when the run is not here.
     Status(RunId, Caller<Result<Response, Refusal>>),
-    /// Answered when everything is suspended.
-    Shutdown(std::time::Duration, Caller<()>),
+    /// Answered when everything is suspended, or given up.
+    Shutdown {
+        grace: std::time::Duration,
+        leave_quiet: bool,
+        caller: Caller<()>,
+    },
 }
 
 /// How a wait ended.

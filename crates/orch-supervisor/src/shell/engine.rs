@@ -187,7 +187,8 @@ impl Engine {
         if self.shutdown.is_none() {
             self.shutdown = Some((Duration::MAX, Vec::new()));
             self.give_up_after(PATIENCE);
-            self.ready.push(Input::Shutdown { reason: "the supervisor was dropped".to_owned() });
+            let reason = "the supervisor was dropped".to_owned();
+            self.ready.push(Input::Shutdown { reason, leave_quiet: false });
         }
         // A closed channel is always ready: there is nobody left to listen to.
         self.deserted = true;
@@ -243,16 +244,15 @@ impl Engine {
                 let reply = self.expect(caller);
                 self.ready.push(Input::Status { run, reply });
             }
-            Call::Shutdown(grace, caller) => {
+            Call::Shutdown { grace, leave_quiet, caller } => {
                 let first = self.shutdown.is_none();
                 let (limit, callers) = self.shutdown.get_or_insert((grace, Vec::new()));
                 *limit = grace.min(*limit);
                 callers.push(caller);
                 if first {
                     self.give_up_after(grace.saturating_add(PATIENCE));
-                    self.ready.push(Input::Shutdown {
-                        reason: "the supervisor was shut down".to_owned(),
-                    });
+                    let reason = "the supervisor was shut down".to_owned();
+                    self.ready.push(Input::Shutdown { reason, leave_quiet });
                 }
             }
         }

@@ -58,6 +58,7 @@ impl World {
                 self.note(|| format!("{from} left {}: {why:?}", short(run)));
                 self.counters.count(match why {
                     Left::Suspended => "suspended runs",
+                    Left::GivenUp => "runs that were given up as they were",
                     Left::OwnerChanged => "runs that went to another owner",
                     Left::Unreadable(_) => "runs that could not be read",
                 });

@@ -346,7 +346,8 @@ impl World {
                 if self.is_alive(address) {
                     self.processes[process].shutting_down = true;
                     let reason = "the process is shut down".to_owned();
-                    return self.step(address, vec![Input::Shutdown { reason }]);
+                    return self
+                        .step(address, vec![Input::Shutdown { reason, leave_quiet: false }]);
                 }
             }
             Trouble::Jump { ms } => {

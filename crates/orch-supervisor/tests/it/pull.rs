@@ -1,11 +1,13 @@
 //! Pull workers: offers, claims, leases, reports.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use orch_core::journal::MemoryJournal;
 use orch_core::{
-    Cause, DecompositionPlan, EndStatus, Failure, Subtask, SubtaskPhase, Worker, WorkerCapability,
-    WorkerContext, WorkerError, WorkerKind, WorkerName, WorkerResult,
+    Cause, DecompositionPlan, EndStatus, Failure, RunPhase, Subtask, SubtaskPhase, Worker,
+    WorkerCapability, WorkerContext, WorkerError, WorkerKind, WorkerName, WorkerResult,
 };
 use orch_supervisor::{Refusal, ReportAnswer, SubtaskReport, Supervisor, SupervisorError};
 use serde_json::json;
@@ -170,4 +172,34 @@ async fn a_claim_of_what_another_run_has_locked_is_refused_and_works_later() {
         supervisor.claim(two, "agent", None, 1, None).await.unwrap().is_some(),
         "the lock is free again"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_leaves_a_quiet_run_neither_suspends_it_nor_lengthens_a_lease() {
+    let journal = MemoryJournal::new();
+    let visitor = || {
+        virtual_time()
+            .settings(settings().with_lease_ms(10_000_u64).with_offer_timeout_ms(60_000_u64))
+            .journal(Arc::new(journal.second_writer()))
+            .worker(agent())
+            .build()
+    };
+    // The time of each begins with it.
+    let (first, last) = (visitor(), visitor());
+    let run = submit(&first, plan("a -> b")).await;
+    settle().await;
+    let lost = first.claim(run, "agent", None, 1, None).await.unwrap().unwrap();
+    first.leave(Duration::ZERO).await;
+    assert_eq!(last.status(run).await.unwrap().status, RunPhase::Active);
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    let taken = last.claim(run, "agent", None, 1, None).await.unwrap().unwrap();
+    assert_ne!(taken.fence, lost.fence, "the lease has lapsed");
+    let report = SubtaskReport::new("a", result("a")).attempt(taken.fence, taken.token);
+    assert_eq!(last.report(run, report).await.unwrap(), ReportAnswer::Accepted);
+    assert_eq!(last.status(run).await.unwrap().subtasks[1].status, SubtaskPhase::Ready);
+    last.resume(run).await.unwrap();
+    settle().await;
+    let answer = last.report(run, SubtaskReport::new("b", result("b"))).await.unwrap();
+    assert_eq!(answer, ReportAnswer::Accepted, "the owner has offered it");
+    assert_eq!(last.wait(run).await.unwrap().status, EndStatus::Completed);
 }
