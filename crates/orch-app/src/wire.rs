@@ -1,6 +1,7 @@
 //! From configuration to a running supervisor.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::Arc;
 
 use orch_aggregate::ResultAggregator;
@@ -13,9 +14,9 @@ use orch_memory::{LearnedMemory, SqliteJournal, SqliteOptions};
 use orch_route::WorkerRouter;
 use orch_supervisor::Supervisor;
 use orch_workers::process::{LeftoverReaper, this_process};
-use orch_workers::{CommandWorker, Folders, PullWorker};
+use orch_workers::{AgentFolder, AgentIssue, AgentWorker, CommandWorker, Folders, PullWorker};
 
-use crate::config::{Config, WorkerConfig};
+use crate::config::{Config, PullConfig, WorkerConfig};
 use crate::error::AppError;
 use crate::issue::{Issue, Issues};
 use crate::task::TaskFile;
@@ -47,18 +48,44 @@ impl Workers {
                         Err(error) => issues.push(config.worker_issue(name, with_causes(&error))),
                     }
                 }
-                WorkerConfig::Pull(pull) => {
-                    let worker = PullWorker::new(name.as_str(), pull.capabilities.clone());
-                    workers.all.push(Arc::new(worker.with_slots(pull.slots)));
-                }
+                WorkerConfig::Pull(pull) => workers.add_pull(name, pull),
             }
         }
         Ok(Issues::or(issues, workers)?)
     }
 
+    /// Makes those workers of `config` that fetch their work themselves.
+    pub fn pull_of(config: &Config) -> Self {
+        let mut workers = Self::default();
+        for (name, block) in &config.workers {
+            match block {
+                WorkerConfig::Pull(pull) => workers.add_pull(name, pull),
+                WorkerConfig::Command(_) => {}
+            }
+        }
+        workers
+    }
+
     /// Adds a worker that the configuration does not have. Unlike those that run commands, it is not checked by [`check`].
     pub fn add(&mut self, worker: Arc<dyn Worker>) {
         self.all.push(worker);
+    }
+
+    /// Adds the agents whose files are in the folder of a project, and of its user; of one name the worker that is there already
+    /// counts. Returns what is wrong with files that were skipped.
+    pub fn add_agents(&mut self, project: &Path, user: Option<&Path>) -> Vec<AgentIssue> {
+        let folder = AgentFolder::load(project, user);
+        for agent in &folder.agents {
+            if !self.all.iter().any(|worker| *worker.name() == agent.name.as_str()) {
+                self.add(Arc::new(AgentWorker::of(agent)));
+            }
+        }
+        folder.issues
+    }
+
+    fn add_pull(&mut self, name: &str, pull: &PullConfig) {
+        let worker = PullWorker::new(name, pull.capabilities.clone()).with_slots(pull.slots);
+        self.all.push(Arc::new(worker));
     }
 
     fn add_command(&mut self, worker: Arc<CommandWorker>) {

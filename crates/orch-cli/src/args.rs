@@ -8,7 +8,8 @@ use crate::commands;
 
 /// Splits complex tasks, gives the parts to workers, survives failures, and makes one result.
 ///
-/// Exit codes: 0 success, 1 failed, 2 wrong usage or configuration, 3 partial success, 130 suspended.
+/// Exit codes: 0 success, 1 failed, 2 wrong usage or configuration, 3 partial success, 4 nothing to claim or a report that
+/// does not count, 130 suspended.
 #[derive(Debug, Parser)]
 #[command(name = "orch", version, max_term_width = 100)]
 pub(crate) struct Args {
@@ -40,4 +41,8 @@ pub(crate) enum Command {
     Resume(commands::resume::Args),
     /// Ends a run with what it has.
     Cancel(commands::cancel::Args),
+    /// Takes a subtask for the agent that calls, and writes what the agent is to do.
+    Claim(commands::claim::Args),
+    /// Reports what an agent made of a subtask.
+    Report(commands::report::Args),
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use orch_app::AppError;
 use orch_core::RunId;
 use orch_core::journal::JournalError;
+use orch_mcp::CallError;
 use orch_supervisor::SupervisorError;
 use thiserror::Error;
 
@@ -26,6 +27,15 @@ pub(crate) enum CliError {
     /// The operating system.
     #[error("the system refused")]
     System(#[from] io::Error),
+    /// A tool of the MCP server, called for an agent.
+    #[error("{}", crate::desk::in_commands(&.0.to_string()))]
+    Call(#[from] CallError),
+    /// An argument is wrong in itself.
+    #[error("{0}")]
+    Argument(String),
+    /// No run can be claimed from or reported to.
+    #[error("no run is open; `orch status --all` lists those that are over")]
+    NoOpenRun,
     /// The store is empty.
     #[error("there are no runs yet")]
     NoRuns,
@@ -59,13 +69,24 @@ impl CliError {
             | Self::Journal(_)
             | Self::System(_)
             | Self::AlreadyEnded { .. } => Exit::Failed,
+            Self::Call(error) => of_call(error),
             Self::NoRuns
+            | Self::NoOpenRun
+            | Self::Argument(_)
             | Self::UnknownRun(_)
             | Self::AmbiguousRun { .. }
             | Self::TwoDocuments
             | Self::Events { .. }
             | Self::UnknownSubtask { .. } => Exit::Usage,
         }
+    }
+}
+
+fn of_call(error: &CallError) -> Exit {
+    match error {
+        CallError::NoTool(_) | CallError::Arguments(_) => Exit::Usage,
+        CallError::Refused(_) => Exit::Refused,
+        CallError::Failed(_) | _ => Exit::Failed,
     }
 }
 

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     Usage,
     Partial,
+    /// What was asked cannot be done as the run stands: nothing to claim, or a report that does not count.
+    Refused,
     Suspended,
 }
 
@@ -21,6 +23,7 @@ impl From<Exit> for ExitCode {
             Exit::Failed => 1,
             Exit::Usage => 2,
             Exit::Partial => 3,
+            Exit::Refused => 4,
             Exit::Suspended => 130,
         })
     }

@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod desk;
 mod error;
 mod events;
 mod exit;

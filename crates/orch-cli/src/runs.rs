@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::journal::{Journal, RunFilter, RunRow};
-use orch_core::{RunId, RunStatus};
+use orch_core::{ProjectId, RunId, RunStatus};
 use orch_supervisor::Supervisor;
 
 use crate::error::CliError;
@@ -30,6 +30,19 @@ pub(crate) async fn find(journal: &dyn Journal, prefix: Option<&str>) -> Result<
             candidates: several.iter().map(candidate).collect(),
         }),
     }
+}
+
+/// Finds the run whose id begins with `prefix`; the newest open one of a project when nothing, or `latest`, is given.
+pub(crate) async fn find_open(
+    journal: &dyn Journal,
+    project: &ProjectId,
+    prefix: Option<&str>,
+) -> Result<RunId, CliError> {
+    if prefix.is_some_and(|prefix| prefix != LATEST) {
+        return find(journal, prefix).await;
+    }
+    let open = RunFilter::new().with_project(project.clone()).with_open(true).with_limit(1_u32);
+    journal.rows(&open).await?.first().map(|row| row.head.run).ok_or(CliError::NoOpenRun)
 }
 
 /// Returns how a run stands, whoever carries it out; also after this process has stopped to.

@@ -1,7 +1,8 @@
 //! Small texts that several commands show.
 
 use jiff::Timestamp;
-use orch_core::{RunPhase, RunStatus, SubtaskPhase, SubtaskStatus};
+use orch_core::{Counts, EndStatus, RunPhase, RunStatus, SubtaskPhase, SubtaskStatus};
+use serde_json::Value;
 
 /// Writes a span as people do: `0.31 s`, `12.4 s`, `3m 05s`.
 pub(crate) fn span(ms: u64) -> String {
@@ -77,8 +78,20 @@ fn worker(subtask: &SubtaskStatus) -> String {
     subtask.worker.as_ref().map(ToString::to_string).or_else(open).unwrap_or_default()
 }
 
+/// Writes how a run stands by the answer of a tool.
+pub(crate) fn standing_of(answer: &Value) -> String {
+    let status = answer["status"].as_str().unwrap_or_default();
+    let read: Counts = serde_json::from_value(answer["counts"].clone()).unwrap_or_default();
+    format!("{status}, {}", counts(&read))
+}
+
+/// Tells whether a run is over by the answer of a tool.
+pub(crate) fn is_over(answer: &Value) -> bool {
+    serde_json::from_value::<EndStatus>(answer["status"].clone()).is_ok()
+}
+
 /// Writes how many subtasks stand where.
-pub(crate) fn counts(counts: &orch_core::Counts) -> String {
+pub(crate) fn counts(counts: &Counts) -> String {
     let parts = [
         ("running", counts.running),
         ("ready", counts.ready),

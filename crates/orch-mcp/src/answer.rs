@@ -44,9 +44,9 @@ impl Answer {
             .saturating_sub(serde_json::to_vec(&self.fields).map_or(usize::MAX, |json| json.len()))
     }
 
-    /// Returns the JSON.
-    pub(crate) fn into_json(self) -> Value {
-        Value::Object(self.fields)
+    /// Returns the fields.
+    pub(crate) fn into_map(self) -> Map<String, Value> {
+        self.fields
     }
 }
 

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use orch_core::journal::{Journal, RunRow};
 use orch_core::{
-    RunId, RunPhase, RunSettings, RunStatus, SubtaskPhase, Worker, WorkerKind, WorkerName,
+    RunId, RunPhase, RunSettings, RunStatus, SubtaskPhase, SubtaskStatus, Worker, WorkerKind,
+    WorkerName,
 };
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 use orch_workers::AgentWorker;
@@ -37,6 +38,8 @@ pub(crate) struct Desk {
     /// The client's agent for whatever no other fits.
     pub(crate) general: WorkerName,
     pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Whether this process is gone after a few calls.
+    pub(crate) is_visitor: bool,
     workers: Mutex<BTreeMap<WorkerName, Arc<dyn Worker>>>,
     views: Views,
     /// Runs of which this process does something itself, as far as it has ever begun to.
@@ -60,6 +63,7 @@ impl Desk {
             settings,
             general,
             now,
+            is_visitor: false,
             workers,
             views: Views::default(),
             carried_out: Mutex::default(),
@@ -131,16 +135,25 @@ impl Desk {
         Ok(Note::of(&*self.view(run).await?).map_or(Mode::Mixed, |note| note.mode))
     }
 
-    /// Sees to it that a run of this server is carried out: when its owner is gone, this process takes it over. A run of `orch`
-    /// is left alone: a person may have suspended it. So is a suspended one for which this server would run something.
+    /// Sees to it that a run is carried out: when its owner is gone, this process takes it over. A visitor does so only when
+    /// there is something to do for an owner: see [`attended`](Self::attended).
     pub(crate) async fn carry_on(&self, row: &RunRow) -> Result<(), ToolError> {
+        if !self.is_visitor && self.may_take_over(row).await? {
+            self.take_over(row.head.run).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells whether a run is this process's to take over. A run of `orch` is left alone: a person may have suspended it. So is
+    /// a suspended one for which a server would run something, and to whoever runs nothing every such run: it would only find
+    /// that nobody can do its subtasks.
+    async fn may_take_over(&self, row: &RunRow) -> Result<bool, ToolError> {
         if row.summary.phase == RunPhase::Ended || !request::is_ours(row) {
-            return Ok(());
+            return Ok(false);
         }
-        if self.wants_resume(row).await? {
-            return Ok(());
-        }
-        self.take_over(row.head.run).await
+        let is_managed = self.mode(row.head.run).await?.runs_workers();
+        let is_suspended = row.summary.phase == RunPhase::Suspended;
+        Ok(!is_managed || !(is_suspended || self.managed_workers().is_empty()))
     }
 
     /// Tells whether a run is suspended until somebody asks for it, as this server would run something for it.
@@ -192,6 +205,26 @@ impl Desk {
         self.carried_out.lock().unwrap_or_else(PoisonError::into_inner).contains(&run)
     }
 
+    /// Returns how a run stands once its owner has done what it does at once; also when the owner leaves meanwhile.
+    pub(crate) async fn attended(&self, run: RunId) -> Result<RunStatus, ToolError> {
+        let mode = self.mode(run).await?;
+        let mut status = self.supervisor.status(run).await?;
+        for _ in 0..TRIES {
+            if !needs_owner(&status, mode) {
+                break;
+            }
+            let is_ours = self.may_take_over(&self.row(run).await?).await?;
+            if is_ours {
+                self.take_over(run).await?;
+            }
+            status = self.settled(run).await?;
+            if !is_ours || self.row(run).await?.owner.is_some() {
+                break;
+            }
+        }
+        Ok(status)
+    }
+
     /// Waits a moment until the engine has offered what became ready, and returns how the run stands.
     pub(crate) async fn settled(&self, run: RunId) -> Result<RunStatus, ToolError> {
         let mode = self.mode(run).await?;
@@ -240,6 +273,22 @@ impl Desk {
             }
         }
         command().await
+    }
+}
+
+/// Tells whether there is something to do for an owner, now or soon.
+fn needs_owner(status: &RunStatus, mode: Mode) -> bool {
+    match status.status {
+        RunPhase::Submitted
+        | RunPhase::Planning
+        | RunPhase::Suspended
+        | RunPhase::Cancelling
+        | RunPhase::Aggregating => true,
+        RunPhase::Ended => false,
+        RunPhase::Active => {
+            let waits = |subtask: &SubtaskStatus| subtask.status == SubtaskPhase::Backoff;
+            !is_settled(status, mode) || status.subtasks.iter().any(waits)
+        }
     }
 }
 

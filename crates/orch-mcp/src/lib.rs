@@ -29,6 +29,7 @@
 
 mod answer;
 mod args;
+mod call;
 mod clock;
 mod closing;
 mod desk;
@@ -50,5 +51,6 @@ mod tools;
 mod view;
 mod wait;
 
+pub use call::CallError;
 pub use lines::Lines;
 pub use server::{Server, ServerBuilder};

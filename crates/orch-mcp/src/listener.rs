@@ -33,7 +33,6 @@ impl Listener {
     }
 
     /// Makes one that hears of nothing and waits for ever.
-    #[cfg(test)]
     pub(crate) fn silent() -> Self {
         Self::new(std::future::pending())
     }

@@ -22,6 +22,7 @@ use serde_json::json;
 
 use crate::answer::{Answer, short};
 use crate::args;
+use crate::call::CallError;
 use crate::clock;
 use crate::closing;
 use crate::desk::Desk;
@@ -55,6 +56,7 @@ pub struct ServerBuilder {
     settings: RunSettings,
     general: WorkerName,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    is_visitor: bool,
 }
 
 impl Server {
@@ -67,6 +69,20 @@ impl Server {
             settings: RunSettings::default(),
             general: WorkerName::new(GENERAL),
             now: Arc::new(clock::wall),
+            is_visitor: false,
+        }
+    }
+
+    /// Calls a tool as a client would, and returns what it answers: an object that begins with `success`, which is `false` for a
+    /// report that does not count.
+    ///
+    /// # Errors
+    /// When there is no such tool, or it refuses.
+    pub async fn call(&self, tool: &str, arguments: JsonMap) -> Result<JsonMap, CallError> {
+        match self.answer(tool, Some(arguments), Listener::silent()).await {
+            Some(Ok(answer)) => Ok(answer.into_map()),
+            Some(Err(error)) => Err(error.into()),
+            None => Err(CallError::NoTool(tool.to_owned())),
         }
     }
 
@@ -87,7 +103,7 @@ impl Server {
     }
 
     /// Calls a tool; `None` when there is no such tool.
-    pub(crate) async fn call(
+    pub(crate) async fn answer(
         &self,
         name: &str,
         arguments: Option<JsonMap>,
@@ -142,6 +158,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Says that this process is gone after a few calls: it takes a run over only when nothing goes on without an owner. Whoever
+    /// ends it calls [`Supervisor::leave`].
+    #[must_use]
+    pub fn visitor(mut self) -> Self {
+        self.is_visitor = true;
+        self
+    }
+
     /// Sets where the time comes from; the wall clock unless set.
     #[must_use]
     pub fn now(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
@@ -160,8 +184,9 @@ impl ServerBuilder {
             self.workers.push(Arc::new(general));
         }
         let files = Files::new(&self.project)?;
-        let desk =
+        let mut desk =
             Desk::new(self.supervisor, files, self.settings, self.general, self.now, self.workers);
+        desk.is_visitor = self.is_visitor;
         Ok(Server { desk: Arc::new(desk) })
     }
 }
@@ -194,7 +219,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let knows_tasks = context.client_capabilities().is_some_and(|can| can.supports_tasks());
-        let Some(answer) = self.call(&request.name, request.arguments, listener(context)).await
+        let Some(answer) = self.answer(&request.name, request.arguments, listener(context)).await
         else {
             let known: Vec<String> = tools().iter().map(|tool| tool.name.to_string()).collect();
             let message = format!("Unknown tool; there are: {}", known.join(", "));
@@ -207,7 +232,7 @@ impl ServerHandler for Server {
             return Ok(CallToolResponse::Task(CreateTaskResult::new(tasks::task(&row))));
         }
         Ok(CallToolResponse::Complete(match answer {
-            Ok(answer) => CallToolResult::structured(answer.into_json()),
+            Ok(answer) => CallToolResult::structured(answer.into_map().into()),
             Err(error) => {
                 tracing::debug!(tool = %request.name, %error, "refused");
                 let error = error.to_string();

@@ -1,12 +1,10 @@
 //! A server made of a project's files: its `orch.yaml`, its store, and its agent files.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use orch_app::{Access, AppError, Config, Place, Workers};
 use orch_supervisor::Supervisor;
-use orch_workers::{AgentFolder, AgentWorker};
 use thiserror::Error;
 
 use crate::Server;
@@ -60,7 +58,7 @@ impl Standalone {
     pub async fn open(options: &Options) -> Result<Self, StandaloneError> {
         let place = Place::find(&options.folder, options.config.as_deref(), None)?;
         let config = Config::load(&place)?;
-        let workers = workers(&config, &config.project_dir, options.home.as_deref())?;
+        let workers = workers(&config, options.home.as_deref())?;
         let store = orch_app::open_store(&config, Access::Create).await?;
         let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
         let supervisor = orch_app::supervisor(&config, &workers, store, Some(memory), "orch-mcp");
@@ -79,17 +77,10 @@ impl Standalone {
 }
 
 /// Those of the configuration, and the agents; of one name the configuration's counts.
-fn workers(config: &Config, project: &Path, home: Option<&Path>) -> Result<Workers, AppError> {
+fn workers(config: &Config, home: Option<&Path>) -> Result<Workers, AppError> {
     let mut workers = Workers::of(config)?;
-    let folder = AgentFolder::load(project, home);
-    for issue in &folder.issues {
+    for issue in workers.add_agents(&config.project_dir, home) {
         tracing::warn!("skipped the agent file {issue}");
-    }
-    for agent in &folder.agents {
-        let is_known = workers.all().iter().any(|worker| *worker.name() == agent.name.as_str());
-        if !is_known {
-            workers.add(Arc::new(AgentWorker::of(agent)));
-        }
     }
     Ok(workers)
 }

@@ -76,7 +76,7 @@ async fn result(desk: &Desk, row: &RunRow) -> Result<JsonObject, ErrorData> {
     answer.set("orchestration_id", row.head.run);
     progress(&mut answer, &status);
     finish(desk, &mut answer, &status).await.map_err(failed)?;
-    let answer = answer.into_json();
+    let answer = Value::Object(answer.into_map());
     let result = if is_failed {
         CallToolResult::structured_error(answer)
     } else {

@@ -1,7 +1,9 @@
 //! One module per subcommand: its arguments, and a function that returns what it found or did.
 
 pub(crate) mod cancel;
+pub(crate) mod claim;
 mod finished;
+pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod show;
@@ -10,15 +12,15 @@ pub(crate) mod status;
 use crate::args::{Args, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
-use crate::report::{self, Report};
+use crate::report::Report;
 use crate::session::{Session, style};
 
 /// Does what was asked, writes it, and returns how to exit.
 pub(crate) async fn run(args: Args) -> Exit {
     let style = style(&args);
     match report_of(args).await {
-        Ok(report) => report::write(&*report, style),
-        Err(error) => report::write_error(&error, style),
+        Ok(report) => crate::report::write(&*report, style),
+        Err(error) => crate::report::write_error(&error, style),
     }
 }
 
@@ -30,5 +32,7 @@ async fn report_of(args: Args) -> Result<Box<dyn Report>, CliError> {
         Command::Show(args) => show::run(&session, args).await,
         Command::Resume(args) => resume::run(&session, args).await,
         Command::Cancel(args) => cancel::run(&session, args).await,
+        Command::Claim(args) => claim::run(&session, args).await,
+        Command::Report(args) => report::run(&session, args).await,
     }
 }

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
+mod agents;
 mod audit;
 mod config_errors;
 mod events;

@@ -18,7 +18,7 @@ pub(crate) async fn claim(desk: &Desk, args: Claim) -> Result<Answer, ToolError>
     if let Some(id) = &args.subtask_id {
         super::report::find(&*desk.view(run).await?, run, id.as_str())?;
     }
-    let status = desk.settled(run).await?;
+    let status = desk.attended(run).await?;
     let mut answer = Answer::new(true);
     answer.set("orchestration_id", run);
     progress(&mut answer, &status);

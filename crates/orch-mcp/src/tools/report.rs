@@ -34,7 +34,7 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
     let report = made(desk, &args, worker.clone(), attempt)?;
     desk.carry_on(&row).await?;
     let said = desk.retried(|| desk.supervisor.report(run, report.clone())).await?;
-    let status = desk.settled(run).await?;
+    let status = desk.attended(run).await?;
 
     let (word, message) = words(&said);
     let mut answer = Answer::new(is_success(&said));

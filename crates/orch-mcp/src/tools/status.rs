@@ -43,7 +43,7 @@ pub(crate) async fn status(
         desk.carry_on(&row).await?;
     }
     let run = row.head.run;
-    let mut status = desk.settled(run).await?;
+    let mut status = desk.attended(run).await?;
     if args.wait_s > 0 {
         status = wait(desk, run, listener, args.wait_s).await?;
     }

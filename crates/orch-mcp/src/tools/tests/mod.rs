@@ -93,8 +93,9 @@ impl Desk {
         let server = self.server.clone();
         async move {
             let free = arguments.get("detail").is_some() || arguments.get("cursor").is_some();
-            let answer = server.call(tool, arguments.as_object().cloned(), listener).await.unwrap();
-            let answer = answer.map_err(|error| error.to_string())?.into_json();
+            let answer =
+                server.answer(tool, arguments.as_object().cloned(), listener).await.unwrap();
+            let answer: Value = answer.map_err(|error| error.to_string())?.into_map().into();
             let size = serde_json::to_vec(&answer).unwrap().len();
             assert!(free || size <= MOST_BYTES, "{tool}: {size} bytes");
             assert_eq!(answer.as_object().unwrap().keys().next().unwrap(), "success");

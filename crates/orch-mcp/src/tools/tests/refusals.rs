@@ -1,9 +1,10 @@
 //! What tools refuse, each with a sentence that says what to do.
 
+use orch_core::JsonMap;
 use serde_json::{Value, json};
 
 use super::{chain, desk};
-use crate::listener::Listener;
+use crate::CallError;
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_says_what_to_do() {
@@ -131,5 +132,6 @@ async fn a_refusal_says_what_to_do() {
         assert!(error.contains(expected), "{arguments}: {error}");
         assert!(error.len() < 2_200, "{}", error.len());
     }
-    assert!(desk.server.call("alma_nothing", None, Listener::silent()).await.is_none());
+    let error = desk.server.call("alma_nothing", JsonMap::new()).await.unwrap_err();
+    assert!(matches!(error, CallError::NoTool(_)), "{error}");
 }

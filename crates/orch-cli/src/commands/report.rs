@@ -1,0 +1,127 @@
+//! `orch report`: what an agent that has a shell made of a subtask.
+
+use std::path::{Path, PathBuf};
+
+use orch_core::JsonMap;
+use serde_json::{Value, json};
+
+use crate::desk::Desk;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::report::{Report, Text};
+use crate::session::Session;
+use crate::text;
+
+#[derive(Debug, clap::Args)]
+#[command(allow_missing_positional = true)]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["file", "result", "error"]))]
+pub(crate) struct Args {
+    /// The run: any unique beginning of its id; the latest open one unless given.
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    /// The subtask.
+    #[arg(value_name = "SUBTASK")]
+    subtask: String,
+    /// The file with the result, in the project; JSON when its name ends in `.json`.
+    #[arg(long, value_name = "PATH")]
+    file: Option<PathBuf>,
+    /// The result itself.
+    #[arg(long, value_name = "TEXT")]
+    result: Option<String>,
+    /// It failed: what went wrong, in a sentence.
+    #[arg(long, value_name = "MESSAGE")]
+    error: Option<String>,
+    /// Why it failed: reported (unless given), timeout, rate_limit, auth, invalid_input or unavailable.
+    #[arg(long, value_name = "CAUSE", conflicts_with_all = ["file", "result"])]
+    cause: Option<String>,
+    /// The attempt, as it was handed out; may be left out while only one is open.
+    #[arg(long, value_name = "ATTEMPT")]
+    attempt: Option<String>,
+    /// The agent that did it; who claimed it unless given.
+    #[arg(long, value_name = "NAME")]
+    worker: Option<String>,
+    /// What it used: input_tokens=N, output_tokens=N, cost_usd=N, with commas between them.
+    #[arg(long, value_name = "FIELD=N", value_delimiter = ',')]
+    usage: Vec<String>,
+}
+
+pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
+    let usage = usage(&args.usage)?;
+    let result = match args.error {
+        None => args.result.map(Value::from),
+        Some(message) => {
+            let cause = args.cause.as_deref().unwrap_or("reported");
+            Some(json!({ "success": false, "error_message": message, "cause": cause }))
+        }
+    };
+    let file = args.file.map(|file| path(&session.cwd, &file)).transpose()?;
+    let desk = Desk::open(session, "orch report").await?;
+    let mut arguments = JsonMap::new();
+    arguments.insert("orchestration_id".to_owned(), json!(desk.find(args.run.as_deref()).await?));
+    arguments.insert("subtask_id".to_owned(), args.subtask.into());
+    // Whoever wants another one claims it.
+    arguments.insert("next".to_owned(), "none".into());
+    let optional = [
+        ("result", result),
+        ("result_file", file.map(Value::from)),
+        ("attempt", args.attempt.map(Value::from)),
+        ("worker", args.worker.map(Value::from)),
+        ("usage", usage),
+    ];
+    for (name, value) in optional {
+        arguments.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    Ok(Box::new(Reported(desk.call("alma_report_subtask", arguments).await?.into())))
+}
+
+/// A file is where the shell sees it; else it is one of the project, as prompts name them.
+fn path(cwd: &Path, file: &Path) -> Result<String, CliError> {
+    let here = cwd.join(file);
+    let path = if here.exists() { here } else { file.to_owned() };
+    path.into_os_string().into_string().map_err(|path| {
+        CliError::Argument(format!("the name of the file {} is no text", path.display()))
+    })
+}
+
+fn usage(fields: &[String]) -> Result<Option<Value>, CliError> {
+    let mut usage = JsonMap::new();
+    for field in fields {
+        let read = field.split_once('=').and_then(|(name, number)| {
+            let number: serde_json::Number = number.trim().parse().ok()?;
+            Some((name.trim().to_owned(), Value::Number(number)))
+        });
+        usage.extend([read.ok_or_else(|| {
+            CliError::Argument(format!(
+                "`{field}` is no usage; write for example --usage input_tokens=1200,cost_usd=0.02"
+            ))
+        })?]);
+    }
+    Ok((!usage.is_empty()).then_some(Value::Object(usage)))
+}
+
+/// What the tool answered.
+struct Reported(Value);
+
+impl Reported {
+    fn counts(&self) -> bool {
+        self.0["success"] == true
+    }
+}
+
+impl Report for Reported {
+    fn text(&self) -> Text {
+        let word = |field: &str| self.0[field].as_str().unwrap_or_default();
+        let standing = text::standing_of(&self.0);
+        let data = format!("{}: {}; {standing}\n", word("answer"), word("subtask_id"));
+        let notice = if self.counts() { "" } else { word("message") };
+        Text { data, notice: notice.to_owned(), ..Text::default() }
+    }
+
+    fn json(&self) -> Value {
+        self.0.clone()
+    }
+
+    fn exit(&self) -> Exit {
+        if self.counts() { Exit::Success } else { Exit::Refused }
+    }
+}

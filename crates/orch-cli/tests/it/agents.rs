@@ -1,0 +1,207 @@
+//! `orch claim` and `orch report`: agents that have a shell.
+
+use std::fs;
+use std::time::Duration;
+
+use orch_app::{Access, Config, Place, Workers};
+use orch_core::{ComplexTask, Event, RunId, RunSettings, Seq};
+use orch_mcp::Server;
+use orch_supervisor::{SubmitOptions, Supervisor};
+use serde_json::{Value, json};
+
+use crate::support::{Done, Project};
+
+const AGENT: &str = "---\nname: reviewer\ndescription: Reviews code\n---\nDo it.\n";
+
+fn project(config: &str) -> Project {
+    Project::new(&[("orch.yaml", config), (".claude/agents/reviewer.md", AGENT)])
+}
+
+/// Does something in a process that serves the project, and then goes away.
+fn served<T>(
+    project: &Project,
+    work: impl AsyncFnOnce(&Server, &Supervisor, RunSettings) -> T,
+) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let config = Config::load(&Place::find(project.path(), None, None).unwrap()).unwrap();
+        let mut workers = Workers::pull_of(&config);
+        assert!(workers.add_agents(&config.project_dir, None).is_empty());
+        let store = orch_app::open_store(&config, Access::Create).await.unwrap();
+        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), "server");
+        let server = Server::builder(supervisor.clone(), &config.project_dir)
+            .workers(workers.all().iter().cloned())
+            .settings(config.settings())
+            .build()
+            .unwrap();
+        let done = work(&server, &supervisor, config.settings()).await;
+        supervisor.shutdown(Duration::ZERO).await;
+        store.close().await;
+        done
+    })
+}
+
+fn delegate(project: &Project, subtasks: Value) -> Value {
+    let arguments = json!({ "task": "Release it", "subtasks": subtasks });
+    let Value::Object(arguments) = arguments else { panic!("an object") };
+    served(project, async |server, _, _| {
+        server.call("alma_delegate_task", arguments).await.unwrap().into()
+    })
+}
+
+/// Three, one after another.
+fn chain() -> Value {
+    json!([
+        { "id": "a", "description": "Review the code of a" },
+        { "id": "b", "description": "Review the code of b", "dependencies": ["a"] },
+        { "id": "c", "description": "Review the code of c", "dependencies": ["b"] },
+    ])
+}
+
+fn events(project: &Project, run: &str) -> Vec<Event> {
+    let run: RunId = run.parse().unwrap();
+    served(project, async |_, supervisor, _| {
+        let recorded = supervisor.journal().load(run, Seq(0)).await.unwrap();
+        recorded.into_iter().map(|recorded| recorded.event).collect()
+    })
+}
+
+/// An agent sees the project's agent files only.
+fn orch(project: &Project, args: &[&str]) -> Done {
+    Done::of(project.command(args).env("HOME", project.path()))
+}
+
+#[test]
+fn agents_claim_and_report_a_run_to_its_end_without_any_server() {
+    let project = project("");
+    let answer = delegate(&project, chain());
+    let run = answer["orchestration_id"].as_str().unwrap();
+    let done = orch(&project, &["report", "a", "--result", "of a"]).exits(0);
+    assert_eq!(done.stdout, "accepted: a; active, 1 of 3 done, 1 ready, 1 waiting\n");
+
+    let claimed = orch(&project, &["claim", "--worker", "reviewer"]).exits(0);
+    let prompt = &claimed.stdout;
+    assert!(prompt.contains("Your part, `b`: Review the code of b"), "{prompt}");
+    let line = claimed.stderr.lines().find(|line| line.starts_with("orch report ")).unwrap();
+    let file = line.split_once("--file ").unwrap().1;
+    assert!(prompt.contains(file), "{prompt}");
+    fs::write(project.path().join(file), "of b").unwrap();
+    // As it was told, in a folder that is not the project's.
+    fs::create_dir(project.path().join("src")).unwrap();
+    let args: Vec<&str> = line.split(' ').skip(1).collect();
+    let mut command = project.command(&args);
+    command.env("HOME", project.path()).current_dir(project.path().join("src"));
+    Done::of(&mut command).exits(0);
+    let again = Done::of(&mut command).exits(0);
+    assert!(again.stdout.starts_with("duplicate: b; "), "{}", again.stdout);
+
+    let claimed = orch(&project, &["claim", &run[..13], "--json"]).exits(0).json();
+    assert_eq!(claimed.as_object().unwrap().keys().next().unwrap(), "success");
+    assert_eq!(claimed["ready"][0]["subtask_id"], "c");
+    let usage = ["--usage", "input_tokens=1200,cost_usd=0.02", "--worker", "somebody"];
+    let report = [&["report", run, "c", "--result", "of c", "--json"], &usage[..]].concat();
+    let last = orch(&project, &report).exits(0).json();
+    assert_eq!((&last["answer"], &last["status"]), (&json!("accepted"), &json!("completed")));
+    assert_eq!(last["aggregated_output"], json!({ "a": "of a", "b": "of b", "c": "of c" }));
+
+    let status = project.orch(&["status", run, "--json"]).exits(0).json();
+    assert_eq!(status["usage"]["input_tokens"], 1200, "{status}");
+    orch(&project, &["claim", run]).exits(1).says("is over: completed, 3 of 3 done");
+    orch(&project, &["claim"]).exits(2).says("no run is open");
+}
+
+#[test]
+fn what_is_in_vain_exits_with_4_and_what_is_wrong_with_2() {
+    let project = project("");
+    let answer = delegate(&project, chain());
+    let run = answer["orchestration_id"].as_str().unwrap();
+    let attempt = answer["ready"][0]["attempt"].as_str().unwrap();
+    orch(&project, &["claim"]).exits(4).says("nothing to claim now in run");
+    orch(&project, &["claim", "--subtask", "b"]).exits(4).says("nothing to claim now in run");
+    orch(&project, &["report", "c", "--result", "x"]).exits(4).says("; call `orch status` to see");
+    let refused = orch(&project, &["report", "c", "--result", "x", "--json"]).exits(4).json();
+    assert!(refused["error"].as_str().unwrap().starts_with("Refused: "), "{refused}");
+    let forged = "1-00c0ffee00c0ffee";
+    let done = orch(&project, &["report", "a", "--attempt", forged, "--result", "x"]).exits(4);
+    assert!(done.stdout.starts_with("stale: a; "), "{}", done.stdout);
+    done.says("does not count");
+    orch(&project, &["report", "a", "--attempt", attempt, "--result", "x"]).exits(0);
+    let done = orch(&project, &["report", "a", "--attempt", attempt, "--result", "y"]).exits(4);
+    assert!(done.stdout.starts_with("rejected: a; "), "{}", done.stdout);
+
+    for (args, expected) in [
+        (&["report", "d", "--result", "x"][..], "has no subtask `d`"),
+        (&["report", "a"], "required"),
+        (&["report", "a", "--result", "x", "--error", "y"], "cannot be used with"),
+        (&["report", "a", "--result", "x", "--cause", "auth"], "cannot be used with"),
+        (&["report", "b", "--error", "x", "--cause", "aut"], "pass one of"),
+        (&["report", "a", "--attempt", "1", "--result", "x"], "`attempt` is `1`"),
+        (&["report", "a", "--file", "/etc/passwd"], "not inside the project"),
+        (&["report", "a", "--file", "none.md"], "cannot be read"),
+        (&["report", "a", "--result", "x", "--usage", "much"], "is no usage"),
+        (&["report", "a", "--result", "x", "--usage", "tokens=1"], "unknown field `tokens`"),
+        (&["report", "ffff", "a", "--result", "x"], "no run begins with `ffff`"),
+        (&["claim", "--slots", "0"], "--slots"),
+    ] {
+        orch(&project, args).exits(2).says(expected);
+    }
+    orch(&project, &["report", "b", "--error", "no access", "--cause", "auth"]).exits(0);
+    let status = project.orch(&["status", run, "--json"]).exits(0).json();
+    assert_eq!(status["end_status"], "failed", "{status}");
+}
+
+#[test]
+fn whoever_asks_in_vain_writes_nothing_and_keeps_nobody_s_lease_alive() {
+    let project = project("");
+    let answer = delegate(&project, chain());
+    let run = answer["orchestration_id"].as_str().unwrap();
+    orch(&project, &["report", "a", "--result", "of a"]).exits(0);
+    orch(&project, &["claim", "--worker", "reviewer"]).exits(0);
+    let before = events(&project, run).len();
+    let lease = |project: &Project| {
+        let status = project.orch(&["status", run, "--json"]).exits(0).json();
+        assert_eq!((&status["status"], &status["owner"]), (&json!("active"), &Value::Null));
+        status["subtasks"][1]["open"][0]["until"].clone()
+    };
+    let until = lease(&project);
+    for _ in 0..3 {
+        orch(&project, &["claim"]).exits(4);
+    }
+    assert_eq!((events(&project, run).len(), lease(&project)), (before, until));
+}
+
+#[test]
+fn a_run_that_has_an_owner_is_left_to_it() {
+    let project = project("");
+    let arguments = json!({ "task": "Release it", "subtasks": chain() });
+    let Value::Object(arguments) = arguments else { panic!("an object") };
+    let run = served(&project, async |server, _, _| {
+        let answer = server.call("alma_delegate_task", arguments).await.unwrap();
+        let reported = orch(&project, &["report", "a", "--result", "of a"]).exits(0);
+        assert!(reported.stdout.starts_with("accepted: a; "), "{}", reported.stdout);
+        let claimed = orch(&project, &["claim", "--json"]).exits(0).json();
+        assert_eq!(claimed["ready"][0]["subtask_id"], "b", "{claimed}");
+        answer["orchestration_id"].as_str().unwrap().to_owned()
+    });
+    let taken = events(&project, &run).iter().any(|e| matches!(e, Event::RunResumed { .. }));
+    assert!(!taken, "nobody took it over");
+}
+
+/// Who runs programs for a run is the server of the configuration; somebody else would only find that nobody can do them.
+#[test]
+fn a_managed_run_is_not_taken_over() {
+    let config = "workers:\n  lint: { command: [sleep, '60'], capabilities: [{ name: lint, task_types: [lint] }] }\n";
+    let project = project(config);
+    let run = served(&project, async |_, supervisor, settings| {
+        let note = json!({ "mode": "managed", "guests": [] });
+        let note = orch_core::JsonMap::from_iter([("orch_mcp".to_owned(), note)]);
+        let options =
+            SubmitOptions::new().settings(settings.with_annotations(note)).request_key("mcp/key/k");
+        let task = ComplexTask::new("t", "Lint it", "lint");
+        // It is suspended before it has a plan.
+        supervisor.submit_with(task, options).await.unwrap().to_string()
+    });
+    let before = events(&project, &run).len();
+    orch(&project, &["claim", &run]).exits(4).says("nothing to claim now");
+    assert_eq!(events(&project, &run).len(), before);
+}
