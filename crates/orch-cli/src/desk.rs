@@ -41,7 +41,9 @@ impl Desk {
         for issue in workers.add_agents(&config.project_dir, home.as_deref()) {
             tracing::warn!("skipped the agent file {issue}");
         }
-        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), name);
+        // What it hands out goes to whom a server would give it.
+        let memory = orch_app::open_memory(&config, store.clone(), Access::Existing).await?;
+        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), Some(memory), name);
         let settings = config.settings();
         let project = settings.project.clone();
         let server = Server::builder(supervisor.clone(), &config.project_dir)

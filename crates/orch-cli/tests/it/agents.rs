@@ -28,7 +28,7 @@ fn served<T>(
         let mut workers = Workers::pull_of(&config);
         assert!(workers.add_agents(&config.project_dir, None).is_empty());
         let store = orch_app::open_store(&config, Access::Create).await.unwrap();
-        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), "server");
+        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), None, "server");
         let server = Server::builder(supervisor.clone(), &config.project_dir)
             .workers(workers.all().iter().cloned())
             .settings(config.settings())
