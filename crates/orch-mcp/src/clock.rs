@@ -10,3 +10,13 @@ pub(crate) fn wall() -> Timestamp {
     )]
     Timestamp::now()
 }
+
+/// Returns the time of a clock that never goes back.
+#[cfg(feature = "http")]
+pub(crate) fn monotonic() -> std::time::Instant {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one file of this crate that reads the clock"
+    )]
+    std::time::Instant::now()
+}

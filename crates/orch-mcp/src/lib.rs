@@ -37,6 +37,8 @@ mod error;
 mod files;
 mod hand_out;
 mod handle;
+#[cfg(feature = "http")]
+pub mod http;
 mod lines;
 mod listener;
 mod mode;

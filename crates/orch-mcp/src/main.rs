@@ -1,4 +1,8 @@
-//! `orch-mcp`: the MCP server of a project over stdio. stdout carries protocol messages only; logs go to stderr.
+//! `orch-mcp`: the MCP server of a project, over stdio or HTTP. stdout carries protocol messages only; logs go to stderr.
+
+#[cfg(feature = "http")]
+#[path = "main/http.rs"]
+mod http;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +15,7 @@ use rmcp::ServiceExt as _;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// Serves a project to an MCP client over stdin and stdout: the client's agents do the subtasks, orch keeps the order.
+/// Serves a project to MCP clients, over stdin and stdout or over HTTP: their agents do the subtasks, orch keeps the order.
 #[derive(Debug, Parser)]
 #[command(name = "orch-mcp", version, max_term_width = 100)]
 struct Args {
@@ -24,6 +28,9 @@ struct Args {
     /// How long commands may go on when the client has closed stdin, for example 30s; then their runs are suspended.
     #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = span)]
     grace: Duration,
+    #[cfg(feature = "http")]
+    #[command(flatten)]
+    http: http::HttpArgs,
 }
 
 fn span(text: &str) -> Result<Duration, jiff::Error> {
@@ -55,27 +62,44 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let standalone = Standalone::open(&options).await?;
     let (mut terminate, mut interrupt) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stdio = Lines::new(tokio::io::stdin(), tokio::io::stdout());
+    let stop = async {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    #[cfg(feature = "http")]
+    let served = match args.http.address {
+        Some(address) => args.http.serve(address, &standalone, stop).await,
+        None => stdio(&standalone, args.grace, stop).await,
+    };
+    #[cfg(not(feature = "http"))]
+    let served = stdio(&standalone, args.grace, stop).await;
+    standalone.close().await;
+    served
+}
+
+/// Serves one client over stdin and stdout, until it goes or `stop` is ready. When it goes, commands have `grace` to end.
+async fn stdio(
+    standalone: &Standalone,
+    grace: Duration,
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
     let session = async {
-        let running = standalone.server.clone().serve(stdio).await;
-        match running {
+        let stdio = Lines::new(tokio::io::stdin(), tokio::io::stdout());
+        let served = match standalone.server.clone().serve(stdio).await {
             Ok(running) => running.waiting().await.map(|_| ()).context("the session failed"),
             // A client that goes away before it has said hello is no failure of ours.
             Err(error) => {
                 tracing::warn!(%error, "no session");
                 Ok(())
             }
-        }
+        };
+        standalone.server.drain(grace).await;
+        served
     };
-    let served = tokio::select! {
-        served = async {
-            let served = session.await;
-            standalone.server.drain(args.grace).await;
-            served
-        } => served,
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-    };
-    standalone.close().await;
-    served
+    tokio::select! {
+        served = session => served,
+        () = stop => Ok(()),
+    }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orch_app::{Access, AppError, Config, Place, Workers};
+use orch_core::ProjectId;
 use orch_supervisor::Supervisor;
 use thiserror::Error;
 
@@ -16,6 +17,8 @@ const STOP: Duration = Duration::from_secs(5);
 pub struct Standalone {
     /// The server.
     pub server: Server,
+    /// The project that it serves.
+    pub project: ProjectId,
     supervisor: Supervisor,
 }
 
@@ -67,7 +70,7 @@ impl Standalone {
             .settings(config.settings())
             .build()?;
         server.announce_suspended().await;
-        Ok(Self { server, supervisor })
+        Ok(Self { server, project: config.project, supervisor })
     }
 
     /// Gives all runs up, so that the next server can go on with them at once.

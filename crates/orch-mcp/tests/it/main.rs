@@ -1,9 +1,12 @@
-//! The real binary, over stdio.
-#![cfg(feature = "standalone")]
+//! The real binary, over stdio and HTTP.
+#![cfg(all(feature = "http", feature = "standalone"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
 mod client;
 mod hostile;
+mod http;
+mod http_limits;
+mod http_server;
 mod inspector;
 mod install;
 mod managed;

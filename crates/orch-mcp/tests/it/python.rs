@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::client::Project;
+use crate::http_server::HttpServer;
 use crate::install;
 
 /// One environment for all: whoever needs it starts one process that plays many runs.
@@ -56,4 +57,18 @@ workers:
         "output": { "a": "said a", "b": "said b" },
     });
     assert_eq!(seen, json!({ "legacy": expected, "auto": expected }));
+}
+
+#[test]
+fn the_sdk_and_fastmcp_play_runs_over_http() {
+    let project = Project::new(&[("reviewer", "Reviews code")]);
+    let server = HttpServer::start(&project, &[]);
+    let seen = play(&project, "loop.py", &server.url(), &["legacy", "auto", "fastmcp"]);
+    let expected = json!({
+        "legacy": played(Some("2025-11-25")),
+        "auto": played(Some("2026-07-28")),
+        "fastmcp": played(None),
+    });
+    assert_eq!(seen, expected);
+    assert!(server.stop().0.success());
 }
