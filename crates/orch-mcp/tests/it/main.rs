@@ -2,6 +2,7 @@
 #![cfg(all(feature = "http", feature = "standalone"))]
 #![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
+mod agents;
 mod client;
 mod hostile;
 mod http;
