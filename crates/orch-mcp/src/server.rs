@@ -20,7 +20,7 @@ use rmcp::model::{
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
 
-use crate::answer::{Answer, short};
+use crate::answer::{Answer, sentence, short};
 use crate::args;
 use crate::call::CallError;
 use crate::clock;
@@ -235,7 +235,7 @@ impl ServerHandler for Server {
             Ok(answer) => CallToolResult::structured(answer.into_map().into()),
             Err(error) => {
                 tracing::debug!(tool = %request.name, %error, "refused");
-                let error = error.to_string();
+                let error = sentence(&error.to_string());
                 CallToolResult::structured_error(json!({ "success": false, "error": error }))
             }
         }))

@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
 mod agents;
+mod alma;
 mod client;
+mod fuzz;
 mod hostile;
 mod http;
 mod http_limits;
@@ -14,5 +16,7 @@ mod managed;
 mod python;
 mod round;
 mod rude;
+#[path = "../../fuzz/src/session.rs"]
+mod session;
 mod survival;
 mod tasks;
