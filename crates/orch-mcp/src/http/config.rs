@@ -88,7 +88,7 @@ impl Default for HttpLimits {
 }
 
 impl HttpConfig {
-    /// Checks what is to be served at `address`, as [`serve`](super::serve) does, but before there is a listener.
+    /// Checks what is to be served at `address`, as [`serve()`](super::serve()) does, but before there is a listener.
     ///
     /// # Errors
     /// When the address needs a token and there is none, or an allowed host or origin is none.

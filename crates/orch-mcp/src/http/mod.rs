@@ -1,4 +1,4 @@
-//! The streamable HTTP transport: [`serve`] puts a [`Server`](crate::Server) at the path `/mcp` of a listener, in both eras of
+//! The streamable HTTP transport: [`serve()`] puts a [`Server`](crate::Server) at the path `/mcp` of a listener, in both eras of
 //! the protocol: sessions by the `initialize` handshake, and stateless requests (2026-07-28).
 //!
 //! A request passes, in this order, and each stop answers for itself:
