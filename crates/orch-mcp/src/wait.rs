@@ -21,6 +21,8 @@ const LONGEST_WITH_PROGRESS: Duration = Duration::from_secs(100);
 const TICK: Duration = Duration::from_millis(250);
 /// After how many ticks without news there is a notification all the same, so that the client goes on waiting.
 const QUIET_TICKS: u32 = 40;
+/// How often whoever waits sees to it that the run still has an owner that lives.
+const LOOK: Duration = Duration::from_secs(2);
 /// How much of the way to the next finished subtask a notification goes while none has finished: the protocol wants every
 /// one to be further than the last.
 const CRUMB: f64 = 0.01;
@@ -47,7 +49,10 @@ async fn until_it_matters(desk: &Desk, run: RunId, teller: &Teller) -> Result<()
     let mode = desk.mode(run).await?;
     let mut told = Told::default();
     let mut ticks = interval(TICK);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut looks = interval(LOOK);
+    for interval in [&mut ticks, &mut looks] {
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    }
     loop {
         let row = desk.row(run).await?;
         if matters(desk, &row, mode).await? {
@@ -63,6 +68,8 @@ async fn until_it_matters(desk: &Desk, run: RunId, teller: &Teller) -> Result<()
                     changed?;
                     break;
                 }
+                // The process that carries it out may have died since the call began.
+                _ = looks.tick() => desk.carry_on(&row).await?,
                 _ = ticks.tick(), if teller.is_heard() => {
                     if let Some(progress) = told.tick(&row.summary) {
                         teller.tell(progress).await;

@@ -139,7 +139,8 @@ impl Client {
         id
     }
 
-    fn answer_to(&mut self, id: u64) -> Value {
+    /// Returns the answer to a request that was begun.
+    pub(crate) fn answer_to(&mut self, id: u64) -> Value {
         loop {
             let message = self.receive();
             if message["id"] == json!(id) {

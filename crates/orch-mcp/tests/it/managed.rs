@@ -152,6 +152,33 @@ fn after_kill_9_the_next_server_goes_on_and_nothing_of_the_last_one_runs_any_mor
 }
 
 #[test]
+fn a_mixed_run_survives_kill_9_with_what_its_agents_have() {
+    let managed = Managed::new();
+    let mut client = Client::start(&managed.project);
+    let subtasks = json!([
+        { "id": "a", "description": "Work on a", "task_type": "work" },
+        { "id": "b", "description": "Review the code of b" },
+        { "id": "sum", "description": "Sum up", "task_type": "quick", "dependencies": ["a", "b"] },
+    ]);
+    let answer = delegate(&mut client, "mixed", subtasks);
+    let (run, entry) = (answer["orchestration_id"].clone(), answer["ready"][0].clone());
+    assert_eq!(entry["subtask_id"], "b", "{answer}");
+    managed.until("began", 1);
+    client.kill();
+
+    let mut client = Client::start(&managed.project);
+    let report = json!({
+        "orchestration_id": run, "subtask_id": "b", "attempt": entry["attempt"], "result": "of b",
+    });
+    let reported = client.ok("alma_report_subtask", report);
+    assert_eq!(reported["answer"], "accepted", "{reported}");
+    managed.until("began", 2);
+    managed.go();
+    completed(&wait(&mut client, &run));
+    assert_eq!(managed.lines("ended"), ["a"], "the one of the first server was killed");
+}
+
+#[test]
 fn a_request_that_is_cancelled_leaves_its_run_alone() {
     let managed = Managed::new();
     let mut client = Client::start(&managed.project);
@@ -182,6 +209,22 @@ fn one_server_waits_for_a_run_that_another_carries_out() {
         completed(&waiting.join().unwrap());
     });
     assert_eq!(managed.lines("began"), ["a", "b"], "nothing was done twice");
+}
+
+#[test]
+fn whoever_waits_takes_over_when_the_server_that_carried_it_out_is_killed() {
+    let managed = Managed::new();
+    let (mut owner, mut other) = (Client::start(&managed.project), Client::start(&managed.project));
+    let run = delegate(&mut owner, "managed", plan())["orchestration_id"].clone();
+    managed.until("began", 2);
+    let arguments = json!({ "orchestration_id": run, "wait_s": 25 });
+    let params = json!({ "name": "alma_orchestration_status", "arguments": arguments });
+    let waiting = other.begin("tools/call", params);
+    owner.kill();
+    managed.until("began", 4);
+    managed.go();
+    completed(&other.answer_to(waiting)["result"]["structuredContent"]);
+    assert_eq!(managed.lines("ended"), ["a", "b"]);
 }
 
 #[test]

@@ -94,7 +94,9 @@ async fn a_call_waits_25_s_at_most_and_100_s_while_progress_flows() {
     {
         let (answer, heard, took) = desk.wait(run, seconds, hears).await;
         assert_eq!((&answer["status"], took), (&json!("active"), expected), "{answer}");
-        assert_eq!(heard.len() as u64, if hears { 1 + expected / 10 } else { 0 }, "signs of life");
+        // The first, and one every 10 s; whether one comes with the answer is chance.
+        let signs = if hears { 1 + (expected - 1) / 10..=1 + expected / 10 } else { 0..=0 };
+        assert!(signs.contains(&(heard.len() as u64)), "{expected} s: {heard:?}");
     }
 }
 
