@@ -1,5 +1,5 @@
-//! The end of a server and the beginning of the next: what its own workers are at may end, the rest is suspended, and the next
-//! server says so.
+//! The end of a server and the beginning of the next: what its own workers are at may end, the rest of their runs is suspended,
+//! and the next server says so. Runs of agents are just left.
 
 use orch_core::journal::{RunFilter, RunRow};
 use orch_core::{RunPhase, RunStatus};
@@ -40,6 +40,19 @@ fn is_busy(desk: &Desk, status: &RunStatus) -> bool {
             open.any(|attempt| desk.is_managed(&attempt.worker))
         }
     }
+}
+
+/// Suspends the runs for which this process may do something itself: nothing of them starts again until somebody asks.
+pub(crate) async fn suspend(desk: &Desk) -> Result<(), ToolError> {
+    for row in open_rows(desk).await? {
+        let run = row.head.run;
+        // Another process may have taken it over, and goes on.
+        let is_own = row.owner.is_some_and(|owner| owner.process.pid == std::process::id());
+        if is_own && desk.carries_out(run) {
+            desk.retried(|| desk.supervisor.suspend(run, "the server was closed")).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Says in the log which runs wait to be resumed.

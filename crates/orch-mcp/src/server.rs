@@ -87,12 +87,21 @@ impl Server {
     }
 
     /// Waits until no worker that runs in this process is at work for a delegated run, at most `grace`: for a client that has
-    /// gone. What is ready meanwhile still starts; [`Supervisor::shutdown`] ends that and suspends what is left.
+    /// gone. What is ready meanwhile still starts; [`leave`](Self::leave) ends that.
     pub async fn drain(&self, grace: Duration) {
         let rest = tokio::time::timeout(grace, closing::at_rest(&self.desk)).await;
         if let Ok(Err(error)) = rest {
             tracing::warn!(%error, "what is still at work is not known; it is suspended");
         }
+    }
+
+    /// Gives all runs up: those that this process does itself are suspended until somebody asks for them, those of agents go on
+    /// in whichever process is asked next. Attempts get `grace` to end once they are told to, then the engine ends.
+    pub async fn leave(&self, grace: Duration) {
+        if let Err(error) = closing::suspend(&self.desk).await {
+            tracing::warn!(%error, "a run is left without being suspended");
+        }
+        self.desk.supervisor.leave(grace).await;
     }
 
     /// Says in the log, as warnings, which runs were suspended and wait to be resumed.

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use orch_app::{Access, AppError, Config, Place, Workers};
 use orch_core::ProjectId;
-use orch_supervisor::Supervisor;
 use thiserror::Error;
 
 use crate::Server;
@@ -19,7 +18,6 @@ pub struct Standalone {
     pub server: Server,
     /// The project that it serves.
     pub project: ProjectId,
-    supervisor: Supervisor,
 }
 
 /// Where a server finds what it needs.
@@ -65,17 +63,17 @@ impl Standalone {
         let store = orch_app::open_store(&config, Access::Create).await?;
         let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
         let supervisor = orch_app::supervisor(&config, &workers, store, Some(memory), "orch-mcp");
-        let server = Server::builder(supervisor.clone(), &config.project_dir)
+        let server = Server::builder(supervisor, &config.project_dir)
             .workers(workers.all().iter().cloned())
             .settings(config.settings())
             .build()?;
         server.announce_suspended().await;
-        Ok(Self { server, project: config.project, supervisor })
+        Ok(Self { server, project: config.project })
     }
 
-    /// Gives all runs up, so that the next server can go on with them at once.
+    /// Gives all runs up: see [`Server::leave`].
     pub async fn close(self) {
-        self.supervisor.shutdown(STOP).await;
+        self.server.leave(STOP).await;
     }
 }
 

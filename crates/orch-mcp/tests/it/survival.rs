@@ -67,6 +67,8 @@ fn a_run_goes_on_after_a_client_has_closed_its_server() {
     let run = answer["orchestration_id"].clone();
     assert!(client.close().0);
     let mut client = Client::start(&project);
+    let list = client.ok("alma_orchestration_status", json!({}));
+    assert_eq!(list["orchestrations"][0]["status"], "active", "it was just left: {list}");
     let next = report(&mut client, &run, &answer["ready"][0], "of a");
     let next = report(&mut client, &run, &next["ready"][0], "of b");
     ended(&report(&mut client, &run, &next["ready"][0], "of c"));
