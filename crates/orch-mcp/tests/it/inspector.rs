@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::client::Project;
+use crate::http_server::HttpServer;
 use crate::install;
 
 /// What runs on node, and the node that it needs.
@@ -90,4 +91,12 @@ fn the_inspector_lists_and_calls_over_stdio() {
     let project = Project::new(&[("reviewer", "Reviews code")]);
     let server = [env!("CARGO_BIN_EXE_orch-mcp")];
     lists_and_calls(&Inspector { project: &project, server: &server });
+}
+
+#[test]
+fn the_inspector_lists_and_calls_over_http() {
+    let project = Project::new(&[("reviewer", "Reviews code")]);
+    let server = HttpServer::start(&project, &[]);
+    let target = [&server.url(), "--transport", "http"];
+    lists_and_calls(&Inspector { project: &project, server: &target });
 }

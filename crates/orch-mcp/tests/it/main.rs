@@ -5,6 +5,7 @@
 mod agents;
 mod alma;
 mod client;
+mod conformance;
 mod fuzz;
 mod hostile;
 mod http;
