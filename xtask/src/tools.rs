@@ -1,8 +1,9 @@
-//! The cargo subcommands that do not come with Rust: which, and how they get here.
+//! What checks and tests need beside Rust: the cargo subcommands that do not come with it, and a PostgreSQL server.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, bail, ensure};
 
 use crate::project::{self, Project};
 
@@ -44,11 +45,18 @@ impl Tool {
     }
 }
 
-/// Installs the tools that are missing into a virtual environment in the target folder.
+/// Installs what is missing: cargo's subcommands, and the server that tests start.
 pub(crate) fn install(project: &Project) -> anyhow::Result<ExitCode> {
+    install_subcommands(project)?;
+    install_postgres(project)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Installs cargo's subcommands into a virtual environment in the target folder.
+fn install_subcommands(project: &Project) -> anyhow::Result<()> {
     let missing: Vec<_> = ALL.iter().filter(|tool| tool.require(project).is_err()).collect();
     if missing.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let folder = project.tools();
     project::run(Command::new("python3").args(["-m", "venv"]).arg(&folder))
@@ -59,5 +67,34 @@ pub(crate) fn install(project: &Project) -> anyhow::Result<ExitCode> {
     for tool in missing {
         tool.require(project)?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+/// Installs PostgreSQL from the system's packages where that is possible; where it is not, only its tests are skipped.
+fn install_postgres(project: &Project) -> anyhow::Result<()> {
+    // On PATH, or where Debian keeps the programs of a server.
+    let is_here =
+        || project.executable("initdb").is_some() || Path::new("/usr/lib/postgresql").is_dir();
+    let is_root =
+        || Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == *b"0\n");
+    if is_here() {
+        return Ok(());
+    }
+    if project.executable("apt-get").is_none() || !is_root() {
+        eprintln!(
+            "there is no PostgreSQL: install it (Debian: postgresql), or its tests are skipped"
+        );
+        return Ok(());
+    }
+    let apt = || Command::new("apt-get");
+    project::run(apt().args(["update", "--quiet"]))?;
+    project::run(apt().args([
+        "install",
+        "--quiet",
+        "--yes",
+        "--no-install-recommends",
+        "postgresql",
+    ]))?;
+    ensure!(is_here(), "the package `postgresql` brought no server");
+    Ok(())
 }

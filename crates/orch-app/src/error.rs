@@ -3,8 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use orch_core::DecomposeError;
-use orch_memory::OpenError;
+use orch_core::{BoxError, DecomposeError};
 use thiserror::Error;
 
 use crate::issue::Issues;
@@ -27,10 +26,12 @@ pub enum AppError {
     #[error("there is no plan for the task")]
     Plan(#[from] DecomposeError),
     /// There is no store, so there are no runs.
-    #[error("there are no runs here: {} does not exist", .path.display())]
+    #[error("there are no runs here: {store} {reason}")]
     NoStore {
         /// Where it would be.
-        path: PathBuf,
+        store: String,
+        /// What it lacks.
+        reason: String,
     },
     /// The environment has no secret that the configuration names.
     #[error("the environment variable {variable}, the secret for {what}, is not set")]
@@ -50,5 +51,5 @@ pub enum AppError {
     },
     /// The store cannot be opened.
     #[error("cannot open the store")]
-    Store(#[from] OpenError),
+    Store(#[source] BoxError),
 }

@@ -31,7 +31,7 @@
 //!
 //! let store = orch_app::open_store(&config, Access::Create).await?;
 //! let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
-//! let supervisor = orch_app::supervisor(&config, &workers, store, Some(memory), "example");
+//! let supervisor = orch_app::supervisor(&config, &workers, store, memory, "example");
 //! let run = supervisor.submit_with(task.task.clone(), task.options(settings)).await?;
 //! let result = supervisor.wait(run).await?;
 //! assert_eq!(result.aggregated_output, serde_json::json!({ "ann": "Hello Ann" }));
@@ -48,12 +48,13 @@ mod feed;
 mod history;
 mod issue;
 mod note;
+mod store;
 mod task;
 mod wire;
 
 pub use config::{
-    ALMA_FILE, Config, Decomposition, FILE_NAME, Limits, Place, PullConfig, Retry, Routing, Store,
-    Webhook, WorkerConfig,
+    ALMA_FILE, Config, Decomposition, FILE_NAME, Limits, Place, PostgresUrl, PullConfig, Retry,
+    Routing, Store, Webhook, WorkerConfig,
 };
 pub use error::AppError;
 #[cfg(feature = "webhooks")]
@@ -62,5 +63,6 @@ pub use feed::{Feeds, FileSink, LifecycleEvent, Sink};
 pub use history::{AttemptEnd, AttemptRecord, SubtaskHistory, history};
 pub use issue::{Issue, Issues};
 pub use note::Note;
+pub use store::{Access, open_memory, open_store};
 pub use task::{Show, ShowItem, TaskFile};
-pub use wire::{Access, Workers, check, open_memory, open_store, supervisor, with_causes};
+pub use wire::{Workers, check, supervisor, with_causes};

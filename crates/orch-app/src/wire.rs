@@ -10,7 +10,7 @@ use orch_core::{
     DecomposeError, DecompositionPlan, DecompositionRequest, RunSettings, Standing, Worker, fit,
 };
 use orch_failure::RetryingFailureHandler;
-use orch_memory::{LearnedMemory, SqliteJournal, SqliteOptions};
+use orch_memory::LearnedMemory;
 use orch_route::WorkerRouter;
 use orch_supervisor::Supervisor;
 use orch_workers::process::{LeftoverReaper, this_process};
@@ -168,55 +168,6 @@ fn template_issues(workers: &Workers, task: &TaskFile, plan: &DecompositionPlan)
         }
     }
     issues
-}
-
-/// How a store is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// It must be there; nothing is written.
-    Read,
-    /// It must be there.
-    Existing,
-    /// It is made when it is not there.
-    Create,
-}
-
-/// Opens the store of a configuration.
-///
-/// # Errors
-/// When it cannot be opened, or is not there and must be.
-pub async fn open_store(config: &Config, access: Access) -> Result<Arc<dyn Journal>, AppError> {
-    // A configuration with another store is refused when it is loaded.
-    let path = config.store.path(&config.project_dir).unwrap_or_default();
-    if access != Access::Create && !path.exists() {
-        return Err(AppError::NoStore { path });
-    }
-    let options = SqliteOptions::new().with_read_only(access == Access::Read);
-    Ok(Arc::new(SqliteJournal::open(&path, options).await?))
-}
-
-/// Opens the learned memory of a configuration, in the same file as the journal, and catches up with what it has not learned yet.
-///
-/// # Errors
-/// When it cannot be opened.
-pub async fn open_memory(
-    config: &Config,
-    journal: Arc<dyn Journal>,
-    access: Access,
-) -> Result<Arc<LearnedMemory>, AppError> {
-    let path = config.store.path(&config.project_dir).unwrap_or_default();
-    let options = SqliteOptions::new().with_read_only(access == Access::Read);
-    let memory = LearnedMemory::sqlite(&path, &options, journal).await?;
-    if access != Access::Read {
-        // What cannot be learned now can be later; a run does not fail because of it.
-        match memory.catch_up(&config.settings().project).await {
-            Ok(runs) => tracing::debug!(runs, "learned from earlier runs"),
-            Err(error) => {
-                tracing::warn!(error = %with_causes(&error), "cannot learn from earlier runs")
-            }
-        }
-    }
-    Ok(Arc::new(memory))
 }
 
 /// Starts a supervisor with all parts of a configuration; `name` is what other processes call it. Without a memory it learns

@@ -43,7 +43,7 @@ impl Desk {
         }
         // What it hands out goes to whom a server would give it.
         let memory = orch_app::open_memory(&config, store.clone(), Access::Existing).await?;
-        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), Some(memory), name);
+        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, name);
         let settings = config.settings();
         let project = settings.project.clone();
         let server = Server::builder(supervisor.clone(), &config.project_dir)

@@ -62,7 +62,7 @@ impl Standalone {
         let workers = workers(&config, options.home.as_deref())?;
         let store = orch_app::open_store(&config, Access::Create).await?;
         let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
-        let supervisor = orch_app::supervisor(&config, &workers, store, Some(memory), "orch-mcp");
+        let supervisor = orch_app::supervisor(&config, &workers, store, memory, "orch-mcp");
         let server = Server::builder(supervisor, &config.project_dir)
             .workers(workers.all().iter().cloned())
             .settings(config.settings())

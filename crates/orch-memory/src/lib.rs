@@ -58,9 +58,9 @@
 //! `sqlite/` and `postgres/` have a module per table each, with the same names; what does not depend on the database stands
 //! beside them: what is admitted (`admission`), how it is written (`prepared`, `codec`, `pieces`), what rows mean (`stored`).
 //!
-//! A new table is a file of the same name in both folders of `migrations/`, with the same columns: `TEXT`, `INTEGER` and
-//! `BIGINT`, `BLOB` and `BYTEA`, `REAL` and `DOUBLE PRECISION`; text that is compared gets `COLLATE "C"` in PostgreSQL. A test
-//! compares the tables. Statements live in a module per table under `sqlite/` and `postgres/`, functions that take a
+//! A new table is a migration of the same name in the folders of both databases, with the same columns: `TEXT`, `INTEGER` and
+//! `BIGINT`, `BLOB` and `BYTEA`, `REAL` and `DOUBLE PRECISION`; text that is compared gets `COLLATE "C"` in PostgreSQL. Tables
+//! that migrate together are a `Schema` in `sqlite/open.rs` and one in `postgres/open.rs`. A test compares the journal's. Statements live in a module per table under `sqlite/` and `postgres/`, functions that take a
 //! connection or a pool; rows that are read derive `sqlx::FromRow` once, for both. In SQLite only the writer writes. In
 //! PostgreSQL others write at the same time: lock what a check depends on before it is read (`postgres/append.rs`).
 //!

@@ -1,9 +1,11 @@
 //! `store`: where runs are kept.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, de};
+
+use super::postgres::PostgresUrl;
 
 /// Where runs are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,7 +13,9 @@ use serde::{Deserialize, Deserializer, de};
 pub enum Store {
     /// A SQLite file; a relative path starts at the project's folder.
     Sqlite(PathBuf),
-    /// Something that this build cannot use, as it was written without what follows the scheme: a URL may hold a password.
+    /// A PostgreSQL database.
+    Postgres(PostgresUrl),
+    /// Something that cannot be used, as it was written without what follows the scheme: a URL may hold a password.
     Unsupported(String),
 }
 
@@ -22,19 +26,12 @@ impl Default for Store {
 }
 
 impl Store {
-    /// Returns the path of the file within `project_dir`.
-    pub(crate) fn path(&self, project_dir: &Path) -> Option<PathBuf> {
-        match self {
-            Self::Sqlite(path) => Some(project_dir.join(path)),
-            Self::Unsupported(_) => None,
-        }
-    }
-
     pub(super) fn fault(&self) -> Option<String> {
         match self {
             Self::Sqlite(_) => None,
+            Self::Postgres(url) => url.fault(),
             Self::Unsupported(scheme) => Some(format!(
-                "this build cannot keep runs in `{scheme}://`; give the path of a SQLite file, or sqlite://PATH"
+                "runs cannot be kept in `{scheme}://`; give the path of a SQLite file, sqlite://PATH, or postgres://USER@HOST/DATABASE"
             )),
         }
     }
@@ -45,7 +42,11 @@ impl<'de> Deserialize<'de> for Store {
         let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
         let path = match text.split_once("://") {
             Some(("sqlite", path)) => path,
+            Some(("postgres" | "postgresql", _)) => {
+                return Ok(Self::Postgres(PostgresUrl::new(text)));
+            }
             Some((scheme, _)) => return Ok(Self::Unsupported(scheme.to_owned())),
+            None if text.starts_with("${") => return Ok(Self::Postgres(PostgresUrl::new(text))),
             None => &text,
         };
         if path.is_empty() {
@@ -59,6 +60,7 @@ impl fmt::Display for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => path.display().fmt(f),
+            Self::Postgres(url) => url.fmt(f),
             Self::Unsupported(scheme) => write!(f, "{scheme}://"),
         }
     }

@@ -5,6 +5,7 @@
 mod config;
 mod history;
 mod place;
+mod postgres;
 mod task;
 mod wire;
 

@@ -92,7 +92,7 @@ async fn the_second_run_knows_the_first() {
     );
     for known in [0, 1] {
         let store = open_store(&config, Access::Create).await.unwrap();
-        let memory = open_memory(&config, store.clone(), Access::Create).await.unwrap();
+        let memory = open_memory(&config, store.clone(), Access::Create).await.unwrap().unwrap();
         let seen = memory.snapshot(&config.settings().project, &task.task).await.unwrap().learned;
         assert_eq!(seen.similar.len(), known);
         let greeter = seen.of(&"greeter".into(), "greet");

@@ -36,8 +36,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let sinks = args.events.sinks(session, &config)?;
     let mut signals = Signals::listen()?;
     let memory = orch_app::open_memory(&config, store.clone(), Access::Existing).await?;
-    let supervisor =
-        orch_app::supervisor(&config, &workers, store.clone(), Some(memory), "orch resume");
+    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch resume");
     let (events, feeds) = (supervisor.subscribe(), Feeds::start(&supervisor, sinks));
     supervisor.resume(run).await?;
     let mut view = View::new(session.style);

@@ -45,8 +45,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let mut signals = Signals::listen()?;
     let store = orch_app::open_store(&config, Access::Create).await?;
     let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
-    let supervisor =
-        orch_app::supervisor(&config, &workers, store.clone(), Some(memory), "orch run");
+    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch run");
     let view = View::new(session.style);
     let (events, feeds) = (supervisor.subscribe(), Feeds::start(&supervisor, sinks));
     let run = supervisor.submit_with(task.task.clone(), options).await?;

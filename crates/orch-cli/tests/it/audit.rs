@@ -164,6 +164,31 @@ fn this_repository() {
 }
 
 #[test]
+fn a_repository_audited_with_runs_in_postgres() {
+    let repository = Repository::of_files(50);
+    let mut files = Vec::new();
+    for folder in ["", "lib", "workers"] {
+        for file in fs::read_dir(example().join(folder)).unwrap().flatten() {
+            if file.file_type().unwrap().is_file() {
+                let name = Path::new(folder).join(file.file_name());
+                let text = fs::read_to_string(file.path()).unwrap();
+                files.push((name.to_str().unwrap().to_owned(), text));
+            }
+        }
+    }
+    let files: Vec<_> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let Some(project) = Project::on_postgres(&files) else { return };
+    let repo = format!("repo={}", repository.path().display());
+    let document = project.orch(&["run", "task.yaml", "--json", "--set", &repo]).exits(0).json();
+    assert_eq!(document["status"], "completed");
+    figures_agree(&repository, &document["aggregated_output"]);
+    let run = project.orch(&["status", "--json"]).exits(0).json();
+    let run = run["orchestration_id"].as_str().unwrap().parse().unwrap();
+    assert!(project.events(run).len() > 12);
+    assert!(!project.store().exists(), "nothing is kept in the folder");
+}
+
+#[test]
 fn an_empty_repository() {
     let (_, document) = audit(&Repository::empty(), None);
     assert_eq!(document["aggregated_output"]["inventory"]["head"], Value::Null);

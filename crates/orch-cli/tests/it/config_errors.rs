@@ -1,6 +1,6 @@
 //! What is wrong with a configuration is said before anything runs: all of it, with file, line, column, field and remedy.
 
-use crate::support::Project;
+use crate::support::{Done, Project};
 
 const TASK: &str = "description: x\nsubtasks: [{ id: a, task_type: t, description: a }]\n";
 const GOOD: &str =
@@ -97,8 +97,12 @@ fn wrong_values_say_what_would_be_right() {
         ),
         ("aggregation: { min_success_ratio: 2 }\n", "min_success_ratio is 2; give 0 to 1"),
         (
-            "store: postgres://me:secret@host/db\n",
-            "orch.yaml:1:8: store: this build cannot keep runs in `postgres://`",
+            "store: mysql://me:secret@host/db\n",
+            "orch.yaml:1:8: store: runs cannot be kept in `mysql://`",
+        ),
+        (
+            "store: postgres://me:${PASS WORD}@host/db\n",
+            "orch.yaml:1:8: store: `${PASS WORD}` names no environment variable",
         ),
         ("store: sqlite://\n", "orch.yaml:1:8: store: names no file"),
         ("project: yes: no\n", "orch.yaml:1:"),
@@ -113,11 +117,18 @@ fn wrong_values_say_what_would_be_right() {
 
 #[test]
 fn a_secret_in_a_url_is_not_repeated() {
-    let project = Project::new(&[
-        ("orch.yaml", "store: postgres://me:secret@host/db\n"),
-        ("task.yaml", TASK),
-    ]);
-    assert!(!project.orch(&["run", "task.yaml"]).exits(2).stderr.contains("secret"));
+    let worker = "workers: { w: { command: [x], capabilities: [{ name: t, task_types: [t] }] } }\n";
+    for (store, code) in
+        [("mysql://me:secret@host/db", 2), ("postgres://me:secret@127.0.0.1:1/db", 1)]
+    {
+        let project = Project::new(&[
+            ("orch.yaml", &format!("store: {store}\n{worker}")),
+            ("task.yaml", TASK),
+        ]);
+        let mut command = project.command(&["run", "task.yaml"]);
+        let done = Done::of(command.env("ORCH_LOG", "trace")).exits(code);
+        assert!(!done.stderr.contains("secret"), "{}", done.stderr);
+    }
 }
 
 #[test]

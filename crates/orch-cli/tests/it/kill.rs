@@ -1,4 +1,5 @@
-//! kill -9 of the real `orch run` and `orch resume`, 100 times, at random moments and inside appends.
+//! kill -9 of the real `orch run` and `orch resume` at random moments: 100 times on SQLite, also inside appends; on PostgreSQL,
+//! where two processes then want to take over, 12 times, or as often as `ORCH_TEST_KILLS` says.
 //!
 //! What is checked after each kill: whatever the dead process had said to be done is in the journal. At the end of each run:
 //! every subtask was accepted once and its output is that of the accepted attempt; nothing accepted was begun again; no two
@@ -9,9 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orch_core::journal::{Journal, Recorded};
-use orch_core::{Event, Fence, RunId, Seq, SubtaskIndex};
-use orch_memory::{SqliteJournal, SqliteOptions};
+use orch_core::journal::Recorded;
+use orch_core::{Event, Fence, RunId, SubtaskIndex};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -56,23 +56,36 @@ struct Totals {
 fn a_hundred_kills_lose_nothing_and_repeat_nothing() {
     let (mut totals, mut random) = (Totals::default(), Random(42));
     while totals.kills < KILLS {
-        one_run(&mut totals, &mut random);
+        let files = files(&mut random);
+        one_run(Project::new(&files.each()), KILLS, &mut totals, &mut random);
     }
     tell(&format!("kill -9: {totals:?}"));
     assert!(totals.in_flight >= KILLS * 7 / 10, "{totals:?}");
     assert!(totals.in_append >= KILLS / 10, "{totals:?}");
 }
 
+#[test]
+fn on_postgres_kills_lose_nothing_and_of_two_who_take_over_one_owns() {
+    let kills = std::env::var("ORCH_TEST_KILLS").map_or(12, |kills| kills.parse().unwrap());
+    let (mut totals, mut random) = (Totals::default(), Random(43));
+    while totals.kills < kills {
+        let files = files(&mut random);
+        let Some(project) = Project::on_postgres(&files.each()) else { return };
+        one_run(project, kills, &mut totals, &mut random);
+    }
+    tell(&format!("kill -9 on PostgreSQL: {totals:?}"));
+    assert!(totals.in_flight >= kills * 7 / 10, "{totals:?}");
+}
+
 /// Kills a run again and again until it has ended all the same, or until there were enough kills and it may end.
-fn one_run(totals: &mut Totals, random: &mut Random) {
-    let project = project(random);
+fn one_run(project: Project, kills: u32, totals: &mut Totals, random: &mut Random) {
     let mut started = project.start(&["run", "task.yaml"]);
     let run = started.run();
     let mut seen: BTreeMap<SubtaskIndex, Fence> = BTreeMap::new();
-    while totals.kills < KILLS {
-        let Some(in_append) = kill(&mut started, random) else { break };
+    while totals.kills < kills {
+        let Some(in_append) = kill(&mut started, !project.is_on_postgres(), random) else { break };
         let said = started.finish().stderr;
-        let events = events(&project.store(), run);
+        let events = project.events(run);
         let accepted = accepted(&events);
         for done in said.lines().filter_map(|line| line.strip_prefix("✓ ")?.split(' ').next()) {
             assert!(
@@ -88,7 +101,11 @@ fn one_run(totals: &mut Totals, random: &mut Random) {
         totals.in_flight += u32::from(open(&events) >= 2);
         totals.in_append += u32::from(in_append);
         seen = accepted;
-        started = project.start(&["resume", &run.to_string()]);
+        started = if project.is_on_postgres() {
+            one_of_two(&project, run)
+        } else {
+            project.start(&["resume", &run.to_string()])
+        };
     }
     let done = started.finish();
     // A run whose last process was killed while it ended has nothing left to resume.
@@ -97,30 +114,57 @@ fn one_run(totals: &mut Totals, random: &mut Random) {
     check(&project, run, totals);
 }
 
-fn project(random: &mut Random) -> Project {
+/// Starts two processes at once that want to go on with the run, and returns the one that does. The other names it and ends.
+fn one_of_two(project: &Project, run: RunId) -> Started {
+    let [mut first, mut second] = [(); 2].map(|()| project.start(&["resume", &run.to_string()]));
+    let [by_first, by_second] = std::thread::scope(|scope| {
+        [&mut first, &mut second]
+            .map(|one| scope.spawn(|| one.hears("resumed").is_some()))
+            .map(|heard| heard.join().unwrap())
+    });
+    assert!(!(by_first && by_second), "the run has two owners");
+    let (owner, other) = if by_second { (second, first) } else { (first, second) };
+    let name = format!("orch resume (process {})", owner.pid());
+    let done = other.finish();
+    // What is left may be done before the other asks.
+    assert!(done.stderr.contains(&name) || done.stderr.contains("ended"), "{}", done.stderr);
+    owner
+}
+
+/// The files of a project.
+struct Files {
+    task: String,
+}
+
+impl Files {
+    fn each(&self) -> [(&str, &str); 5] {
+        [
+            ("orch.yaml", CONFIG),
+            ("task.yaml", &self.task),
+            ("work.sh", WORK),
+            ("locks/keep", ""),
+            ("log", ""),
+        ]
+    }
+}
+
+fn files(random: &mut Random) -> Files {
     let subtasks = (0..SUBTASKS).map(|n| {
         let seconds = 0.02 + 0.06 * random.next();
         format!("  - {{ id: s{n}, task_type: log, description: log, context: {{ seconds: {seconds:.3} }} }}\n")
     });
-    let task = format!("description: Log\nsubtasks:\n{}", subtasks.collect::<String>());
-    Project::new(&[
-        ("orch.yaml", CONFIG),
-        ("task.yaml", &task),
-        ("work.sh", WORK),
-        ("locks/keep", ""),
-        ("log", ""),
-    ])
+    Files { task: format!("description: Log\nsubtasks:\n{}", subtasks.collect::<String>()) }
 }
 
-/// Kills at a random moment; a third of the times as soon after it as the journal is being written. Returns whether it was;
+/// Kills at a random moment; if it may aim, a third of the times as soon after it as the journal is being written. Returns whether it was;
 /// `None` when the process has ended by itself.
-fn kill(started: &mut Started, random: &mut Random) -> Option<bool> {
+fn kill(started: &mut Started, may_aim: bool, random: &mut Random) -> Option<bool> {
     // What was lost is done first: so nothing is lost ten times, after which the engine would take it for the murderer.
     for _ in 0..4 + (6.0 * random.next()) as usize {
         started.hears("✓")?;
     }
     std::thread::sleep(Duration::from_secs_f64(0.06 * random.next()));
-    let aimed = random.next() < 0.34;
+    let aimed = may_aim && random.next() < 0.34;
     let writers = Writers::of(started.pid());
     let mut in_append = writers.write();
     while aimed && !in_append && !started.has_ended() {
@@ -183,7 +227,7 @@ impl Writers {
 /// Checks what must hold after the end of a run.
 fn check(project: &Project, run: RunId, totals: &mut Totals) {
     no_child_is_left_of(run);
-    let events = events(&project.store(), run);
+    let events = project.events(run);
     let completions =
         events.iter().filter(|recorded| matches!(recorded.event, Event::SubtaskCompleted { .. }));
     assert_eq!(completions.count(), SUBTASKS, "each is accepted once");
@@ -265,15 +309,6 @@ fn open(events: &[Recorded]) -> usize {
         }
     }
     open.len()
-}
-
-fn events(store: &Path, run: RunId) -> Vec<Recorded> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let journal =
-            SqliteJournal::open(store, SqliteOptions::new().with_read_only(true)).await.unwrap();
-        journal.load(run, Seq(0)).await.unwrap()
-    })
 }
 
 /// Numbers in [0, 1) that look random and are the same every time: Knuth's MMIX generator.

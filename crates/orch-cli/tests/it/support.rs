@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use orch_core::RunId;
+use orch_core::journal::Recorded;
+use orch_core::{Journal, RunId, Seq};
+use orch_memory::testing::TestDatabase;
+use orch_memory::{PostgresJournal, PostgresOptions, SqliteJournal, SqliteOptions};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -32,15 +35,27 @@ pub(crate) fn tell(figure: &str) {
 /// A folder with files, gone with this value.
 pub(crate) struct Project {
     folder: tempfile::TempDir,
+    /// Where its runs are kept; in its folder when there is none.
+    database: Option<TestDatabase>,
 }
 
 impl Project {
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
-        let project = Self { folder: tempfile::tempdir().unwrap() };
+        let project = Self { folder: tempfile::tempdir().unwrap(), database: None };
         for (name, text) in files {
             project.write(name, text);
         }
         project
+    }
+
+    /// A project with files, `orch.yaml` among them, that keeps its runs in PostgreSQL; `None` where there is no server.
+    pub(crate) fn on_postgres(files: &[(&str, &str)]) -> Option<Self> {
+        let database = TestDatabase::create()?;
+        let mut project = Self::new(files);
+        let config = fs::read_to_string(project.path().join("orch.yaml")).unwrap();
+        project.write("orch.yaml", &format!("store: {}\n{config}", database.url()));
+        project.database = Some(database);
+        Some(project)
     }
 
     /// A project with [`WORKERS`].
@@ -76,6 +91,27 @@ impl Project {
 
     pub(crate) fn store(&self) -> PathBuf {
         self.path().join(".orch/orch.db")
+    }
+
+    pub(crate) fn is_on_postgres(&self) -> bool {
+        self.database.is_some()
+    }
+
+    /// Returns what is in the journal.
+    pub(crate) fn events(&self, run: RunId) -> Vec<Recorded> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let journal: Box<dyn Journal> = if let Some(database) = &self.database {
+                let options = PostgresOptions::new().with_read_only(true);
+                Box::new(PostgresJournal::open(&database.url(), options).await.unwrap())
+            } else {
+                let options = SqliteOptions::new().with_read_only(true);
+                Box::new(SqliteJournal::open(self.store(), options).await.unwrap())
+            };
+            let events = journal.load(run, Seq(0)).await.unwrap();
+            journal.close().await;
+            events
+        })
     }
 }
 

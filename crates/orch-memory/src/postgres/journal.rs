@@ -48,7 +48,7 @@ impl PostgresJournal {
     /// When the database cannot be used; see [`PostgresError`].
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, PostgresError> {
         let store = Store::new(url, &options)?;
-        let mut conn = open::open(&store, &options).await?;
+        let mut conn = open::open(&store, &options, &open::JOURNAL).await?;
         let writer: String = sqlx::query_scalar("SELECT gen_random_uuid()::text")
             .fetch_one(&mut conn)
             .await

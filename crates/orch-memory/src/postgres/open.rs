@@ -43,8 +43,14 @@ pub enum PostgresError {
         /// The latest version that this program knows.
         known: i64,
     },
-    /// The tables are missing or old, and a journal that is only read does not change them: open it for writing once.
-    #[error("{store} has no tables of orch, or old ones")]
+    /// There are no tables, and a journal that is only read does not make them: open it for writing once.
+    #[error("{store} has no tables of orch")]
+    Missing {
+        /// The address without the password.
+        store: String,
+    },
+    /// The tables are old, and a journal that is only read does not change them: open it for writing once.
+    #[error("{store} has tables of an older version of orch")]
     Older {
         /// The address without the password.
         store: String,
@@ -59,63 +65,90 @@ pub enum PostgresError {
     },
 }
 
-/// The table that says which of our migrations a database has; its name is ours, since there may be other tenants.
-const MIGRATIONS_TABLE: &str = "_orch_migrations";
+/// Tables that belong together and migrate together.
+pub(super) struct Schema {
+    migrations: fn() -> Migrator,
+    /// The table that says which migrations a database has; its name is ours, since there may be other tenants.
+    table: &'static str,
+    /// Reads the last migration from it.
+    applied: &'static str,
+}
 
-fn migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!("migrations/postgres");
-    migrations.dangerous_set_table_name(MIGRATIONS_TABLE);
-    migrations
+/// The tables of the journal.
+pub(super) const JOURNAL: Schema = Schema {
+    migrations: || sqlx::migrate!("migrations/postgres"),
+    table: "_orch_migrations",
+    applied: "SELECT max(version) FROM _orch_migrations WHERE success",
+};
+
+impl Schema {
+    fn migrations(&self) -> Migrator {
+        let mut migrations = (self.migrations)();
+        migrations.dangerous_set_table_name(self.table);
+        migrations
+    }
 }
 
 /// Connects, and makes the tables or brings them up to date unless they are only to be read.
 pub(super) async fn open(
     store: &Store,
     options: &PostgresOptions,
+    schema: &Schema,
 ) -> Result<PgConnection, PostgresError> {
     let name = store.name();
     let mut conn = store
         .connect()
         .await
         .map_err(|source| PostgresError::Connect { store: name.clone(), source: source.into() })?;
-    if is_current(&mut conn, &name).await? {
-        return Ok(conn);
-    }
-    if options.read_only {
-        return Err(PostgresError::Older { store: name });
+    match tables(&mut conn, &name, schema).await? {
+        Tables::Current => return Ok(conn),
+        Tables::Missing if options.read_only => return Err(PostgresError::Missing { store: name }),
+        Tables::Older if options.read_only => return Err(PostgresError::Older { store: name }),
+        Tables::Missing | Tables::Older => {}
     }
     // Of several processes that find old tables one migrates, the others wait for its lock and find nothing left to do.
-    migrations()
+    schema
+        .migrations()
         .run(&mut conn)
         .await
         .map_err(|source| PostgresError::Store { store: name, source: source.into() })?;
     Ok(conn)
 }
 
-/// Tells whether all migrations were applied, by reading only.
-async fn is_current(conn: &mut PgConnection, store: &str) -> Result<bool, PostgresError> {
+/// How the tables are.
+enum Tables {
+    Missing,
+    Older,
+    Current,
+}
+
+/// Looks at the tables, by reading only.
+async fn tables(
+    conn: &mut PgConnection,
+    store: &str,
+    schema: &Schema,
+) -> Result<Tables, PostgresError> {
     let failed = |source: sqlx::Error| PostgresError::Store {
         store: store.to_owned(),
         source: source.into(),
     };
-    let known = migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
+    let known = schema.migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
     let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .bind(MIGRATIONS_TABLE)
+        .bind(schema.table)
         .fetch_one(&mut *conn)
         .await
         .map_err(failed)?;
     if !exists {
-        return Ok(false);
+        return Ok(Tables::Missing);
     }
     let applied: Option<i64> =
-        sqlx::query_scalar("SELECT max(version) FROM _orch_migrations WHERE success")
-            .fetch_one(conn)
-            .await
-            .map_err(failed)?;
+        sqlx::query_scalar(schema.applied).fetch_one(conn).await.map_err(failed)?;
     match applied {
         Some(version) if version > known => {
             Err(PostgresError::Newer { store: store.to_owned(), version, known })
         }
-        applied => Ok(applied == Some(known)),
+        Some(version) if version == known => Ok(Tables::Current),
+        Some(_) => Ok(Tables::Older),
+        None => Ok(Tables::Missing),
     }
 }

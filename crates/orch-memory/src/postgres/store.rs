@@ -88,7 +88,9 @@ impl Store {
     /// Connects.
     pub(super) async fn connect(&self) -> sqlx::Result<PgConnection> {
         let connecting = tokio::time::timeout(self.patience, self.connect.connect());
-        let mut conn = connecting.await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+        let mut conn = connecting
+            .await
+            .map_err(|_| sqlx::Error::Io(std::io::ErrorKind::TimedOut.into()))??;
         set_up(&mut conn, &self.session).await?;
         Ok(conn)
     }

@@ -7,6 +7,8 @@
 //! something before the commit, nothing was written, and each append is tried alone: one that cannot be stored, or that a
 //! deadlock has hit, takes no other with it. When the commit itself fails, nobody knows, and all are told so.
 
+use std::time::Duration;
+
 use orch_core::journal::AppendError;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
@@ -22,6 +24,9 @@ use crate::prepared::Prepared;
 const WAITING: usize = 1_024;
 /// How many appends share a transaction at most.
 const TOGETHER: usize = 256;
+
+/// A server that does not answer for so long is taken to be gone, even if the connection looks alive.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// A message to the writer.
 pub(super) enum Request {
@@ -89,18 +94,29 @@ impl Writer {
     }
 
     async fn append_all(&mut self, appends: &[Prepared]) -> Vec<Result<(), AppendError>> {
-        match self.transact(appends).await {
+        match self.answered(appends).await {
             Ok(outcomes) => outcomes,
             Err(Failed::Refused(_)) => {
                 let mut outcomes = Vec::with_capacity(appends.len());
                 for alone in appends.chunks(1) {
-                    let outcome = self.transact(alone).await;
+                    let outcome = self.answered(alone).await;
                     outcomes.extend(outcome.unwrap_or_else(|failed| failed.of_all(alone)));
                 }
                 outcomes
             }
             Err(failed) => failed.of_all(appends),
         }
+    }
+
+    async fn answered(
+        &mut self,
+        appends: &[Prepared],
+    ) -> Result<Vec<Result<(), AppendError>>, Failed> {
+        // Whoever is stopped half-way has dropped the connection.
+        let outcomes = tokio::time::timeout(ANSWER, self.transact(appends)).await;
+        outcomes.unwrap_or_else(|_| {
+            Err(Failed::unknown(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
+        })
     }
 
     /// Carries out `appends` in one transaction.

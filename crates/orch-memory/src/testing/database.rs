@@ -31,7 +31,11 @@ impl TestDatabase {
         };
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let database = Self { server, name: format!("orch_test_{}_{number}", std::process::id()) };
-        let created = database.execute(format!("CREATE DATABASE {}", database.name));
+        // A language that sorts otherwise than bytes do: nothing may depend on it.
+        let created = database.execute(format!(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'en-US'",
+            database.name
+        ));
         created.expect("the server makes databases");
         Some(database)
     }

@@ -1,13 +1,13 @@
 //! Processes of this test binary that use a journal: each runs the one test [`child`] with a job in its environment.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::{disk_full, kill, memory, races};
 
 const JOB: &str = "ORCH_MEMORY_TEST_JOB";
-const FILE: &str = "ORCH_MEMORY_TEST_FILE";
+const PLACE: &str = "ORCH_MEMORY_TEST_PLACE";
 
 /// A child process that talks through lines.
 pub(crate) struct Worker {
@@ -16,24 +16,24 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts a child that does `job` with the journal at `file`.
-    pub(crate) fn start(job: &str, file: &Path) -> Self {
-        Self::spawn(Command::new(std::env::current_exe().unwrap()), job, file)
+    /// Starts a child that does `job` with the journal at `place`.
+    pub(crate) fn start(job: &str, place: impl AsRef<OsStr>) -> Self {
+        Self::spawn(Command::new(std::env::current_exe().unwrap()), job, place)
     }
 
     /// Starts one that cannot make any file longer than so many KiB, and whose writes then fail.
-    pub(crate) fn start_limited(job: &str, file: &Path, kib: u32) -> Self {
+    pub(crate) fn start_limited(job: &str, place: impl AsRef<OsStr>, kib: u32) -> Self {
         let mut shell = Command::new("bash");
         let script = format!("trap '' XFSZ; ulimit -f {kib}; exec \"$0\" \"$@\"");
         shell.args(["-c", &script]).arg(std::env::current_exe().unwrap());
-        Self::spawn(shell, job, file)
+        Self::spawn(shell, job, place)
     }
 
-    fn spawn(mut command: Command, job: &str, file: &Path) -> Self {
+    fn spawn(mut command: Command, job: &str, place: impl AsRef<OsStr>) -> Self {
         let mut child = command
             .args(["--exact", "children::child", "--nocapture", "--test-threads=1"])
             .env(JOB, job)
-            .env(FILE, file)
+            .env(PLACE, place)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -94,14 +94,13 @@ pub(crate) fn wait_for_word() {
 /// What children do; does nothing in the parent.
 #[tokio::test]
 async fn child() {
-    let (Ok(job), Ok(file)) = (std::env::var(JOB), std::env::var(FILE)) else { return };
-    let file = Path::new(&file);
+    let (Ok(job), Ok(place)) = (std::env::var(JOB), std::env::var(PLACE)) else { return };
     match job.split_once(' ').unwrap_or((&job, "")) {
-        ("append_until_killed", _) => kill::append_until_killed(file).await,
-        ("append_until_full", _) => disk_full::append_until_full(file).await,
-        ("fold", offset) => memory::fold_many(file, offset).await,
-        ("race", name) => races::race(file, name).await,
-        ("open", _) => races::open_at_once(file).await,
+        ("append_until_killed", _) => kill::append_until_killed(&place).await,
+        ("append_until_full", _) => disk_full::append_until_full(place.as_ref()).await,
+        ("fold", offset) => memory::fold_many(place.as_ref(), offset).await,
+        ("race", name) => races::race(&place, name).await,
+        ("open", _) => races::open_at_once(&place).await,
         (other, _) => panic!("no job `{other}`"),
     }
 }

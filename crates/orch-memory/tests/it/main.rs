@@ -10,6 +10,7 @@ mod lesson;
 mod memory;
 mod model;
 mod opening;
+mod postgres;
 mod races;
 mod scale;
 mod support;

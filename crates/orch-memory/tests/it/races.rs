@@ -1,20 +1,19 @@
 //! Many processes at once.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
+use orch_core::Event;
 use orch_core::journal::AppendError;
 use orch_core::testing::SampleRun;
-use orch_core::{Event, Journal};
 
 use crate::children::{Worker, say, wait_for_word};
-use crate::support::{TempFile, assert_sound, labelled, load, open, raw, text};
+use crate::support::{TempFile, TestDatabase, assert_sound, labelled, load, open_at, raw, text};
 
 const PROCESSES: usize = 8;
 const APPENDS: usize = 25;
 
-fn start_all(file: &TempFile, job: impl Fn(usize) -> String) -> Vec<Worker> {
-    let mut workers: Vec<_> = (0..PROCESSES).map(|n| Worker::start(&job(n), file.path())).collect();
+fn start_all(place: &str, job: impl Fn(usize) -> String) -> Vec<Worker> {
+    let mut workers: Vec<_> = (0..PROCESSES).map(|n| Worker::start(&job(n), place)).collect();
     for worker in &mut workers {
         assert_eq!(worker.hear().as_deref(), Some("ready"));
     }
@@ -22,18 +21,18 @@ fn start_all(file: &TempFile, job: impl Fn(usize) -> String) -> Vec<Worker> {
     workers
 }
 
-/// The child: opens the file once all are ready.
-pub(crate) async fn open_at_once(file: &Path) {
+/// The child: opens the journal once all are ready.
+pub(crate) async fn open_at_once(place: &str) {
     say("ready");
     wait_for_word();
-    open(file).await.close().await;
+    open_at(place).await.close().await;
 }
 
 #[tokio::test]
 async fn processes_that_open_a_fresh_file_at_once_all_succeed() {
     for _ in 0..3 {
         let file = TempFile::new();
-        for worker in start_all(&file, |_| "open".to_owned()) {
+        for worker in start_all(file.place(), |_| "open".to_owned()) {
             assert!(worker.ends_well());
         }
         let applied = "SELECT group_concat(version) FROM _orch_migrations WHERE success";
@@ -42,8 +41,8 @@ async fn processes_that_open_a_fresh_file_at_once_all_succeed() {
 }
 
 /// The child: appends to the one run that all append to, catching up whenever another was first.
-pub(crate) async fn race(file: &Path, name: &str) {
-    let (journal, run) = (open(file).await, SampleRun::new(1));
+pub(crate) async fn race(place: &str, name: &str) {
+    let (journal, run) = (open_at(place).await, SampleRun::new(1));
     say("ready");
     wait_for_word();
     let (mut last, mut conflicts) = (0, 0);
@@ -60,16 +59,16 @@ pub(crate) async fn race(file: &Path, name: &str) {
     say(conflicts);
 }
 
-#[tokio::test]
-async fn processes_that_append_to_one_run_lose_and_double_nothing() {
-    let (file, run) = (TempFile::new(), SampleRun::new(1));
+/// Has all processes append to one run of the journal at `place`.
+async fn all_append_to_one_run(place: &str) {
+    let run = SampleRun::new(1);
     let mut conflicts = 0;
-    for mut worker in start_all(&file, |n| format!("race process-{n}")) {
+    for mut worker in start_all(place, |n| format!("race process-{n}")) {
         conflicts += worker.hear().unwrap().parse::<u32>().unwrap();
         assert!(worker.ends_well());
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    for recorded in load(&open(&file).await, &run).await {
+    for recorded in load(&*open_at(place).await, &run).await {
         let Event::RunSuspended { reason } = recorded.event else { panic!("{recorded:?}") };
         let (name, number) = reason.split_once(' ').unwrap();
         let count = counts.entry(name.to_owned()).or_default();
@@ -79,5 +78,27 @@ async fn processes_that_append_to_one_run_lose_and_double_nothing() {
     assert_eq!(counts.len(), PROCESSES);
     assert!(counts.values().all(|count| *count == APPENDS), "{counts:?}");
     assert!(conflicts > 0, "the processes never met");
+}
+
+#[tokio::test]
+async fn processes_that_append_to_one_run_lose_and_double_nothing() {
+    let file = TempFile::new();
+    all_append_to_one_run(file.place()).await;
     assert_sound(&mut raw(&file).await).await;
+}
+
+#[tokio::test]
+async fn processes_that_append_to_one_run_in_postgres_lose_and_double_nothing() {
+    let Some(database) = TestDatabase::create() else { return };
+    all_append_to_one_run(&database.url()).await;
+}
+
+#[tokio::test]
+async fn processes_that_open_a_fresh_database_at_once_all_succeed() {
+    for _ in 0..3 {
+        let Some(database) = TestDatabase::create() else { return };
+        for worker in start_all(&database.url(), |_| "open".to_owned()) {
+            assert!(worker.ends_well());
+        }
+    }
 }

@@ -27,6 +27,11 @@ impl TempFile {
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The path as text.
+    pub(crate) fn place(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
 }
 
 impl AsRef<Path> for TempFile {
@@ -48,6 +53,15 @@ pub(crate) async fn open_postgres(database: &TestDatabase) -> PostgresJournal {
     PostgresJournal::open(&database.url(), PostgresOptions::new()).await.unwrap()
 }
 
+/// Opens the journal at a path or an address.
+pub(crate) async fn open_at(place: &str) -> Box<dyn Journal> {
+    if place.contains("://") {
+        Box::new(PostgresJournal::open(place, PostgresOptions::new()).await.unwrap())
+    } else {
+        Box::new(open(place).await)
+    }
+}
+
 /// A connection beside the journal's own, to look at the file, to lock it or to damage it.
 pub(crate) async fn raw(path: impl AsRef<Path>) -> SqliteConnection {
     SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
@@ -65,7 +79,7 @@ pub(crate) async fn assert_sound(conn: &mut SqliteConnection) {
     assert_eq!(text(conn, "PRAGMA integrity_check").await, "ok");
 }
 
-pub(crate) async fn load(journal: &SqliteJournal, run: &SampleRun) -> Vec<Recorded> {
+pub(crate) async fn load(journal: &dyn Journal, run: &SampleRun) -> Vec<Recorded> {
     journal.load(run.id(), Seq(0)).await.unwrap()
 }
 

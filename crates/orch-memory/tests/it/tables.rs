@@ -75,3 +75,38 @@ async fn both_databases_have_the_same_tables() {
         assert_eq!(columns, &postgres[table], "{table}");
     }
 }
+
+/// All rows of all tables as text, sorted.
+pub(crate) async fn sqlite_rows(conn: &mut SqliteConnection) -> Vec<String> {
+    let mut rows = Vec::new();
+    for (table, columns) in of_sqlite(conn).await {
+        let sql = selection(&table, &columns, "hex(bytes)");
+        let found: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *conn).await.unwrap();
+        rows.extend(found);
+    }
+    rows.sort();
+    rows
+}
+
+/// All rows of all tables as text, sorted.
+pub(crate) async fn postgres_rows(conn: &mut PgConnection) -> Vec<String> {
+    let mut rows = Vec::new();
+    for (table, columns) in of_postgres(conn).await {
+        let sql = selection(&table, &columns, "upper(encode(bytes, 'hex'))");
+        let found: Vec<String> =
+            sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *conn).await.unwrap();
+        rows.extend(found);
+    }
+    rows.sort();
+    rows
+}
+
+fn selection(table: &str, columns: &[(String, String, bool, i64)], bytes: &str) -> String {
+    let values = columns.iter().map(|(name, kind, ..)| {
+        let value = if kind == "BLOB" { bytes } else { name };
+        format!("coalesce(CAST({value} AS TEXT), 'null')")
+    });
+    let values: Vec<_> = values.collect();
+    format!("SELECT '{table}: ' || {} FROM {table}", values.join(" || ' | ' || "))
+}

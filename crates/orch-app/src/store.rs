@@ -1,0 +1,97 @@
+//! From the configuration to an open store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use orch_core::Journal;
+use orch_memory::{LearnedMemory, SqliteJournal, SqliteOptions};
+
+use crate::config::{Config, PostgresUrl, Store};
+use crate::error::AppError;
+use crate::wire::with_causes;
+
+/// How a store is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// It must be there; nothing is written.
+    Read,
+    /// A file must be there; what a database lacks is made.
+    Existing,
+    /// What is not there is made: file or tables, not the database itself.
+    Create,
+}
+
+/// Opens the store of a configuration.
+///
+/// # Errors
+/// When it cannot be opened, or is not there and must be.
+pub async fn open_store(config: &Config, access: Access) -> Result<Arc<dyn Journal>, AppError> {
+    match &config.store {
+        Store::Sqlite(path) => sqlite(config.project_dir.join(path), access).await,
+        Store::Postgres(url) => postgres(url, access).await,
+        // Refused when the configuration is loaded.
+        Store::Unsupported(scheme) => Err(AppError::NoStore {
+            store: format!("{scheme}://"),
+            reason: "this build cannot use it".to_owned(),
+        }),
+    }
+}
+
+async fn sqlite(path: PathBuf, access: Access) -> Result<Arc<dyn Journal>, AppError> {
+    if access != Access::Create && !path.exists() {
+        let reason = "does not exist".to_owned();
+        return Err(AppError::NoStore { store: path.display().to_string(), reason });
+    }
+    let options = SqliteOptions::new().with_read_only(access == Access::Read);
+    match SqliteJournal::open(&path, options).await {
+        Ok(journal) => Ok(Arc::new(journal)),
+        Err(error) => Err(AppError::Store(error.into())),
+    }
+}
+
+#[cfg(feature = "postgres")]
+async fn postgres(url: &PostgresUrl, access: Access) -> Result<Arc<dyn Journal>, AppError> {
+    use orch_memory::{PostgresError, PostgresJournal, PostgresOptions};
+    let options = PostgresOptions::new().with_read_only(access == Access::Read);
+    match PostgresJournal::open(&url.url()?, options).await {
+        Ok(journal) => Ok(Arc::new(journal)),
+        Err(PostgresError::Missing { store }) => {
+            Err(AppError::NoStore { store, reason: "has no tables of orch".to_owned() })
+        }
+        Err(error) => Err(AppError::Store(error.into())),
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn postgres(url: &PostgresUrl, _access: Access) -> Result<Arc<dyn Journal>, AppError> {
+    // Refused when the configuration is loaded.
+    let reason = "this build cannot use it".to_owned();
+    Err(AppError::NoStore { store: url.to_string(), reason })
+}
+
+/// Opens the learned memory of a configuration, in the same file as the journal, and catches up with what it has not learned yet.
+/// There is none when runs are kept in PostgreSQL: nothing is learned from them so far.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_memory(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    access: Access,
+) -> Result<Option<Arc<LearnedMemory>>, AppError> {
+    let Store::Sqlite(path) = &config.store else { return Ok(None) };
+    let options = SqliteOptions::new().with_read_only(access == Access::Read);
+    let memory = LearnedMemory::sqlite(config.project_dir.join(path), &options, journal)
+        .await
+        .map_err(|error| AppError::Store(error.into()))?;
+    if access != Access::Read {
+        // What cannot be learned now can be later; a run does not fail because of it.
+        match memory.catch_up(&config.settings().project).await {
+            Ok(runs) => tracing::debug!(runs, "learned from earlier runs"),
+            Err(error) => {
+                tracing::warn!(error = %with_causes(&error), "cannot learn from earlier runs")
+            }
+        }
+    }
+    Ok(Some(Arc::new(memory)))
+}
