@@ -35,6 +35,7 @@ mod closing;
 mod desk;
 mod error;
 mod files;
+mod guide;
 mod hand_out;
 mod handle;
 #[cfg(feature = "http")]
@@ -44,6 +45,7 @@ mod listener;
 mod mode;
 mod prompt;
 mod request;
+mod resources;
 mod schema;
 mod server;
 #[cfg(feature = "standalone")]

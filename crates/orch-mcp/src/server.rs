@@ -13,9 +13,11 @@ use rmcp::ErrorData;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, CreateTaskResult,
-    CustomRequest, CustomResult, ErrorCode, GetTaskParams, GetTaskResult, Implementation,
-    ListToolsResult, PaginatedRequestParams, ProgressNotificationParam, ServerCapabilities,
-    ServerConfig, Tool, UpdateTaskParams,
+    CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams, GetPromptResponse,
+    GetTaskParams, GetTaskResult, Implementation, ListPromptsResult, ListResourceTemplatesResult,
+    ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProgressNotificationParam,
+    ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig, Tool,
+    UpdateTaskParams,
 };
 use rmcp::service::{RequestContext, RoleServer};
 use serde_json::json;
@@ -28,7 +30,9 @@ use crate::closing;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::files::Files;
+use crate::guide;
 use crate::listener::{Listener, Progress};
+use crate::resources;
 use crate::schema::{INSTRUCTIONS, tools};
 use crate::tasks;
 use crate::tools::{cancel, claim, delegate, report, status};
@@ -202,9 +206,13 @@ impl ServerBuilder {
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        let mut config =
-            ServerConfig::new(ServerCapabilities::builder().enable_tools().enable_tasks().build())
-                .with_instructions(INSTRUCTIONS);
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_tasks()
+            .enable_resources()
+            .enable_prompts()
+            .build();
+        let mut config = ServerConfig::new(capabilities).with_instructions(INSTRUCTIONS);
         config.server_info =
             Implementation::new("alma-orchestration", env!("CARGO_PKG_VERSION")).with_title("orch");
         config
@@ -248,6 +256,46 @@ impl ServerHandler for Server {
                 CallToolResult::structured_error(json!({ "success": false, "error": error }))
             }
         }))
+    }
+
+    async fn list_resources(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        resources::list(&self.desk).await
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        Ok(resources::templates())
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        resources::read(&self.desk, &request.uri).await.map(ReadResourceResponse::Complete)
+    }
+
+    async fn list_prompts(
+        &self,
+        _request: Option<PaginatedRequestParams>,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Ok(ListPromptsResult::with_all_items(guide::prompts()))
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        guide::get(&request.name, request.arguments.as_ref()).map(GetPromptResponse::Complete)
     }
 
     async fn on_custom_request(

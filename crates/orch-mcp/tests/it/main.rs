@@ -19,5 +19,6 @@ mod round;
 mod rude;
 #[path = "../../fuzz/src/session.rs"]
 mod session;
+mod surfaces;
 mod survival;
 mod tasks;
