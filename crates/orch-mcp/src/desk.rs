@@ -227,33 +227,22 @@ impl Desk {
 
     /// Waits a moment until the engine has offered what became ready, and returns how the run stands.
     pub(crate) async fn settled(&self, run: RunId) -> Result<RunStatus, ToolError> {
-        let mode = self.mode(run).await?;
-        let usual = match mode {
+        let usual = match self.mode(run).await? {
             Mode::External => SETTLE,
             Mode::Managed | Mode::Mixed => SETTLE_BUSY,
         };
-        let (mut waited, mut step) = (0, 1);
-        loop {
-            let status = self.supervisor.status(run).await?;
-            if is_settled(&status, mode) {
-                return Ok(status);
-            }
-            let foreign = waited >= millis(usual) && self.is_elsewhere(&status);
-            let most = if foreign { SETTLE_ELSEWHERE } else { usual };
-            if waited >= millis(most) {
-                return Ok(status);
-            }
-            pause(step).await;
-            waited += step;
-            step = (step * 2).min(50);
+        let status = self.supervisor.settled(run, usual).await?;
+        if !self.is_elsewhere(&status) {
+            return Ok(status);
         }
+        Ok(self.supervisor.settled(run, SETTLE_ELSEWHERE).await?)
     }
 
     /// Tells whether the engine has not yet done what it always does at once.
     fn is_elsewhere(&self, status: &RunStatus) -> bool {
         match status.status {
             RunPhase::Submitted | RunPhase::Planning | RunPhase::Aggregating => true,
-            RunPhase::Active => status.counts.running == 0,
+            RunPhase::Active => status.counts.running == 0 && status.counts.ready > 0,
             RunPhase::Suspended | RunPhase::Cancelling | RunPhase::Ended => false,
         }
     }
@@ -317,10 +306,6 @@ fn is_settled(status: &RunStatus, mode: Mode) -> bool {
             !over && (full || !status.subtasks.iter().any(|subtask| waits(subtask.status)))
         }
     }
-}
-
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 async fn pause(millis: u64) {

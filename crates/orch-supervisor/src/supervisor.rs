@@ -223,7 +223,31 @@ impl Supervisor {
     /// # Errors
     /// When there is no such run or the journal fails.
     pub async fn status(&self, run: RunId) -> Result<RunStatus, SupervisorError> {
-        match self.call(|caller| Call::Status(run, caller)).await? {
+        let answer = self.call(|caller| Call::Status(run, caller)).await?;
+        self.status_of(run, answer).await
+    }
+
+    /// Returns how a run stands once it has settled: when all is done that follows at once, wherever it is carried out. After
+    /// a submission that is the plan, and its first subtasks started or offered; after a report what became ready, or the
+    /// output and the end. At the latest after `patience`, however it stands then.
+    ///
+    /// # Errors
+    /// When there is no such run or the journal fails.
+    pub async fn settled(
+        &self,
+        run: RunId,
+        patience: Duration,
+    ) -> Result<RunStatus, SupervisorError> {
+        let answer = self.call(|caller| Call::Settled(run, patience, caller)).await?;
+        self.status_of(run, answer).await
+    }
+
+    async fn status_of(
+        &self,
+        run: RunId,
+        answer: Result<Response, Refusal>,
+    ) -> Result<RunStatus, SupervisorError> {
+        match answer {
             Ok(Response::Status(status)) => Ok(*status),
             // It is not here, or not readable at the moment: the journal knows.
             Ok(Response::Run(_) | Response::Answer(_)) | Err(_) => {

@@ -211,7 +211,8 @@ impl Driver {
         } else {
             self.settle_foreign(run);
         }
-        if self.runs.get(&run).is_some_and(super::run::Run::is_idle) {
+        let is_idle = self.runs.get(&run).is_some_and(super::run::Run::is_idle);
+        if is_idle && !self.settling.contains_key(&run) {
             self.pool.wait(run, false, &BTreeSet::new());
             self.runs.remove(&run);
         }

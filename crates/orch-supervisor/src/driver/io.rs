@@ -39,6 +39,16 @@ pub enum Input {
         /// Who waits.
         reply: ReplyId,
     },
+    /// How does a run stand when it has settled: when all is done that follows at once, such as a plan for a run that was
+    /// submitted, offers of what became ready, the output of what is done?
+    Settled {
+        /// The run.
+        run: RunId,
+        /// When the answer is due, settled or not.
+        until: Timestamp,
+        /// Who waits.
+        reply: ReplyId,
+    },
     /// Become the owner of a run and go on with it.
     Resume {
         /// The run.

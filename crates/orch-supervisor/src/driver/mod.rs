@@ -17,6 +17,7 @@ mod io;
 mod policies;
 mod recovery;
 mod run;
+mod settled;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,12 +38,15 @@ pub(crate) use recovery::{Unfit, fold};
 use crate::machine::{Command, Refusal, State};
 use crate::pool::Pool;
 use run::{Queued, Recalled, Run, Work};
+use settled::Waiting;
 
 /// See the module's documentation.
 pub struct Driver {
     runs: BTreeMap<RunId, Run>,
     /// Runs that have something to do.
     dirty: BTreeSet<RunId>,
+    /// Who waits until a run has settled.
+    settling: BTreeMap<RunId, Vec<Waiting>>,
     pool: Pool,
     policies: Policies,
     rng: ChaCha8Rng,
@@ -56,6 +60,7 @@ impl Driver {
         Self {
             runs: BTreeMap::new(),
             dirty: BTreeSet::new(),
+            settling: BTreeMap::new(),
             pool: Pool::new(process_cap),
             policies,
             rng: ChaCha8Rng::seed_from_u64(seed),
@@ -70,6 +75,7 @@ impl Driver {
             self.feed(input, now);
         }
         self.take_turns(now);
+        self.tell_settled(now);
         std::mem::take(&mut self.outputs)
     }
 
@@ -80,6 +86,7 @@ impl Driver {
                 self.queue(run, Queued { work: Work::Command(command), reply: Some(reply) });
             }
             Input::Status { run, reply } => self.status(run, reply),
+            Input::Settled { run, until, reply } => self.await_settled(run, until, reply),
             Input::Resume { run, reply } => self.resume(run, reply),
             Input::Finished { run, fence, end } => self.finished(run, fence, end),
             Input::Planned { run, plan } => self.planned(run, plan),
@@ -249,7 +256,7 @@ impl Driver {
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let runs = self.runs.values().filter_map(Run::next_wake).min();
         let pool = if self.pool.has_waiting() { self.pool.next_wake(now) } else { None };
-        [runs, pool].into_iter().flatten().min()
+        [runs, pool, self.next_settled()].into_iter().flatten().min()
     }
 
     /// Returns the state of a run that is loaded.

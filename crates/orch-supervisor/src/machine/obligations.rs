@@ -49,6 +49,18 @@ impl State {
         !self.suspended && going && self.wants_output()
     }
 
+    /// Tells whether a run that has an owner does not stay as it is: a plan, an output or a decision is due.
+    pub fn must_go_on(&self) -> bool {
+        self.must_plan()
+            || self.must_aggregate()
+            || (self.is_active() && !self.undecided.is_empty())
+    }
+
+    /// Tells whether something is ready, and the run has room for it.
+    pub fn could_start(&self) -> bool {
+        self.is_active() && self.ready.len() > 0 && self.room().is_ok()
+    }
+
     /// Tells whether only the output is missing.
     pub(super) fn wants_output(&self) -> bool {
         self.all_over() || (self.revision == 0 && matches!(self.stage, Stage::Cancelling { .. }))

@@ -1,6 +1,7 @@
 //! What callers ask of the engine's task.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
@@ -20,9 +21,11 @@ pub(crate) enum Call {
     Wait(RunId, Caller<Option<Waited>>),
     /// Refused when the run is not here.
     Status(RunId, Caller<Result<Response, Refusal>>),
+    /// Answered when the run has settled, or when the time is over; refused when it is not readable.
+    Settled(RunId, Duration, Caller<Result<Response, Refusal>>),
     /// Answered when everything is suspended, or given up.
     Shutdown {
-        grace: std::time::Duration,
+        grace: Duration,
         leave_quiet: bool,
         caller: Caller<()>,
     },

@@ -244,6 +244,11 @@ impl Engine {
                 let reply = self.expect(caller);
                 self.ready.push(Input::Status { run, reply });
             }
+            Call::Settled(run, patience, caller) => {
+                let until = self.ticker.read().checked_add(patience).unwrap_or(Timestamp::MAX);
+                let reply = self.expect(caller);
+                self.ready.push(Input::Settled { run, until, reply });
+            }
             Call::Shutdown { grace, leave_quiet, caller } => {
                 let first = self.shutdown.is_none();
                 let (limit, callers) = self.shutdown.get_or_insert((grace, Vec::new()));

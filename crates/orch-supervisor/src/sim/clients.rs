@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::book::Kind;
 use super::replies::{Asked, key_of};
 use super::violation::Check;
-use super::world::{Happening, World};
+use super::world::{Happening, World, at};
 use crate::driver::Input;
 use crate::machine::{Claim, Claimed, Command, Report, Want};
 
@@ -74,6 +74,11 @@ impl World {
         let busy = self.has_pull_work();
         let pause = if busy { self.dice.between(10, 150) } else { self.dice.between(150, 400) };
         self.soon(if self.is_quiet() { pause * 3 } else { pause }, Happening::PullTurn(puller));
+        if let Some(run) = self.dice.pick(&self.open_runs())
+            && self.dice.percent(15)
+        {
+            self.wait_for(run);
+        }
         let mischief = self.scenario.chances.mischief;
         if self.fault(mischief) {
             return self.mischief();
@@ -85,6 +90,19 @@ impl World {
             return self.claim(puller, run);
         }
         self.work_on(puller)
+    }
+
+    /// Somebody wants to know how a run stands when it has settled.
+    fn wait_for(&mut self, run: RunId) {
+        let process = self.dice.index(self.processes.len());
+        let address = self.processes[process].address();
+        if !self.is_alive(address) {
+            return;
+        }
+        let ms = self.now + self.dice.between(1, 1_000);
+        let reply = self.expect(address, Asked::Settled { run, until: ms });
+        let input = Input::Settled { run, until: at(ms), reply };
+        self.soon(0, Happening::Deliver(address, Box::new(input)));
     }
 
     fn has_pull_work(&self) -> bool {

@@ -1,6 +1,6 @@
 //! Who asked, and what they are told: answers must be true, the same for the same request, and come once.
 
-use orch_core::{Digest, RequestKey, RunId};
+use orch_core::{Digest, RequestKey, RunId, RunPhase, Seq};
 
 use super::clients::{Request, Wish};
 use super::processes::Address;
@@ -12,10 +12,24 @@ use crate::machine::{Answer, Claimed, Refusal, ReportAnswer};
 /// What somebody waits for.
 #[derive(Debug, Clone)]
 pub(super) enum Asked {
-    Submit { number: usize, run: RunId },
-    Resume { run: RunId },
-    Suspend { run: RunId },
-    Cancel { run: RunId },
+    Submit {
+        number: usize,
+        run: RunId,
+    },
+    Resume {
+        run: RunId,
+    },
+    Suspend {
+        run: RunId,
+    },
+    Cancel {
+        run: RunId,
+    },
+    /// How a run stands when it has settled, by then at the latest.
+    Settled {
+        run: RunId,
+        until: u64,
+    },
     Request(Box<Request>),
 }
 
@@ -34,7 +48,7 @@ impl World {
             Asked::Submit { number, .. } => self.soon(100, Happening::Submit(number)),
             Asked::Request(request) => self.ask_again(*request),
             Asked::Cancel { run } => self.cancelled_in_vain(run),
-            Asked::Resume { .. } | Asked::Suspend { .. } => {}
+            Asked::Resume { .. } | Asked::Suspend { .. } | Asked::Settled { .. } => {}
         }
     }
 
@@ -57,6 +71,7 @@ impl World {
             Asked::Resume { .. } => Ok(()),
             Asked::Suspend { run } => self.suspended(run, &answer),
             Asked::Cancel { run } => self.cancel_answered(run, &answer),
+            Asked::Settled { run, until } => self.has_settled(run, until, &answer),
             Asked::Request(request) => self.request_answered(*request, answer),
         }
     }
@@ -120,6 +135,27 @@ impl World {
             }
             _other => Ok(()),
         }
+    }
+
+    /// What is said to have settled is durable, and needs neither plan nor output. A run that is not here may be refused.
+    fn has_settled(&mut self, run: RunId, until: u64, answer: &Result<Response, Refusal>) -> Check {
+        let Ok(Response::Status(status)) = answer else { return Ok(()) };
+        let known = self.books.get(&run).map_or(Seq(0), |book| book.seq);
+        ensure(status.seq <= known, Law::CommitFirst, || {
+            format!("run {run} is shown at event {}, the journal is at {known}", status.seq)
+        })?;
+        if self.now >= until {
+            self.counters.count("waits that ended with their time");
+            return Ok(());
+        }
+        self.counters.count("waits for a run that has settled");
+        let goes_on = matches!(
+            status.status,
+            RunPhase::Submitted | RunPhase::Planning | RunPhase::Aggregating
+        );
+        ensure(!goes_on, Law::SettledIsTrue, || {
+            format!("run {run} is said to have settled, and is {}", status.status)
+        })
     }
 
     fn request_answered(&mut self, request: Request, answer: Result<Response, Refusal>) -> Check {
@@ -244,6 +280,7 @@ fn brief(asked: &Asked) -> String {
         Asked::Resume { run } => format!("resume {}", short(*run)),
         Asked::Suspend { run } => format!("suspend {}", short(*run)),
         Asked::Cancel { run } => format!("cancel {}", short(*run)),
+        Asked::Settled { run, until } => format!("settled {} by {until}", short(*run)),
         Asked::Request(request) => format!("{:?} {:?}", request.wish, request.key),
     }
 }

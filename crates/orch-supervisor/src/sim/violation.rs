@@ -46,6 +46,8 @@ pub enum Law {
     LeasesOutliveSilence,
     /// The same request gets the same answer.
     RequestKeysAnswerTheSame,
+    /// A run is said to have settled when it has, not before.
+    SettledIsTrue,
     /// Everybody who asked a process that lives is answered, once.
     EverybodyIsAnswered,
     /// The parts of a state do not contradict each other, and the engine does not panic.
