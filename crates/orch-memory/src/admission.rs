@@ -92,6 +92,10 @@ pub(crate) struct RunUpdate {
     /// Microseconds since 1970.
     pub(crate) updated_at: i64,
     /// Whether the phase is another than it was.
+    #[cfg_attr(
+        not(feature = "sqlite"),
+        expect(dead_code, reason = "only SQLite writes an index anew that has not changed")
+    )]
     pub(crate) moved: bool,
 }
 
