@@ -41,6 +41,10 @@ pub(crate) enum Command {
     Resume(commands::resume::Args),
     /// Ends a run with what it has.
     Cancel(commands::cancel::Args),
+    /// Shows what was learned from runs; decides about it, moves it, erases it.
+    Memory(commands::memory::Args),
+    /// Says what the output of a run is worth, so that the next runs are better.
+    Feedback(commands::feedback::Args),
     /// Takes a subtask for the agent that calls, and writes what the agent is to do.
     Claim(commands::claim::Args),
     /// Reports what an agent made of a subtask.

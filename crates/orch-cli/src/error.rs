@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use orch_app::AppError;
-use orch_core::RunId;
 use orch_core::journal::JournalError;
+use orch_core::{BoxError, RunId};
 use orch_mcp::CallError;
+use orch_memory::MemoryError;
 use orch_supervisor::SupervisorError;
 use thiserror::Error;
 
@@ -54,6 +55,20 @@ pub(crate) enum CliError {
     /// The file for events cannot be written.
     #[error("cannot write events to {}", .file.display())]
     Events { file: PathBuf, source: io::Error },
+    /// Learned memory.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The store keeps no learned memory.
+    #[error(
+        "nothing is learned here: memory is kept in SQLite only so far, and `store` names another database"
+    )]
+    NoMemory,
+    /// Memory does not take a person's opinion.
+    #[error("memory does not take the score")]
+    Feedback(#[source] BoxError),
+    /// No rule's id begins so, or several do.
+    #[error("there is no one rule `{rule}`; {hint}")]
+    NoRule { rule: String, hint: String },
     /// There is nothing left to cancel.
     #[error("run {run} had ended before: {status}")]
     AlreadyEnded { run: RunId, status: String },
@@ -68,6 +83,8 @@ impl CliError {
             Self::Supervisor(_)
             | Self::Journal(_)
             | Self::System(_)
+            | Self::Memory(_)
+            | Self::Feedback(_)
             | Self::AlreadyEnded { .. } => Exit::Failed,
             Self::Call(error) => of_call(error),
             Self::NoRuns
@@ -76,6 +93,8 @@ impl CliError {
             | Self::UnknownRun(_)
             | Self::AmbiguousRun { .. }
             | Self::TwoDocuments
+            | Self::NoRule { .. }
+            | Self::NoMemory
             | Self::Events { .. }
             | Self::UnknownSubtask { .. } => Exit::Usage,
         }

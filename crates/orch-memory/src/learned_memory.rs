@@ -13,7 +13,7 @@ use orch_core::{
     RunId, Seq, Subtask, WorkerName,
 };
 
-use crate::learned::{Parts, Scope, Store, Told, evidence, similar, slice, view};
+use crate::learned::{Evidence, Parts, Scope, Store, Told, evidence, similar, slice, view};
 use crate::sqlite::SqliteStore;
 use crate::{Embedder, HashedNgrams, MemoryError, OpenError, SqliteOptions};
 
@@ -22,13 +22,15 @@ const SIMILAR_RUNS: usize = 16;
 const SIMILAR_STEPS: usize = 8;
 /// How many runs are looked at for something to learn from.
 const CAUGHT_UP: u32 = 1_000;
+/// How many runs are learned from in one transaction at most: others wait for it.
+const TOGETHER: usize = 64;
 
 /// A [`Memory`] that learns from the events of a journal, and keeps what it has learned as sums in a store.
 ///
 /// What an event says is added exactly once, whoever folds it and how often: the watermark of its run moves in the same
 /// transaction. Any number of processes may share a store.
 pub struct LearnedMemory {
-    store: Arc<dyn Store>,
+    pub(crate) store: Arc<dyn Store>,
     journal: Arc<dyn Journal>,
     embedder: Arc<dyn Embedder>,
 }
@@ -65,9 +67,19 @@ impl LearnedMemory {
     /// # Errors
     /// When journal or store fail; nothing is learned then, and can be later.
     pub async fn fold(&self, run: RunId) -> Result<bool, MemoryError> {
-        let heads = self.journal.heads(&[run]).await;
-        let heads = heads.map_err(|source| MemoryError::Journal { run, source })?;
-        Ok(self.fold_all(&heads).await? > 0)
+        Ok(self.fold_runs(&[run]).await? > 0)
+    }
+
+    /// Learns from several runs as [`fold`](Self::fold) does, up to 64 of them in one transaction; returns from how many.
+    ///
+    /// # Errors
+    /// As there; what was learned before the failure is kept.
+    pub async fn fold_runs(&self, runs: &[RunId]) -> Result<usize, MemoryError> {
+        let heads = self.journal.heads(runs).await.map_err(|source| MemoryError::Store {
+            doing: "see how far runs have come",
+            source: source.into(),
+        })?;
+        self.fold_all(&heads).await
     }
 
     /// Learns from whatever is new in the newest 1,000 runs of `project`, for example from runs whose process was killed before
@@ -87,26 +99,29 @@ impl LearnedMemory {
 
     /// Folds those of the runs whose last events are beyond their watermarks.
     async fn fold_all(&self, heads: &[(RunId, Seq)]) -> Result<usize, MemoryError> {
-        let runs: Vec<RunId> = heads.iter().map(|(run, _)| *run).collect();
-        let watermarks = self.store.watermarks(&runs).await?;
         let mut folded = 0;
-        for (run, seq) in heads {
-            let after = watermarks.get(run).copied().unwrap_or(Seq(0));
-            if *seq > after {
-                folded += usize::from(self.fold_after(*run, after).await?);
+        for heads in heads.chunks(TOGETHER) {
+            let runs: Vec<RunId> = heads.iter().map(|(run, _)| *run).collect();
+            let watermarks = self.store.watermarks(&runs).await?;
+            let mut gathered = Vec::new();
+            for (run, seq) in heads {
+                let after = watermarks.get(run).copied().unwrap_or(Seq(0));
+                if *seq > after {
+                    gathered.extend(self.evidence(*run, after).await?);
+                }
+            }
+            if !gathered.is_empty() {
+                // What another process has learned meanwhile is left out.
+                folded += self.store.add(gathered).await?;
             }
         }
         Ok(folded)
     }
 
-    async fn fold_after(&self, run: RunId, after: Seq) -> Result<bool, MemoryError> {
+    async fn evidence(&self, run: RunId, after: Seq) -> Result<Option<Evidence>, MemoryError> {
         let events = self.journal.load(run, Seq(0)).await;
         let events = events.map_err(|source| MemoryError::Journal { run, source })?;
-        match evidence(run, &events, after) {
-            // Whoever has moved the watermark meanwhile has learned the same.
-            Some(evidence) => Ok(self.store.add(vec![evidence]).await? > 0),
-            None => Ok(false),
-        }
+        Ok(evidence(run, &events, after))
     }
 
     async fn parts(&self, project: &ProjectId, task: &ComplexTask) -> Result<Parts, MemoryError> {
@@ -132,9 +147,10 @@ impl LearnedMemory {
         let types: Vec<String> = types.into_iter().collect();
         Ok(Parts {
             histories: self.store.histories(project).await?,
-            workers: self.store.workers(project, &types).await?,
+            workers: self.store.workers(project, Some(&types)).await?,
             tasks: self.store.task(project, &task.task_type).await?,
             similar,
+            rulings: self.store.rulings(project).await?,
         })
     }
 }
@@ -160,7 +176,8 @@ impl Memory for LearnedMemory {
         let scope = Scope { project, agent: Some(worker), task_type: &subtask.task_type };
         let query = &subtask.description;
         let found = similar(&*self.store, &*self.embedder, &scope, query, SIMILAR_STEPS).await?;
-        let known = self.store.workers(project, std::slice::from_ref(&subtask.task_type)).await?;
+        let types = std::slice::from_ref(&subtask.task_type);
+        let known = self.store.workers(project, Some(types)).await?;
         let known = known.iter().find(|(cell, _)| cell.worker == *worker).map(|(_, stats)| stats);
         Ok(slice(subtask, known, &found, max_tokens))
     }

@@ -94,13 +94,19 @@ mod sqlite;
 mod stored;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "sqlite")]
+mod upkeep;
 
 #[cfg(feature = "sqlite")]
 pub use embed::{Embedder, HashedNgrams};
 #[cfg(feature = "sqlite")]
+pub use learned::{Heuristic, Rule, Ruling, Verdict};
+#[cfg(feature = "sqlite")]
 pub use learned_memory::LearnedMemory;
 #[cfg(feature = "sqlite")]
 pub use memory_error::MemoryError;
+#[cfg(feature = "sqlite")]
+pub use upkeep::{Forget, Forgotten, MemoryStats};
 
 pub use orch_core::journal::MemoryJournal;
 #[cfg(feature = "postgres")]

@@ -37,6 +37,16 @@ pub enum MemoryError {
     /// The id of an outcome is none of a run.
     #[error("`{0}` is not the id of a run's outcome, which is `orch_` and the run's id")]
     NotAnOutcome(String),
+    /// An import has runs that are known and runs that are not, and sums cannot be told apart: import into an empty memory.
+    #[error(
+        "{known} of the {of} runs of the import are known already, so that their outcomes would count twice; import into an empty memory"
+    )]
+    Overlap {
+        /// How many of its runs are known.
+        known: usize,
+        /// How many runs it has.
+        of: usize,
+    },
     /// A score is no number from 0 to 1.
     #[error("the score {0} is not between 0 and 1")]
     Score(f64),

@@ -1,6 +1,7 @@
-//! `cargo xtask bench engine`: what a subtask costs in the engine, beside the floor beneath it.
+//! `cargo xtask bench engine`: what a subtask costs in the engine, beside the floor beneath it. `cargo xtask bench memory`: what
+//! learning costs, and a snapshot once much was learned.
 //!
-//! One process per figure, so that each has its own peak of memory; floor and engine take turns, so that a change of the
+//! The engine has one process per figure, so that each has its own peak of memory; floor and engine take turns, so that a change of the
 //! machine's load meets both. Ratios are taken within a turn; the table shows medians.
 
 mod build;
@@ -11,9 +12,10 @@ mod table;
 use std::io::Write;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
-use crate::project::Project;
+use crate::project::{Project, words};
 use build::Programs;
 use row::Row;
 
@@ -22,6 +24,12 @@ use row::Row;
 pub(crate) enum Bench {
     /// Measures the engine on subtasks that do nothing, beside a bare `JoinSet` and bare sqlx.
     Engine(Options),
+    /// Measures folds and snapshots of a memory of 10,000 and of 1,000,000 outcomes.
+    Memory {
+        /// At most 100,000 outcomes: a look, no figures to quote.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 /// How much is measured, and how it is shown.
@@ -41,7 +49,34 @@ pub(crate) fn run(
     bench: &Bench,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let Bench::Engine(options) = bench;
+    match bench {
+        Bench::Engine(options) => engine(project, options, out),
+        Bench::Memory { quick } => memory(project, *quick, out),
+    }
+}
+
+/// The bench prints its own table, as it measures in one process.
+fn memory(project: &Project, quick: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+    let mut command = project.cargo([
+        "bench",
+        "--locked",
+        "--quiet",
+        "--package",
+        "orch-memory",
+        "--bench",
+        "memory",
+        "--",
+    ]);
+    if quick {
+        command.arg("--quick");
+    }
+    writeln!(out, "{} at the start.", load())?;
+    out.flush()?;
+    let status = command.status().with_context(|| format!("cannot start {}", words(&command)))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn engine(project: &Project, options: &Options, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let programs = Programs::build(project)?;
     if !options.json {
         write!(out, "{}", table::head(&load()))?;

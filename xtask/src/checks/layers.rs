@@ -70,7 +70,9 @@ fn is_allowed(edge: Edge<'_>, dev_edges: &[DevEdge]) -> bool {
     }
     // A crate's own features for tests are no edge.
     let is_own = user == used;
-    if kind == Some(Kind::Dev) && (is_own || used == CORE || dev_edges.iter().any(|listed| listed.is(edge))) {
+    if kind == Some(Kind::Dev)
+        && (is_own || used == CORE || dev_edges.iter().any(|listed| listed.is(edge)))
+    {
         return true;
     }
     match (wired_by(user), wired_by(used)) {

@@ -2,7 +2,9 @@
 
 pub(crate) mod cancel;
 pub(crate) mod claim;
+pub(crate) mod feedback;
 mod finished;
+pub(crate) mod memory;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;
@@ -32,6 +34,8 @@ async fn report_of(args: Args) -> Result<Box<dyn Report>, CliError> {
         Command::Show(args) => show::run(&session, args).await,
         Command::Resume(args) => resume::run(&session, args).await,
         Command::Cancel(args) => cancel::run(&session, args).await,
+        Command::Memory(args) => memory::run(&session, args).await,
+        Command::Feedback(args) => feedback::run(&session, args).await,
         Command::Claim(args) => claim::run(&session, args).await,
         Command::Report(args) => report::run(&session, args).await,
     }

@@ -10,6 +10,7 @@ mod events;
 mod exits;
 mod journey;
 mod kill;
+mod memory;
 mod parallel;
 mod processes;
 mod signals;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Day, HALF_LIFE_DAYS, TaskStats, Weighted, WorkerStats, lower_bound};
-use crate::{DecompositionHeuristic, Digest, ProjectId, RoutingHeuristic, WorkerName};
+use crate::{DecompositionHeuristic, Digest, PlanSource, ProjectId, RoutingHeuristic, WorkerName};
 
 /// How many outcomes there must be before they make a rule, unless a scope says otherwise.
 pub const MIN_OCCURRENCES: u32 = 3;
@@ -84,7 +84,7 @@ pub fn decomposition_heuristics(
             let seen = plans.history.decayed(today, HALF_LIFE_DAYS);
             let pattern = format!("Tasks of type `{task_type}` with a plan from: {source}");
             let created_at = plans.first_at.unwrap_or(Timestamp::UNIX_EPOCH);
-            let id = id("split", project, task_type, source.as_str());
+            let id = decomposition_id(project, task_type, *source);
             let typical = plans.subtasks.quantile(0.5).unwrap_or(0);
             DecompositionHeuristic::new(id, pattern, source.strategy(), created_at)
                 .with_typical_subtask_count(u32::try_from(typical).unwrap_or(u32::MAX))
@@ -97,6 +97,11 @@ pub fn decomposition_heuristics(
     rules
 }
 
+/// Returns the id of the rule about plans from `source` for tasks of type `task_type`.
+pub fn decomposition_id(project: &ProjectId, task_type: &str, source: PlanSource) -> String {
+    id("split", project, task_type, source.as_str())
+}
+
 /// Returns the same id for the same rule, whatever is learned about it.
 fn id(kind: &str, project: &ProjectId, task_type: &str, what: &str) -> String {
     let named = [kind, project.as_str(), task_type, what].join("\u{1f}");
@@ -107,8 +112,8 @@ fn id(kind: &str, project: &ProjectId, task_type: &str, what: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DecompositionStrategy;
     use crate::learned::{Moments, PlanStats, Reward};
-    use crate::{DecompositionStrategy, PlanSource};
 
     fn worker(done: u32, failed: u32) -> WorkerStats {
         let mut stats = WorkerStats::default();

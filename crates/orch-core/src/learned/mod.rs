@@ -20,7 +20,9 @@ mod worker;
 
 pub use confidence::lower_bound;
 pub use failures::FailurePattern;
-pub use heuristics::{MIN_OCCURRENCES, decomposition_heuristics, routing_heuristic};
+pub use heuristics::{
+    MIN_OCCURRENCES, decomposition_heuristics, decomposition_id, routing_heuristic,
+};
 pub use history::{Day, HALF_LIFE_DAYS, History};
 pub use lessons::lessons;
 pub use moments::{Moments, Reward, Weighted};

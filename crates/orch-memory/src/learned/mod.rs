@@ -9,6 +9,8 @@
 mod evidence;
 mod feedback;
 mod rank;
+mod record;
+mod rules;
 mod similar;
 mod slice;
 mod store;
@@ -18,9 +20,12 @@ mod words;
 
 pub(crate) use evidence::{Cell, Ended, Evidence};
 pub(crate) use feedback::{Grades, Regrade};
+pub(crate) use record::{Example, Record, VERSION};
+pub use rules::{Heuristic, Rule, Ruling, Verdict};
+pub(crate) use rules::{Known, ruled, rules};
 pub(crate) use similar::similar;
 pub(crate) use slice::slice;
-pub(crate) use store::{Match, Scope, Store, Told};
+pub(crate) use store::{Match, Scope, Sink, Store, Told};
 pub(crate) use view::{Parts, view};
 pub(crate) use walk::evidence;
 pub(crate) use words::words;

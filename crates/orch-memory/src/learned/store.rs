@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use orch_core::learned::{History, PastRun, TaskStats, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq, WorkerName};
 
-use super::{Cell, Evidence};
-use crate::MemoryError;
+use super::{Cell, Evidence, Record, Ruling};
+use crate::{Forget, Forgotten, MemoryError};
 
 /// Where learned memory is kept. Every method is one transaction, or one read.
 #[async_trait]
@@ -23,11 +23,11 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Returns the histories of all workers at all types.
     async fn histories(&self, project: &ProjectId) -> Result<Vec<(Cell, History)>, MemoryError>;
 
-    /// Returns all that is known of workers at some types.
+    /// Returns all that is known of workers, at some types or at all.
     async fn workers(
         &self,
         project: &ProjectId,
-        task_types: &[String],
+        task_types: Option<&[String]>,
     ) -> Result<Vec<(Cell, WorkerStats)>, MemoryError>;
 
     /// Returns what is known of a type of task.
@@ -49,7 +49,39 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Notes what only the supervisor of a run can say about it; `false` when the run is not known.
     async fn told(&self, run: RunId, told: &Told) -> Result<bool, MemoryError>;
+
+    /// Returns what is known of all types of tasks.
+    async fn tasks(&self, project: &ProjectId) -> Result<Vec<(String, TaskStats)>, MemoryError>;
+
+    /// Returns what was decided about rules.
+    async fn rulings(&self, project: &ProjectId) -> Result<Vec<Ruling>, MemoryError>;
+
+    /// Keeps a decision, or takes the decision about the rule with this id back.
+    async fn rule(
+        &self,
+        project: &ProjectId,
+        id: &str,
+        ruling: Option<&Ruling>,
+    ) -> Result<(), MemoryError>;
+
+    /// Returns how many examples of a project there are, and from how many runs of all projects was learned.
+    async fn counts(&self, project: &ProjectId) -> Result<(u64, u64), MemoryError>;
+
+    /// Gives everything to `sink`, as it is at one moment.
+    async fn export(&self, sink: &mut Sink<'_>) -> Result<(), MemoryError>;
+
+    /// Adds an export of which no run is known yet.
+    async fn import(&self, records: Vec<Record>) -> Result<(), MemoryError>;
+
+    /// Deletes what is chosen, unless `dry`; returns what it is.
+    async fn forget(&self, what: &Forget, dry: bool) -> Result<Forgotten, MemoryError>;
+
+    /// Gives room back that is not needed any more.
+    async fn vacuum(&self) -> Result<(), MemoryError>;
 }
+
+/// Takes the records of an export.
+pub(crate) type Sink<'a> = dyn FnMut(&Record) -> Result<(), MemoryError> + Send + 'a;
 
 /// Which texts are looked at.
 #[derive(Debug, Clone, Copy)]

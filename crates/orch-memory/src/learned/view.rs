@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use orch_core::learned::{
     Day, History, Learned, MIN_OCCURRENCES, PastRun, TaskStats, WorkerStats,
-    decomposition_heuristics, routing_heuristic,
+    decomposition_heuristics, decomposition_id, routing_heuristic,
 };
-use orch_core::{ProjectId, WorkerName};
+use orch_core::{PlanSource, ProjectId, WorkerName};
 
-use super::Cell;
+use super::{Cell, Heuristic, Ruling, ruled};
 
 /// What a store has said about a task.
 pub(crate) struct Parts {
@@ -18,6 +18,7 @@ pub(crate) struct Parts {
     pub(crate) workers: Vec<(Cell, WorkerStats)>,
     pub(crate) tasks: TaskStats,
     pub(crate) similar: Vec<(f64, PastRun)>,
+    pub(crate) rulings: Vec<Ruling>,
 }
 
 /// Makes the view of a task of type `task_type`.
@@ -47,6 +48,13 @@ pub(crate) fn view(project: &ProjectId, task_type: &str, parts: Parts) -> Learne
         .collect();
     learned.decomposition =
         decomposition_heuristics(project, task_type, &parts.tasks, learned.today, MIN_OCCURRENCES);
+    let (routing, decomposition) = (&mut learned.routing, &mut learned.decomposition);
+    ruled(&parts.rulings, routing, decomposition, |heuristic| match heuristic {
+        Heuristic::Routing(_) => true,
+        Heuristic::Decomposition(rule) => PlanSource::ALL
+            .iter()
+            .any(|source| decomposition_id(project, task_type, *source) == rule.id),
+    });
     learned.tasks = parts.tasks;
     learned.similar =
         parts.similar.into_iter().map(|(score, past)| (score, Arc::new(past))).collect();

@@ -15,4 +15,5 @@ mod races;
 mod scale;
 mod support;
 mod tables;
+mod upkeep;
 mod writing;

@@ -4,10 +4,13 @@
 //! is read and written as JSON in `rows`; sums are read, added to and written back within the transaction.
 
 mod feedback;
+mod forget;
 mod past;
 mod read;
 mod rows;
+mod rulings;
 mod stats;
+mod transfer;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -22,8 +25,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::error::OpenError;
 use super::open;
 use super::options::SqliteOptions;
-use crate::MemoryError;
-use crate::learned::{Cell, Evidence, Match, Scope, Store, Told};
+use crate::learned::{Cell, Evidence, Match, Record, Ruling, Scope, Sink, Store, Told};
+use crate::{Forget, Forgotten, MemoryError};
 
 /// The store of learned memory in a SQLite file.
 #[derive(Debug)]
@@ -73,7 +76,7 @@ impl Store for SqliteStore {
     async fn workers(
         &self,
         project: &ProjectId,
-        task_types: &[String],
+        task_types: Option<&[String]>,
     ) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
         read::workers(&self.readers, project, task_types).await
     }
@@ -110,5 +113,71 @@ impl Store for SqliteStore {
         let known = feedback::told(&mut transaction, run, told).await?;
         transaction.commit().await.map_err(failed_to("commit an outcome"))?;
         Ok(known)
+    }
+
+    async fn tasks(&self, project: &ProjectId) -> Result<Vec<(String, TaskStats)>, MemoryError> {
+        read::tasks(&self.readers, project).await
+    }
+
+    async fn rulings(&self, project: &ProjectId) -> Result<Vec<Ruling>, MemoryError> {
+        rulings::read(&self.readers, project).await
+    }
+
+    async fn rule(
+        &self,
+        project: &ProjectId,
+        id: &str,
+        ruling: Option<&Ruling>,
+    ) -> Result<(), MemoryError> {
+        let mut writer = self.writer.lock().await;
+        match ruling {
+            Some(ruling) => rulings::write(&mut writer, project, ruling).await,
+            None => rulings::delete(&mut writer, project, id).await,
+        }
+    }
+
+    async fn counts(&self, project: &ProjectId) -> Result<(u64, u64), MemoryError> {
+        read::counts(&self.readers, project).await
+    }
+
+    async fn export(&self, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+        transfer::export(&self.readers, sink).await
+    }
+
+    async fn import(&self, records: Vec<Record>) -> Result<(), MemoryError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = Self::begin(&mut writer).await?;
+        transfer::import(&mut transaction, records).await?;
+        transaction.commit().await.map_err(failed_to("commit an import"))
+    }
+
+    async fn forget(&self, what: &Forget, dry: bool) -> Result<Forgotten, MemoryError> {
+        let mut writer = self.writer.lock().await;
+        let mut transaction = Self::begin(&mut writer).await?;
+        let forgotten = forget::forget(&mut transaction, what).await?;
+        // What would be forgotten is found out by forgetting it, and not meaning it.
+        match dry {
+            true => transaction
+                .rollback()
+                .await
+                .map_err(failed_to("keep what was not to be forgotten"))?,
+            false => transaction.commit().await.map_err(failed_to("commit what was forgotten"))?,
+        }
+        Ok(forgotten)
+    }
+
+    async fn vacuum(&self) -> Result<(), MemoryError> {
+        let mut writer = self.writer.lock().await;
+        for statement in [
+            "INSERT INTO orch_past_words (orch_past_words) VALUES ('optimize')",
+            "VACUUM",
+            "PRAGMA wal_checkpoint(TRUNCATE)",
+        ] {
+            sqlx::query(statement)
+                .execute(&mut *writer)
+                .await
+                .map_err(failed_to("vacuum the memory"))?;
+        }
+        Ok(())
     }
 }

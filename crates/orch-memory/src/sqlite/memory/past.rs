@@ -9,7 +9,7 @@ use sqlx::SqliteConnection;
 
 use super::{failed_to, rows};
 use crate::MemoryError;
-use crate::learned::{Ended, Evidence, Scope, words};
+use crate::learned::{Ended, Evidence, Example, Scope, words};
 
 /// The most runs of a project and type that are kept.
 const RUNS: usize = 1_000;
@@ -114,6 +114,37 @@ impl Row<'_> {
             .map_err(failed)?;
         Ok(())
     }
+}
+
+/// Inserts an example of an export within the transaction of the caller.
+pub(super) async fn insert_example(
+    conn: &mut SqliteConnection,
+    example: &Example,
+) -> Result<(), MemoryError> {
+    let agent = WorkerName::new(example.agent.as_str());
+    let (scope, run) = (
+        Scope {
+            project: &example.project,
+            agent: (!example.agent.is_empty()).then_some(&agent),
+            task_type: &example.task_type,
+        },
+        example.run.to_string(),
+    );
+    let ended_at = Timestamp::from_microsecond(example.ended_at).map_err(|error| {
+        MemoryError::Corrupt { what: format!("the end of run {run}"), source: error.into() }
+    })?;
+    let row = Row {
+        run: &run,
+        step: &example.step,
+        scope,
+        ended_at,
+        success: example.success,
+        text: &example.text,
+        body: example.past.as_ref().map(rows::encode).transpose()?.unwrap_or_default(),
+        grades: example.grades.as_ref().map(rows::encode).transpose()?.unwrap_or_default(),
+    };
+    row.insert(conn).await?;
+    prune(conn, &scope, if example.agent.is_empty() { RUNS } else { STEPS }).await
 }
 
 /// Deletes all but the newest `keep` of a scope.

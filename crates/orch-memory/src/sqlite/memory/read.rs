@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
-use orch_core::learned::{History, PastRun, WorkerStats};
+use orch_core::learned::{History, PastRun, TaskStats, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
@@ -52,20 +52,20 @@ pub(super) async fn histories(
 pub(super) async fn workers(
     pool: &SqlitePool,
     project: &ProjectId,
-    task_types: &[String],
+    task_types: Option<&[String]>,
 ) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
-    if task_types.is_empty() {
-        return Ok(Vec::new());
-    }
     let mut query = QueryBuilder::<Sqlite>::new(
         "SELECT task_type, worker, history, details FROM orch_worker_stats WHERE project = ",
     );
-    query.push_bind(project.as_str()).push(" AND task_type IN (");
-    let mut types = query.separated(", ");
-    for task_type in task_types {
-        types.push_bind(task_type);
+    query.push_bind(project.as_str());
+    if let Some(task_types) = task_types {
+        query.push(" AND task_type IN (");
+        let mut types = query.separated(", ");
+        for task_type in task_types {
+            types.push_bind(task_type);
+        }
+        query.push(")");
     }
-    query.push(")");
     let rows: Vec<(String, String, String, String)> = query
         .build_query_as()
         .fetch_all(pool)
@@ -78,6 +78,42 @@ pub(super) async fn workers(
             Ok((Cell { task_type, worker: worker.into() }, stats))
         })
         .collect()
+}
+
+/// Returns what is known of all types of tasks.
+pub(super) async fn tasks(
+    pool: &SqlitePool,
+    project: &ProjectId,
+) -> Result<Vec<(String, TaskStats)>, MemoryError> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT task_type, stats FROM orch_task_stats WHERE project = ? ORDER BY task_type",
+    )
+    .bind(project.as_str())
+    .fetch_all(pool)
+    .await
+    .map_err(failed_to("read what is known of types of tasks"))?;
+    rows.into_iter()
+        .map(|(task_type, stats)| {
+            let what = || format!("what is known of tasks of type `{task_type}`");
+            let stats = rows::decode(&stats, what)?;
+            Ok((task_type, stats))
+        })
+        .collect()
+}
+
+/// Returns how many examples a project has, and how many runs were folded.
+pub(super) async fn counts(
+    pool: &SqlitePool,
+    project: &ProjectId,
+) -> Result<(u64, u64), MemoryError> {
+    let counts: (i64, i64) = sqlx::query_as(
+        "SELECT (SELECT count(*) FROM orch_past WHERE project = ?), (SELECT count(*) FROM orch_folded)",
+    )
+    .bind(project.as_str())
+    .fetch_one(pool)
+    .await
+    .map_err(failed_to("count what the memory has"))?;
+    Ok((counts.0.cast_unsigned(), counts.1.cast_unsigned()))
 }
 
 /// Returns the newest texts of a scope that have one of `words`, and how many texts the scope has.

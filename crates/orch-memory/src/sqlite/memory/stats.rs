@@ -42,7 +42,12 @@ pub(super) async fn add(
     Ok(added)
 }
 
-async fn advance(conn: &mut SqliteConnection, run: RunId, seq: Seq) -> Result<(), MemoryError> {
+/// Notes how far a run was folded.
+pub(super) async fn advance(
+    conn: &mut SqliteConnection,
+    run: RunId,
+    seq: Seq,
+) -> Result<(), MemoryError> {
     sqlx::query(
         "INSERT INTO orch_folded (run, seq) VALUES (?, ?) \
          ON CONFLICT (run) DO UPDATE SET seq = excluded.seq",
@@ -75,11 +80,19 @@ impl Sums {
         task: TaskStats,
     ) {
         for (cell, stats) in workers {
-            self.workers.entry((project.clone(), cell)).or_default().merge(&stats);
+            self.add_worker(project.clone(), cell, &stats);
         }
         if task != TaskStats::default() {
-            self.tasks.entry((project, task_type)).or_default().merge(&task);
+            self.add_task(project, task_type, &task);
         }
+    }
+
+    pub(super) fn add_worker(&mut self, project: ProjectId, cell: Cell, stats: &WorkerStats) {
+        self.workers.entry((project, cell)).or_default().merge(stats);
+    }
+
+    pub(super) fn add_task(&mut self, project: ProjectId, task_type: String, stats: &TaskStats) {
+        self.tasks.entry((project, task_type)).or_default().merge(stats);
     }
 
     pub(super) async fn write(self, conn: &mut SqliteConnection) -> Result<(), MemoryError> {

@@ -1,0 +1,49 @@
+//! `orch feedback`: what a person thinks of the output of a run.
+
+use orch_core::{Memory, RunId};
+use serde_json::{Value, json};
+
+use super::memory::Opened;
+use crate::error::CliError;
+use crate::report::{Report, Text};
+use crate::runs;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The run: any unique beginning of its id; the latest unless given.
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    /// From 0 (useless) to 1 (perfect); said again, it replaces what was said before.
+    #[arg(long)]
+    score: f64,
+    /// Why.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    note: String,
+}
+
+pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
+    let opened = Opened::of(session).await?;
+    let run = runs::find(&*opened.journal, args.run.as_deref()).await?;
+    opened.memory.feedback(run, args.score, &args.note).await.map_err(CliError::Feedback)?;
+    Ok(Box::new(Noted { run, score: args.score }))
+}
+
+struct Noted {
+    run: RunId,
+    score: f64,
+}
+
+impl Report for Noted {
+    fn text(&self) -> Text {
+        let remarks = format!(
+            "run {} is worth {}; its workers' rewards were changed\n",
+            self.run, self.score
+        );
+        Text { remarks, ..Text::default() }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "orchestration_id": self.run, "score": self.score })
+    }
+}

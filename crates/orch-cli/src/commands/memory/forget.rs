@@ -1,0 +1,78 @@
+//! `orch memory forget`.
+
+use orch_memory::{Forget, Forgotten};
+use serde_json::{Value, json};
+
+use super::Opened;
+use crate::error::CliError;
+use crate::report::{Report, Text};
+use crate::runs;
+
+#[derive(Debug, clap::Args)]
+#[group(id = "chosen", required = true, multiple = true)]
+pub(super) struct Args {
+    /// What is known of this worker.
+    #[arg(long, group = "chosen", value_name = "NAME")]
+    worker: Option<String>,
+    /// What is known of this type.
+    #[arg(long, group = "chosen", value_name = "TYPE")]
+    task_type: Option<String>,
+    /// The texts of this run; what it has added to sums stays.
+    #[arg(long, group = "chosen", value_name = "RUN", conflicts_with_all = ["worker", "task_type"])]
+    run: Option<String>,
+    /// Everything of the project.
+    #[arg(long, group = "chosen", conflicts_with_all = ["worker", "task_type", "run"])]
+    all: bool,
+    /// Does it. Without, it is only said what would be forgotten.
+    #[arg(long, conflicts_with = "dry_run")]
+    yes: bool,
+    /// Only says what would be forgotten: the default.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) async fn run(opened: &Opened, args: Args) -> Result<Box<dyn Report>, CliError> {
+    let run = match &args.run {
+        Some(prefix) => Some(runs::find(&*opened.journal, Some(prefix)).await?),
+        None => None,
+    };
+    let why = match (&args.worker, &args.task_type, run) {
+        (Some(worker), Some(task_type), _) => format!("of worker `{worker}` at `{task_type}`"),
+        (Some(worker), None, _) => format!("of worker `{worker}`"),
+        (None, Some(task_type), _) => format!("of type `{task_type}`"),
+        (None, None, Some(run)) => format!("of run {run}; what it has added to sums stays"),
+        (None, None, None) => format!("of project {}", opened.project),
+    };
+    let what = Forget::all_of(opened.project.clone())
+        .with_worker(args.worker.map(Into::into))
+        .with_task_type(args.task_type)
+        .with_run(run);
+    let forgotten = opened.memory.forget(&what, !args.yes).await?;
+    Ok(Box::new(Answer { forgotten, why, done: args.yes }))
+}
+
+/// What is, or would be, forgotten, and why.
+struct Answer {
+    forgotten: Forgotten,
+    why: String,
+    done: bool,
+}
+
+impl Report for Answer {
+    fn text(&self) -> Text {
+        let Forgotten { workers, tasks, examples, .. } = self.forgotten;
+        let verb = if self.done { "forgotten" } else { "would be forgotten" };
+        let mut data = format!(
+            "{verb}: {workers} records of workers, {tasks} of types of task, {examples} examples, all {}\n",
+            self.why
+        );
+        if !self.done {
+            data.push_str("nothing was changed; add --yes to do it\n");
+        }
+        Text::data(data)
+    }
+
+    fn json(&self) -> Value {
+        json!({ "forgotten": self.forgotten, "why": self.why, "done": self.done })
+    }
+}

@@ -1,0 +1,56 @@
+//! What was learned, as a person sees it and decides about it.
+
+use serde_json::Value;
+
+use crate::support::Project;
+
+const TASK: &str = "description: Nap and fail\ntask_type: nap\nsubtasks:\n  - { id: a, task_type: sleep, description: Nap, context: { seconds: 0 } }\n  - { id: b, task_type: fail, description: Fail, required: false }\n";
+
+fn json(project: &Project, arguments: &[&str]) -> Value {
+    let output = project.orch(&[&["--json"], arguments].concat());
+    serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"))
+}
+
+#[test]
+fn runs_teach_rules_that_a_person_reads_and_decides_about() {
+    let project = Project::with_workers(TASK);
+    for _ in 0..3 {
+        project.orch(&["run", "task.yaml"]);
+    }
+    let stats = json(&project, &["memory", "stats"]);
+    assert_eq!((&stats["outcomes"], &stats["workers"]), (&6.into(), &2.into()), "{stats}");
+
+    let list = project.orch(&["memory", "list"]).stdout;
+    assert_eq!(list.lines().count(), 3, "{list}");
+    assert!(
+        list.contains("When a subtask is of type `sleep`: `sleeper` is the only one who has tried"),
+        "{list}"
+    );
+    let rules = json(&project, &["memory", "list"]);
+    let id = rules["rules"][0]["heuristic"]["id"].as_str().unwrap().to_owned();
+    let forbidden = project.orch(&["memory", "forbid", &id, "--note", "never"]).stdout;
+    assert!(
+        forbidden.contains("[forbidden]") && forbidden.contains("because: never"),
+        "{forbidden}"
+    );
+    assert!(!project.orch(&["memory", "release", &id]).stdout.contains("[forbidden]"));
+    let unknown = project.orch(&["memory", "show", "nothing"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+
+    assert_eq!(project.orch(&["feedback", "--score", "0.2", "--note", "dull"]).code, 0);
+    assert_eq!(project.orch(&["feedback", "--score", "7"]).code, 1);
+
+    assert_eq!(project.orch(&["memory", "export", "out.jsonl"]).code, 0);
+    assert_eq!(json(&project, &["memory", "import", "out.jsonl"])["runs"], 0, "all is known");
+
+    let dry = project.orch(&["memory", "forget", "--worker", "sleeper"]).stdout;
+    assert!(
+        dry.contains("would be forgotten: 1 records of workers") && dry.contains("--yes"),
+        "{dry}"
+    );
+    assert_eq!(json(&project, &["memory", "stats"])["workers"], 2);
+    project.orch(&["memory", "forget", "--worker", "sleeper", "--yes"]);
+    assert_eq!(json(&project, &["memory", "stats"])["workers"], 1);
+    assert_eq!(project.orch(&["memory", "forget"]).code, 2);
+    assert_eq!(project.orch(&["memory", "vacuum"]).code, 0);
+}

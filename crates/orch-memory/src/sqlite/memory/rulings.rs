@@ -1,0 +1,78 @@
+//! What a person has decided about rules.
+
+use orch_core::ProjectId;
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::{failed_to, rows};
+use crate::MemoryError;
+use crate::learned::{Record, Ruling, Sink};
+
+/// Returns the decisions of a project.
+pub(super) async fn read(
+    pool: &SqlitePool,
+    project: &ProjectId,
+) -> Result<Vec<Ruling>, MemoryError> {
+    let bodies: Vec<String> =
+        sqlx::query_scalar("SELECT body FROM orch_rulings WHERE project = ? ORDER BY rule")
+            .bind(project.as_str())
+            .fetch_all(pool)
+            .await
+            .map_err(failed_to("read what was decided about rules"))?;
+    bodies.iter().map(|body| rows::decode(body, what)).collect()
+}
+
+fn what() -> String {
+    "what was decided about a rule".to_owned()
+}
+
+/// Keeps a decision.
+pub(super) async fn write(
+    conn: &mut SqliteConnection,
+    project: &ProjectId,
+    ruling: &Ruling,
+) -> Result<(), MemoryError> {
+    sqlx::query(
+        "INSERT INTO orch_rulings (project, rule, verdict, body) VALUES (?, ?, ?, ?) \
+         ON CONFLICT (project, rule) DO UPDATE SET verdict = excluded.verdict, body = excluded.body",
+    )
+    .bind(project.as_str())
+    .bind(ruling.heuristic.id())
+    .bind(ruling.verdict.as_str())
+    .bind(rows::encode(ruling)?)
+    .execute(conn)
+    .await
+    .map_err(failed_to("write what was decided about a rule"))?;
+    Ok(())
+}
+
+/// Takes a decision back.
+pub(super) async fn delete(
+    conn: &mut SqliteConnection,
+    project: &ProjectId,
+    id: &str,
+) -> Result<(), MemoryError> {
+    sqlx::query("DELETE FROM orch_rulings WHERE project = ? AND rule = ?")
+        .bind(project.as_str())
+        .bind(id)
+        .execute(conn)
+        .await
+        .map_err(failed_to("take back what was decided about a rule"))?;
+    Ok(())
+}
+
+/// Gives all decisions to `sink`.
+pub(super) async fn export(
+    conn: &mut SqliteConnection,
+    sink: &mut Sink<'_>,
+) -> Result<(), MemoryError> {
+    let all: Vec<(String, String)> =
+        sqlx::query_as("SELECT project, body FROM orch_rulings ORDER BY project, rule")
+            .fetch_all(conn)
+            .await
+            .map_err(failed_to("read what was decided about rules"))?;
+    for (project, body) in all {
+        let ruling = Box::new(rows::decode(&body, what)?);
+        sink(&Record::Ruling { project: project.into(), ruling })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! All rows out, and all rows in.
+
+use sqlx::{SqliteConnection, SqlitePool};
+
+use super::stats::Sums;
+use super::{failed_to, past, rows, rulings, stats};
+use crate::MemoryError;
+use crate::learned::{Cell, Example, Record, Sink};
+
+/// Gives everything to `sink`, within one read transaction.
+pub(super) async fn export(pool: &SqlitePool, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+    let failed = failed_to("read the memory");
+    let mut transaction = pool.begin().await.map_err(&failed)?;
+    let conn = &mut *transaction;
+    let folded: Vec<(String, i64)> =
+        sqlx::query_as("SELECT run, seq FROM orch_folded ORDER BY run")
+            .fetch_all(&mut *conn)
+            .await
+            .map_err(&failed)?;
+    for (run, seq) in folded {
+        let seq = orch_core::Seq(seq.cast_unsigned());
+        sink(&Record::Folded { run: past::run_id(&run)?, seq })?;
+    }
+    export_sums(conn, sink).await?;
+    export_past(conn, sink).await?;
+    rulings::export(conn, sink).await
+}
+
+async fn export_sums(conn: &mut SqliteConnection, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+    let failed = failed_to("read the memory");
+    let workers: Vec<(String, String, String, String, String)> = sqlx::query_as(
+        "SELECT project, task_type, worker, history, details FROM orch_worker_stats \
+         ORDER BY project, task_type, worker",
+    )
+    .fetch_all(&mut *conn)
+    .await
+    .map_err(&failed)?;
+    for (project, task_type, worker, history, details) in workers {
+        let what = || format!("what is known of worker `{worker}` at `{task_type}`");
+        let stats = Box::new(rows::worker(&history, &details, what)?);
+        let (project, worker) = (project.into(), worker.into());
+        sink(&Record::Worker { project, task_type, worker, stats })?;
+    }
+    let tasks: Vec<(String, String, String)> = sqlx::query_as(
+        "SELECT project, task_type, stats FROM orch_task_stats ORDER BY project, task_type",
+    )
+    .fetch_all(conn)
+    .await
+    .map_err(failed)?;
+    for (project, task_type, stats) in tasks {
+        let what = || format!("what is known of tasks of type `{task_type}`");
+        let stats = Box::new(rows::decode(&stats, what)?);
+        sink(&Record::Task { project: project.into(), task_type, stats })?;
+    }
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct StoredExample {
+    run: String,
+    step: String,
+    project: String,
+    agent: String,
+    task_type: String,
+    ended_at: i64,
+    success: bool,
+    text: String,
+    body: String,
+    grades: String,
+}
+
+/// How many examples are read at a time.
+const PAGE: i64 = 1_000;
+
+async fn export_past(conn: &mut SqliteConnection, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+    let mut last = (String::new(), String::new());
+    loop {
+        let page: Vec<StoredExample> = sqlx::query_as(
+            "SELECT run, step, project, agent, task_type, ended_at, success, text, body, grades \
+             FROM orch_past WHERE (run, step) > (?, ?) ORDER BY run, step LIMIT ?",
+        )
+        .bind(&last.0)
+        .bind(&last.1)
+        .bind(PAGE)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(failed_to("read the memory"))?;
+        let Some(end) = page.last() else { return Ok(()) };
+        // A run has a row of its own under an empty step, which comes before its subtasks.
+        last = (end.run.clone(), end.step.clone());
+        for row in page {
+            sink(&Record::Past(Box::new(example(row)?)))?;
+        }
+    }
+}
+
+fn example(row: StoredExample) -> Result<Example, MemoryError> {
+    let what = || format!("the outcome of run {}", row.run);
+    let is_run = row.step.is_empty();
+    Ok(Example {
+        run: past::run_id(&row.run)?,
+        past: is_run.then(|| rows::decode(&row.body, what)).transpose()?,
+        grades: is_run.then(|| rows::decode(&row.grades, what)).transpose()?,
+        step: row.step,
+        project: row.project.into(),
+        agent: row.agent,
+        task_type: row.task_type,
+        ended_at: row.ended_at,
+        success: row.success,
+        text: row.text,
+    })
+}
+
+/// Adds records within the transaction of the caller.
+pub(super) async fn import(
+    conn: &mut SqliteConnection,
+    records: Vec<Record>,
+) -> Result<(), MemoryError> {
+    let mut sums = Sums::default();
+    for record in records {
+        match record {
+            Record::OrchMemory { .. } => {}
+            Record::Folded { run, seq } => stats::advance(conn, run, seq).await?,
+            Record::Worker { project, task_type, worker, stats } => {
+                sums.add_worker(project, Cell { task_type, worker }, &stats);
+            }
+            Record::Task { project, task_type, stats } => sums.add_task(project, task_type, &stats),
+            Record::Past(example) => past::insert_example(conn, &example).await?,
+            Record::Ruling { project, ruling } => {
+                rulings::write(conn, &project, &ruling).await?;
+            }
+        }
+    }
+    sums.write(conn).await
+}

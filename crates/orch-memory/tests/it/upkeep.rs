@@ -1,0 +1,134 @@
+//! Looking at memory, deciding about rules, moving it elsewhere, erasing.
+
+use std::sync::Arc;
+
+use orch_core::journal::MemoryJournal;
+use orch_core::{Cause, ComplexTask, Memory, MemorySnapshot, ProjectId};
+use orch_memory::{Forget, Forgotten, Heuristic, LearnedMemory, MemoryError, Verdict};
+
+use crate::lesson::{Lesson, done, failed};
+use crate::support::{TempFile, quick};
+
+fn project() -> ProjectId {
+    ProjectId::new("p")
+}
+
+async fn taught(file: &TempFile, numbers: std::ops::Range<u32>) -> LearnedMemory {
+    let journal = Arc::new(MemoryJournal::new());
+    let mut runs = Vec::new();
+    for number in numbers {
+        let tries =
+            [done("read", "ann", 100 + u64::from(number)), failed("read", "bob", Cause::Gate)];
+        let lesson =
+            Lesson { day: 20_000 + number as i32, ..Lesson::new(number, "Audit the till", tries) };
+        lesson.append_all(&*journal).await;
+        runs.push(lesson.id());
+    }
+    let memory = LearnedMemory::sqlite(file.path(), &quick(), journal).await.unwrap();
+    assert_eq!(memory.fold_runs(&runs).await.unwrap(), runs.len());
+    memory
+}
+
+async fn snapshot(memory: &LearnedMemory) -> MemorySnapshot {
+    memory.snapshot(&project(), &ComplexTask::new("t", "Audit the till", "audit")).await.unwrap()
+}
+
+async fn exported(memory: &LearnedMemory) -> Vec<u8> {
+    let mut out = Vec::new();
+    let lines = memory.export(&mut out).await.unwrap();
+    assert_eq!(out.iter().filter(|byte| **byte == b'\n').count() as u64, lines);
+    out
+}
+
+async fn routing_rule(memory: &LearnedMemory) -> Heuristic {
+    let rules = memory.rules(&project()).await.unwrap();
+    let rule = rules.iter().find(|rule| matches!(rule.heuristic, Heuristic::Routing(_))).unwrap();
+    assert!(
+        rule.why.starts_with("`ann` succeeded in 5 of 5, `bob` succeeded in 0 of 5;"),
+        "{}",
+        rule.why
+    );
+    rule.heuristic.clone()
+}
+
+#[tokio::test]
+async fn an_export_teaches_an_empty_memory_the_same_and_may_come_again() {
+    let (file, other, third) = (TempFile::new(), TempFile::new(), TempFile::new());
+    let memory = taught(&file, 0..5).await;
+    let rule = routing_rule(&memory).await;
+    memory.decide(&project(), &rule, Some(Verdict::Pinned), "tried and true").await.unwrap();
+    let export = exported(&memory).await;
+
+    let empty = taught(&other, 0..0).await;
+    assert_eq!(empty.import(&mut &*export).await.unwrap(), 5);
+    assert_eq!(empty.import(&mut &*export).await.unwrap(), 0, "all of it is known");
+    assert_eq!(snapshot(&empty).await, snapshot(&memory).await);
+    assert_eq!(exported(&empty).await, export);
+    let told = empty.stats(&project()).await.unwrap();
+    assert_eq!((told.outcomes, told.workers, told.task_types, told.examples), (10, 2, 1, 15));
+
+    let overlapping = taught(&third, 4..6).await;
+    let before = snapshot(&overlapping).await;
+    let error = overlapping.import(&mut &*export).await.unwrap_err();
+    assert!(matches!(error, MemoryError::Overlap { known: 1, of: 5 }), "{error}");
+    assert_eq!(snapshot(&overlapping).await, before);
+}
+
+#[tokio::test]
+async fn what_is_no_export_is_refused_with_its_line() {
+    let file = TempFile::new();
+    let memory = taught(&file, 0..0).await;
+    let head = r#"{"kind":"orch_memory","version":1}"#;
+    for (text, expected) in [
+        ("hello".to_owned(), "line 1 of"),
+        (r#"{"kind":"orch_memory","version":2}"#.to_owned(), "line 1 of"),
+        (format!("{head}\n{{\"kind\":\"folded\"}}"), "line 2 of"),
+        (format!("{head}\n{{\"kind\":\"elephant\"}}"), "line 2 of"),
+    ] {
+        let error = memory.import(&mut text.as_bytes()).await.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_person_pins_and_forbids_rules() {
+    let file = TempFile::new();
+    let memory = taught(&file, 0..5).await;
+    let rule = routing_rule(&memory).await;
+    assert_eq!(snapshot(&memory).await.learned.routing.len(), 1);
+    memory.decide(&project(), &rule, Some(Verdict::Forbidden), "").await.unwrap();
+    assert_eq!(snapshot(&memory).await.learned.routing, []);
+    memory.decide(&project(), &rule, Some(Verdict::Pinned), "").await.unwrap();
+    memory.forget(&Forget::all_of(project()), false).await.unwrap();
+    let pinned = snapshot(&memory).await.learned.routing.clone();
+    assert_eq!((pinned[0].id.as_str(), pinned[0].confidence), (rule.id(), 1.0));
+    assert_eq!(memory.rules(&project()).await.unwrap().len(), 1);
+    memory.decide(&project(), &rule, None, "").await.unwrap();
+    assert_eq!(snapshot(&memory).await.learned.routing, []);
+}
+
+#[tokio::test]
+async fn forgetting_says_what_it_would_take_and_takes_no_more() {
+    let file = TempFile::new();
+    let memory = taught(&file, 0..5).await;
+    let before = snapshot(&memory).await;
+    let bob = Forget::all_of(project()).with_worker(Some("bob".into()));
+    let of = |forgotten: Forgotten| (forgotten.workers, forgotten.tasks, forgotten.examples);
+    assert_eq!(of(memory.forget(&bob, true).await.unwrap()), (1, 0, 5));
+    assert_eq!(snapshot(&memory).await, before, "that was a question");
+    assert_eq!(of(memory.forget(&bob, false).await.unwrap()), (1, 0, 5));
+    let learned = snapshot(&memory).await.learned;
+    assert_eq!(learned.of(&"bob".into(), "read"), None);
+    assert!(learned.of(&"ann".into(), "read").is_some());
+
+    let run = Lesson { day: 20_003, ..Lesson::new(3, "", []) }.id();
+    let run = Forget::all_of(project()).with_run(Some(run));
+    assert_eq!(of(memory.forget(&run, false).await.unwrap()), (0, 0, 2), "the run and ann's part");
+    assert_eq!(snapshot(&memory).await.learned.similar.len(), 4);
+    let other = Forget::all_of("elsewhere".into());
+    assert_eq!(of(memory.forget(&other, false).await.unwrap()), (0, 0, 0));
+    assert_eq!(of(memory.forget(&Forget::all_of(project()), false).await.unwrap()), (1, 1, 8));
+    assert_eq!(memory.catch_up(&project()).await.unwrap(), 0, "it is not learned again");
+    memory.vacuum().await.unwrap();
+    assert_eq!(memory.stats(&project()).await.unwrap().examples, 0);
+}
