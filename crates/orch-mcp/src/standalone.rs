@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orch_app::{Access, AppError, Config, Place, Workers};
+use orch_app::{Access, AppError, Config, Feeds, Place, Sink, WebhookSink, Workers};
 use orch_core::ProjectId;
 use thiserror::Error;
 
@@ -18,6 +18,7 @@ pub struct Standalone {
     pub server: Server,
     /// The project that it serves.
     pub project: ProjectId,
+    feeds: Feeds,
 }
 
 /// Where a server finds what it needs.
@@ -62,19 +63,31 @@ impl Standalone {
         let workers = workers(&config, options.home.as_deref())?;
         let store = orch_app::open_store(&config, Access::Create).await?;
         let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
+        let sinks = webhooks(&config)?;
         let supervisor = orch_app::supervisor(&config, &workers, store, memory, "orch-mcp");
+        let feeds = Feeds::start(&supervisor, sinks);
         let server = Server::builder(supervisor, &config.project_dir)
             .workers(workers.all().iter().cloned())
             .settings(config.settings())
             .build()?;
         server.announce_suspended().await;
-        Ok(Self { server, project: config.project })
+        Ok(Self { server, project: config.project, feeds })
     }
 
-    /// Gives all runs up: see [`Server::leave`].
+    /// Gives all runs up, see [`Server::leave`], and waits a moment for webhooks that are not told everything yet.
     pub async fn close(self) {
         self.server.leave(STOP).await;
+        let (lost, is_cut) = self.feeds.finish(STOP).await;
+        if is_cut || lost > 0 {
+            tracing::warn!(lost, "not all events were delivered to webhooks");
+        }
     }
+}
+
+/// Who is told what happens.
+fn webhooks(config: &Config) -> Result<Vec<Box<dyn Sink>>, AppError> {
+    let sink = |webhook| Ok(Box::new(WebhookSink::new(webhook)?) as Box<dyn Sink>);
+    config.webhooks.iter().map(sink).collect()
 }
 
 /// Those of the configuration, and the agents; of one name the configuration's counts.

@@ -22,3 +22,4 @@ mod session;
 mod surfaces;
 mod survival;
 mod tasks;
+mod webhooks;

@@ -1,0 +1,62 @@
+//! The webhooks of a project hear of what is delegated.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, Project};
+
+#[test]
+fn webhooks_hear_of_a_delegated_run_to_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let project = Project::new(&[]);
+    let hook = format!(
+        "webhooks:\n  - {{ url: 'http://{}/', events: ['orchestration.*', subtask.completed] }}\n",
+        listener.local_addr().unwrap()
+    );
+    std::fs::write(project.path().join("orch.yaml"), hook).unwrap();
+    let (told, heard) = channel();
+    std::thread::spawn(move || {
+        let mut stream = BufReader::new(listener.accept().unwrap().0);
+        loop {
+            let mut length = 0;
+            let mut line = String::new();
+            while stream.read_line(&mut line).is_ok_and(|read| read > 0) && line.trim() != "" {
+                if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length: ") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            if length == 0 || stream.read_exact(&mut body).is_err() {
+                return;
+            }
+            stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+            let event: Value = serde_json::from_slice(&body).unwrap();
+            if told.send(event["event_type"].as_str().unwrap().to_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    let mut client = Client::start(&project);
+    let subtasks = json!([{ "id": "a", "description": "Do a" }]);
+    let run = client.ok("alma_delegate_task", json!({ "task": "Do it", "subtasks": subtasks }));
+    let report = json!({
+        "orchestration_id": run["orchestration_id"], "subtask_id": "a", "result": "done",
+    });
+    client.ok("alma_report_subtask", report);
+    let mut kinds = Vec::new();
+    while kinds.last().is_none_or(|kind| kind != "orchestration.ended") {
+        kinds.push(heard.recv_timeout(Duration::from_secs(60)).unwrap());
+    }
+    let expected = [
+        "orchestration.submitted",
+        "orchestration.plan_adopted",
+        "subtask.completed",
+        "orchestration.ended",
+    ];
+    assert_eq!(kinds, expected);
+}
