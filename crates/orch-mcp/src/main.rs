@@ -3,12 +3,14 @@
 #[cfg(feature = "http")]
 #[path = "main/http.rs"]
 mod http;
+#[path = "main/install.rs"]
+mod install;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use orch_mcp::Lines;
 use orch_mcp::standalone::{Options, Standalone};
 use rmcp::ServiceExt as _;
@@ -20,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 #[command(name = "orch-mcp", version, max_term_width = 100)]
 struct Args {
     /// The project's folder; the current one unless given.
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(long, value_name = "FOLDER", global = true)]
     project: Option<PathBuf>,
     /// The configuration; else that of the project.
     #[arg(long, value_name = "FILE")]
@@ -31,6 +33,13 @@ struct Args {
     #[cfg(feature = "http")]
     #[command(flatten)]
     http: http::HttpArgs,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Install(install::InstallArgs),
 }
 
 fn span(text: &str) -> Result<Duration, jiff::Error> {
@@ -42,6 +51,9 @@ const LOG: &str = "warn,rmcp::service=error";
 
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
+    if let Some(Command::Install(install)) = &args.command {
+        return install::install(&folder(args.project.as_deref())?, install);
+    }
     let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -51,11 +63,15 @@ fn main() -> anyhow::Result<()> {
     served
 }
 
+fn folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {
+    match project {
+        Some(folder) => folder.canonicalize().with_context(|| folder.display().to_string()),
+        None => Ok(std::env::current_dir()?),
+    }
+}
+
 async fn serve(args: Args) -> anyhow::Result<()> {
-    let folder = match args.project {
-        Some(folder) => folder.canonicalize().with_context(|| folder.display().to_string())?,
-        None => std::env::current_dir()?,
-    };
+    let folder = folder(args.project.as_deref())?;
     let mut options = Options::new(folder);
     options.config = args.config;
     options.home = std::env::var_os("HOME").map(PathBuf::from);

@@ -19,6 +19,7 @@ mod round;
 mod rude;
 #[path = "../../fuzz/src/session.rs"]
 mod session;
+mod setup;
 mod surfaces;
 mod survival;
 mod tasks;

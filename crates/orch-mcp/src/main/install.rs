@@ -1,0 +1,165 @@
+//! `orch-mcp install`: makes a project's client know the server, and may call its tools without asking each time.
+
+use std::fs;
+use std::io::{ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+
+/// The name of the server in a client's configuration; that of ALMA's own server is `alma-memory`.
+const NAME: &str = "alma-orchestration";
+const TOOLS: [&str; 5] = [
+    "alma_delegate_task",
+    "alma_report_subtask",
+    "alma_claim_subtask",
+    "alma_orchestration_status",
+    "alma_cancel_orchestration",
+];
+
+/// Prints what a client's configuration needs, or writes it.
+///
+/// Examples:
+///   orch-mcp install --client claude
+///   orch-mcp --project ~/shop install --client vscode --write
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct InstallArgs {
+    /// Whose configuration.
+    #[arg(long)]
+    client: Client,
+    /// Merges it into the files of the project; what else is in them stays as it is.
+    #[arg(long)]
+    write: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Client {
+    /// Claude Code: `.mcp.json`, and the permissions in `.claude/settings.json`.
+    Claude,
+    /// VS Code: `.vscode/mcp.json`.
+    Vscode,
+}
+
+/// A file, and what belongs into it.
+struct Part {
+    path: PathBuf,
+    put: fn(&mut Map<String, Value>, &str) -> Result<(), &'static str>,
+}
+
+pub(crate) fn install(project: &Path, args: &InstallArgs) -> anyhow::Result<()> {
+    let command = command()?;
+    // All files are looked at before one is written: either all that is needed is there in the end, or nothing has changed.
+    let mut changes = Vec::new();
+    for part in parts(args.client) {
+        let path = project.join(&part.path);
+        let (before, mut file) = if args.write { read(&path)? } else { (None, Map::new()) };
+        (part.put)(&mut file, &command).map_err(|key| {
+            anyhow::anyhow!("`{key}` in {} is of another kind than it must be; put in by hand what `orch-mcp install` prints without --write", path.display())
+        })?;
+        changes.push((path, before, Value::Object(file)));
+    }
+    let mut out = std::io::stdout().lock();
+    for (path, before, after) in changes {
+        if !args.write {
+            writeln!(out, "{}:\n{after:#}\n", path.display())?;
+        } else if before.as_ref() == Some(&after) {
+            writeln!(out, "{} has it already", path.display())?;
+        } else {
+            replace(&path, &format!("{after:#}\n"))
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            writeln!(out, "{} is written", path.display())?;
+        }
+    }
+    if !args.write {
+        writeln!(out, "Nothing was written; --write merges it into these files.")?;
+    }
+    Ok(())
+}
+
+fn parts(client: Client) -> Vec<Part> {
+    match client {
+        Client::Claude => vec![
+            Part { path: ".mcp.json".into(), put: put_claude_server },
+            Part { path: ".claude/settings.json".into(), put: put_claude_permissions },
+        ],
+        Client::Vscode => vec![Part { path: ".vscode/mcp.json".into(), put: put_vscode_server }],
+    }
+}
+
+fn put_claude_server(file: &mut Map<String, Value>, command: &str) -> Result<(), &'static str> {
+    let server = json!({ "command": command, "args": [] });
+    object(file, "mcpServers")?.insert(NAME.to_owned(), server);
+    Ok(())
+}
+
+fn put_vscode_server(file: &mut Map<String, Value>, command: &str) -> Result<(), &'static str> {
+    let server = json!({ "type": "stdio", "command": command, "args": [] });
+    object(file, "servers")?.insert(NAME.to_owned(), server);
+    Ok(())
+}
+
+fn put_claude_permissions(file: &mut Map<String, Value>, _: &str) -> Result<(), &'static str> {
+    let allow = object(file, "permissions")?.entry("allow").or_insert_with(|| json!([]));
+    let allow = allow.as_array_mut().ok_or("permissions.allow")?;
+    for tool in TOOLS {
+        let line = json!(format!("mcp__{NAME}__{tool}"));
+        if !allow.contains(&line) {
+            allow.push(line);
+        }
+    }
+    Ok(())
+}
+
+/// Returns the object at a key, made when it is not there.
+fn object<'a>(
+    file: &'a mut Map<String, Value>,
+    key: &'static str,
+) -> Result<&'a mut Map<String, Value>, &'static str> {
+    file.entry(key).or_insert_with(|| json!({})).as_object_mut().ok_or(key)
+}
+
+/// How a client starts this program: by its name where that finds it, else by its path.
+fn command() -> anyhow::Result<String> {
+    let own = std::env::current_exe()?.canonicalize()?;
+    let name = own.file_name().unwrap_or_default();
+    let found = std::env::var_os("PATH").is_some_and(|path| {
+        let mut there = std::env::split_paths(&path).map(|folder| folder.join(name));
+        there.find(|file| file.is_file()).and_then(|file| file.canonicalize().ok())
+            == Some(own.clone())
+    });
+    let command = if found { Path::new(name) } else { &own };
+    Ok(command.to_str().context("the path of this program is not UTF-8")?.to_owned())
+}
+
+/// Reads a file that may not be there.
+fn read(path: &Path) -> anyhow::Result<(Option<Value>, Map<String, Value>)> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((None, Map::new())),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    match serde_json::from_str(&text) {
+        Ok(Value::Object(file)) => Ok((Some(Value::Object(file.clone())), file)),
+        Ok(_) => bail!("{} is not a JSON object; it is left as it is", path.display()),
+        Err(error) => bail!(
+            "{} is not plain JSON ({error}); it is left as it is. Put in by hand what `orch-mcp install` prints without --write",
+            path.display()
+        ),
+    }
+}
+
+/// Written beside and moved into its place, so that no reader sees half of it; a link stays a link.
+fn replace(path: &Path, text: &str) -> std::io::Result<()> {
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if let Some(folder) = place.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let beside = place.with_extension(format!("{}.part", std::process::id()));
+    fs::write(&beside, text)?;
+    if let Ok(there) = fs::metadata(&place) {
+        fs::set_permissions(&beside, there.permissions())?;
+    }
+    fs::rename(&beside, &place)
+}
