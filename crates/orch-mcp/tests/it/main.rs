@@ -15,6 +15,7 @@ mod inspector;
 mod install;
 mod managed;
 mod python;
+mod race;
 mod round;
 mod rude;
 #[path = "../../fuzz/src/session.rs"]

@@ -95,8 +95,9 @@ impl Engine {
                 });
             }
             Output::Reply { reply, answer } => {
-                if let Some(caller) = self.replies.remove(&reply) {
-                    let _ = caller.send(answer);
+                self.resumes.retain(|_, asked| *asked != reply);
+                for caller in self.replies.remove(&reply).into_iter().flatten() {
+                    let _ = caller.send(answer.clone());
                 }
             }
             Output::Publish { head, events } => {

@@ -50,7 +50,10 @@ pub(crate) struct Engine {
     /// What became known while outputs were carried out.
     pub(super) ready: Vec<Input>,
     pub(super) attempts: HashMap<(RunId, Fence), Handle>,
-    pub(super) replies: HashMap<ReplyId, Caller<Result<Response, Refusal>>>,
+    /// Who waits for which answer.
+    pub(super) replies: HashMap<ReplyId, Vec<Caller<Result<Response, Refusal>>>>,
+    /// The answers that those wait for who want a run to go on.
+    pub(super) resumes: HashMap<RunId, ReplyId>,
     pub(super) next_reply: ReplyId,
     pub(super) waiters: HashMap<RunId, Vec<Caller<Option<Waited>>>>,
     /// Results that are being completed.
@@ -83,6 +86,7 @@ impl Engine {
             ready: Vec::new(),
             attempts: HashMap::new(),
             replies: HashMap::new(),
+            resumes: HashMap::new(),
             next_reply: 0,
             waiters: HashMap::new(),
             completing: std::collections::BTreeSet::new(),
@@ -228,7 +232,13 @@ impl Engine {
                 self.ready.push(Input::Command { run, command: *command, reply });
             }
             Call::Resume(run, caller) => {
+                // Who asks while somebody waits for the same gets the same answer.
+                let asked = self.resumes.get(&run).and_then(|reply| self.replies.get_mut(reply));
+                if let Some(callers) = asked {
+                    return callers.push(caller);
+                }
                 let reply = self.expect(caller);
+                self.resumes.insert(run, reply);
                 self.ready.push(Input::Resume { run, reply });
             }
             Call::Wait(run, caller) => {
@@ -279,7 +289,7 @@ impl Engine {
 
     fn expect(&mut self, caller: Caller<Result<Response, Refusal>>) -> ReplyId {
         self.next_reply += 1;
-        self.replies.insert(self.next_reply, caller);
+        self.replies.insert(self.next_reply, vec![caller]);
         self.next_reply
     }
 }

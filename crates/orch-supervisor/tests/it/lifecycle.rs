@@ -39,6 +39,22 @@ async fn suspend_loses_nothing_and_resume_goes_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn all_who_resume_a_run_at_once_are_told_that_it_goes_on() {
+    let diary = Diary::default();
+    let supervisor = virtual_time().worker(sleeper(8, &diary)).build();
+    let run = submit(&supervisor, plan("a 1s -> b 30s")).await;
+    at(1).await;
+    supervisor.suspend(run, "lunch").await.unwrap();
+    let resume = || supervisor.resume(run);
+    let (first, second, third) = tokio::join!(resume(), resume(), resume());
+    assert!(
+        [&first, &second, &third].iter().all(|told| told.is_ok()),
+        "{first:?} {second:?} {third:?}"
+    );
+    assert_eq!(supervisor.wait(run).await.unwrap().status, EndStatus::Completed);
+}
+
+#[tokio::test(start_paused = true)]
 async fn cancel_is_final_and_keeps_what_is_done() {
     let diary = Diary::default();
     let supervisor = virtual_time().worker(sleeper(8, &diary)).build();
