@@ -1,8 +1,6 @@
 //! Calls of the tools with arguments that are mostly of the right names and sometimes of the right types: bytes choose among
 //! known keys, values that earlier answers gave, and nonsense.
 
-use std::fs;
-
 use serde_json::{Map, Value, json};
 
 use crate::session::{self, Session};
@@ -208,8 +206,7 @@ impl Choice<'_> {
         let names = ["orchestration_id", "next_cursor"].map(|key| answer.get(key).cloned());
         self.known.extend(names.into_iter().flatten());
         for entry in answer["ready"].as_array().into_iter().flatten() {
-            let file = entry["result_file"].as_str().unwrap();
-            fs::write(session.project().join(file), "done").unwrap();
+            session.done(entry);
             self.known.extend([entry["attempt"].clone(), entry["result_file"].clone()]);
         }
     }

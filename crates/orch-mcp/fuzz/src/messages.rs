@@ -1,5 +1,6 @@
 //! Lines of a client, as they are. Whatever they say, each gets exactly the answer that JSON-RPC asks for, and the server goes
-//! on. `$RUN` and `$ATT` stand for the open run and its attempt; the first byte says whether the client says hello first.
+//! on. `$RUN`, `$ATT` and `$FILE` stand for the open run, its attempt and the
+//! file of its result; the first byte says whether the client says hello first.
 
 use serde_json::{Value, json};
 
@@ -20,14 +21,17 @@ enum Expected {
 pub(crate) fn play(bytes: &[u8]) {
     let Some((first, lines)) = bytes.split_first() else { return };
     session::with(async |session| {
-        let mut names = [("$RUN", String::new()), ("$ATT", String::new())];
+        let mut names =
+            [("$RUN", String::new()), ("$ATT", String::new()), ("$FILE", String::new())];
         if first % 2 == 0 {
             session.hello().await;
             let subtasks = json!([{ "id": "a", "description": "A" }, { "id": "b", "description": "B", "dependencies": ["a"] }]);
             let delegate = json!({ "task": "Do", "subtasks": subtasks });
             let answer = session.call("alma_delegate_task", &delegate).await;
             names[0].1 = answer["orchestration_id"].as_str().unwrap().to_owned();
-            names[1].1 = answer["ready"][0]["attempt"].as_str().unwrap().to_owned();
+            let first = &answer["ready"][0];
+            names[1].1 = first["attempt"].as_str().unwrap().to_owned();
+            names[2].1 = session.done(first).to_owned();
         }
         for line in lines.split(|byte| *byte == b'\n').take(LINES) {
             let mut line = line.to_vec();
@@ -66,7 +70,7 @@ fn expected(line: &[u8]) -> Expected {
         return Expected::Error(Value::Null);
     };
     let has = |key| json.get(key).is_some();
-    let id = json.get("id").cloned().unwrap_or_default();
+    let id = json.get("id").map(readable).unwrap_or_default();
     let is_call = json["method"].is_string() && json["jsonrpc"] == "2.0";
     if !has("method") && (has("result") || has("error")) || is_call && !has("id") {
         Expected::Nothing
@@ -74,6 +78,15 @@ fn expected(line: &[u8]) -> Expected {
         Expected::Answer(id)
     } else {
         Expected::Error(id)
+    }
+}
+
+/// An id as it comes back: 1.0 is 1.
+fn readable(id: &Value) -> Value {
+    let whole = id.as_f64().filter(|id| id.fract() == 0.0 && id.abs() < 9_007_199_254_740_992.0);
+    match whole {
+        Some(whole) if id.is_f64() => json!(whole as i64),
+        Some(_) | None => id.clone(),
     }
 }
 
