@@ -5,12 +5,13 @@ use std::{collections::BTreeMap, fmt};
 use super::lcov::Lined;
 
 /// More than `percent` of the lines below a path must be run by tests. A file counts for the first floor it fits.
-const FLOORS: [Floor; 5] = [
+const FLOORS: [Floor; 6] = [
     Floor { path: "crates/orch-core/src/", percent: 90 },
     Floor { path: "crates/orch-supervisor/src/machine", percent: 90 },
     Floor { path: "crates/orch-supervisor/src/pool", percent: 90 },
     Floor { path: "crates/orch-supervisor/src/driver", percent: 90 },
     Floor { path: "crates/orch-supervisor/src/", percent: 85 },
+    Floor { path: "crates/orch-mcp/src/", percent: 85 },
 ];
 
 #[derive(Clone, Copy)]
@@ -90,18 +91,18 @@ mod tests {
     use super::*;
 
     /// The report of a tree in which every floor has 1,000 lines, with these many of each run.
-    fn report(run: [usize; 5]) -> Report {
+    fn report(run: [usize; 6]) -> Report {
         let paths = ["core/src/a.rs", "supervisor/src/machine/a.rs", "supervisor/src/pool.rs"];
-        let more = ["supervisor/src/driver/a.rs", "supervisor/src/shell/a.rs"];
+        let more = ["supervisor/src/driver/a.rs", "supervisor/src/shell/a.rs", "mcp/src/a.rs"];
         let paths = paths.into_iter().chain(more).map(|path| format!("crates/orch-{path}"));
         Report::of(&paths.zip(run.map(|run| Lined { run, all: 1000 })).collect())
     }
 
     #[test]
     fn floors_must_be_exceeded() {
-        assert!(report([901, 901, 901, 901, 851]).holds());
-        for index in 0..5 {
-            let mut run = [901, 901, 901, 901, 851];
+        assert!(report([901, 901, 901, 901, 851, 851]).holds());
+        for index in 0..6 {
+            let mut run = [901, 901, 901, 901, 851, 851];
             run[index] -= 1;
             let report = report(run);
             assert!(!report.holds(), "floor {index} was not seen");
@@ -116,7 +117,7 @@ mod tests {
 
     #[test]
     fn crates_are_summed_up() {
-        let text = report([999, 900, 900, 900, 850]).to_string();
+        let text = report([999, 900, 900, 900, 850, 850]).to_string();
         let line = |name: &str| text.lines().find(|line| line.starts_with(name)).unwrap();
         assert!(line("crates/orch-core ").ends_with("  999 of   1000 lines  99.9 %"), "{text}");
         assert!(
