@@ -32,15 +32,25 @@ pub(super) struct Programs {
 impl Programs {
     /// Builds them with optimisations.
     pub(super) fn build(project: &Project) -> anyhow::Result<Self> {
-        let mut command = project.cargo(BUILD);
-        command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
-        let output =
-            command.output().with_context(|| format!("cannot start {}", words(&command)))?;
-        ensure!(output.status.success(), "the benches do not build");
-        let messages = String::from_utf8(output.stdout)?;
+        let messages = built(project, &BUILD)?;
         let find = |name| find(&messages, name).with_context(|| format!("cargo built no {name}"));
         Ok(Self { plain: find("engine")?, counted: find("counted")? })
     }
+}
+
+/// Builds the MCP server with optimisations.
+pub(super) fn server(project: &Project) -> anyhow::Result<PathBuf> {
+    const SERVER: [&str; 6] = ["build", "--locked", "--quiet", "--release", "--bin", "orch-mcp"];
+    find(&built(project, &SERVER)?, "orch-mcp").context("cargo built no orch-mcp")
+}
+
+/// Calls cargo, and returns what it says about what it has built.
+fn built(project: &Project, arguments: &[&str]) -> anyhow::Result<String> {
+    let mut command = project.cargo(arguments);
+    command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());
+    let output = command.output().with_context(|| format!("cannot start {}", words(&command)))?;
+    ensure!(output.status.success(), "{} failed", words(&command));
+    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// What cargo says about a built target.

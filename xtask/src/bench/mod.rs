@@ -1,11 +1,12 @@
 //! `cargo xtask bench engine`: what a subtask costs in the engine, beside the floor beneath it. `cargo xtask bench memory`: what
-//! learning costs, and a snapshot once much was learned.
+//! learning costs, and a snapshot once much was learned. `cargo xtask bench mcp`: see [`mcp`].
 //!
 //! The engine has one process per figure, so that each has its own peak of memory; floor and engine take turns, so that a change of the
 //! machine's load meets both. Ratios are taken within a turn; the table shows medians.
 
 mod build;
 mod figure;
+mod mcp;
 mod row;
 mod table;
 
@@ -24,6 +25,8 @@ use row::Row;
 pub(crate) enum Bench {
     /// Measures the engine on subtasks that do nothing, beside a bare `JoinSet` and bare sqlx.
     Engine(Options),
+    /// Measures the calls of the MCP server over stdio, with 1,000 runs of 20 subtasks in its store.
+    Mcp(Options),
     /// Measures folds and snapshots of a memory of 10,000 and of 1,000,000 outcomes.
     Memory {
         /// At most 100,000 outcomes: a look, no figures to quote.
@@ -35,10 +38,10 @@ pub(crate) enum Bench {
 /// How much is measured, and how it is shown.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// At most 1,000 subtasks, and few rounds: a look, no figures to quote.
+    /// Small sizes and few rounds: a look, no figures to quote.
     #[arg(long)]
     quick: bool,
-    /// Prints one line of JSON per row instead of a table.
+    /// Prints lines of JSON instead of a table.
     #[arg(long)]
     json: bool,
 }
@@ -51,6 +54,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<ExitCode> {
     match bench {
         Bench::Engine(options) => engine(project, options, out),
+        Bench::Mcp(options) => mcp::run(project, options, out),
         Bench::Memory { quick } => memory(project, *quick, out),
     }
 }
