@@ -285,6 +285,12 @@ impl World {
     }
 
     pub(super) fn ask_again(&mut self, mut request: Request) {
+        if let Command::Claim(claim) = &mut request.command {
+            // Who calls again draws other secrets.
+            for want in &mut claim.wants {
+                want.token = Token(want.token.0.wrapping_add(1));
+            }
+        }
         request.tries += 1;
         if request.tries < MAX_TRIES {
             let after = self.dice.between(5, 100);
