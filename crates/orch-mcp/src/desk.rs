@@ -132,7 +132,15 @@ impl Desk {
 
     /// Returns who does a run. A run of `orch` can have workers of any kind.
     pub(crate) async fn mode(&self, run: RunId) -> Result<Mode, ToolError> {
-        Ok(Note::of(&*self.view(run).await?).map_or(Mode::Mixed, |note| note.mode))
+        Ok(self.note(run).await?.map_or(Mode::Mixed, |note| note.mode))
+    }
+
+    /// Returns what is noted with a run. It never changes: a view of any age has it.
+    async fn note(&self, run: RunId) -> Result<Option<Note>, ToolError> {
+        Ok(match self.views.kept(run) {
+            Some(view) => Note::of(&view),
+            None => Note::of(&*self.view(run).await?),
+        })
     }
 
     /// Sees to it that a run is carried out: when its owner is gone, this process takes it over. A visitor does so only when
@@ -175,7 +183,7 @@ impl Desk {
     }
 
     async fn take_over(&self, run: RunId) -> Result<(), ToolError> {
-        let note = Note::of(&*self.view(run).await?).unwrap_or_default();
+        let note = self.note(run).await?.unwrap_or_default();
         self.welcome(&note.guests);
         for _ in 0..TRIES {
             match self.supervisor.resume(run).await {

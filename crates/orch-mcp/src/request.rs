@@ -18,8 +18,6 @@ use crate::view::View;
 
 /// How long a task counts as the same request, in seconds.
 const WINDOW_S: i64 = 10 * 60;
-/// How many runs are looked at.
-const LOOKED_AT: u32 = 200;
 const OURS: &str = "mcp/";
 /// Where it is noted what a run needs to know of its request.
 const NOTE: &str = "orch_mcp";
@@ -64,13 +62,12 @@ pub(crate) async fn of_task(
     let digest = digest.map_err(|error| ToolError::Arguments(error.to_string()))?;
     let prefix = format!("{OURS}{digest}/");
     let now = (desk.now)();
-    let filter = RunFilter::new().with_project(project.clone()).with_limit(LOOKED_AT);
-    let rows = desk.journal().rows(&filter).await?;
-    let same = rows.into_iter().find(|row| {
-        let key = row.head.request_key.as_ref();
-        key.is_some_and(|key| key.as_str().starts_with(&prefix)) && is_recent(row, now)
-    });
-    Ok(match same {
+    let filter = RunFilter::new()
+        .with_project(project.clone())
+        .with_request_prefix(prefix.clone())
+        .with_limit(1_u32);
+    let newest = desk.journal().rows(&filter).await?.pop();
+    Ok(match newest.filter(|row| is_recent(row, now)) {
         Some(row) if row.summary.phase != RunPhase::Ended => Request::Open(Box::new(row)),
         Some(row) => Request::Key(RequestKey::new(format!("{prefix}{}", row.head.run))),
         None => Request::Key(RequestKey::new(format!("{prefix}{}", now.as_second() / WINDOW_S))),

@@ -120,6 +120,11 @@ pub(crate) struct Views {
 }
 
 impl Views {
+    /// Returns a run as it was when it was asked for last, if that is still known.
+    pub(crate) fn kept(&self, run: RunId) -> Option<Arc<View>> {
+        self.lock().get(&run).cloned()
+    }
+
     /// Returns a run as it is now; one without events does not exist.
     pub(crate) async fn load(
         &self,

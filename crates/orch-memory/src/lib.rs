@@ -80,6 +80,8 @@ mod error;
 mod learned;
 #[cfg(feature = "sqlite")]
 mod learned_memory;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod listing;
 #[cfg(feature = "sqlite")]
 mod memory_error;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -10,9 +10,6 @@ use orch_core::{BoxError, ComplexTask, Digest, Epoch, Fence, RequestKey, RunId, 
 
 use crate::codec;
 
-/// How many runs are listed when the filter does not say.
-pub(crate) const LISTED: u32 = 100;
-
 /// How many events are read at a time: enough to make the query itself cheap, few enough that no read transaction stays open
 /// for long.
 pub(crate) const PAGE: i64 = 1_024;

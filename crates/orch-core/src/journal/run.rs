@@ -122,6 +122,8 @@ pub struct RunFilter {
     pub open: bool,
     /// Only those whose id begins so.
     pub prefix: Option<String>,
+    /// Only those that were submitted under a request key that begins so.
+    pub request_prefix: Option<String>,
     /// Only those that are older than this one.
     pub before: Option<RunId>,
     /// At most so many; 0 means 100.
@@ -142,6 +144,8 @@ setters! { RunFilter {
     with_open => open: bool,
     /// Sets how the ids begin.
     with_prefix => prefix: Option<String>,
+    /// Sets how the request keys begin.
+    with_request_prefix => request_prefix: Option<String>,
     /// Sets the run that all are older than.
     with_before => before: Option<RunId>,
     /// Sets how many are listed at most.

@@ -156,6 +156,11 @@ impl MemoryStore {
             .filter(|stored| {
                 filter.prefix.as_ref().is_none_or(|p| stored.head.run.to_string().starts_with(p))
             })
+            .filter(|stored| {
+                let key = stored.head.request_key.as_ref();
+                let begins = |p: &String| key.is_some_and(|key| key.as_str().starts_with(p));
+                filter.request_prefix.as_ref().is_none_or(begins)
+            })
             .filter(|stored| filter.before.is_none_or(|before| stored.head.run < before))
             .take(limit)
             .map(|stored| self.row_of(stored))

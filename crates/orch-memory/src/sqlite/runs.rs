@@ -5,7 +5,8 @@ use orch_core::{ProjectId, RequestKey, RunId, Seq};
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use crate::error::failed_to;
-use crate::stored::{LISTED, StoredRun, in_order};
+use crate::listing::listing;
+use crate::stored::{StoredRun, in_order};
 
 /// Returns the row of `run`.
 pub(super) async fn row(pool: &SqlitePool, run: RunId) -> Result<Option<RunRow>, JournalError> {
@@ -19,26 +20,7 @@ pub(super) async fn rows(
     pool: &SqlitePool,
     filter: &RunFilter,
 ) -> Result<Vec<RunRow>, JournalError> {
-    let mut query = QueryBuilder::new(StoredRun::SELECT);
-    query.push("true");
-    if let Some(project) = &filter.project {
-        query.push(" AND r.project = ").push_bind(project.as_str().to_owned());
-    }
-    if filter.open {
-        query.push(" AND r.phase <> 'ended'");
-    }
-    if let Some(prefix) = &filter.prefix {
-        // All texts that begin so, as a range of the index: ids are ASCII, so nothing sorts above the greatest character.
-        query.push(" AND r.run >= ").push_bind(prefix.clone());
-        query.push(" AND r.run < ").push_bind(format!("{prefix}{}", char::MAX));
-    }
-    if let Some(before) = filter.before {
-        // Ids sort by time.
-        query.push(" AND r.run < ").push_bind(before.to_string());
-    }
-    let limit = if filter.limit == 0 { LISTED } else { filter.limit };
-    query.push(" ORDER BY r.run DESC LIMIT ").push_bind(i64::from(limit));
-    fetch(pool, query, "list runs".to_owned()).await
+    fetch(pool, listing(filter), "list runs".to_owned()).await
 }
 
 async fn fetch(

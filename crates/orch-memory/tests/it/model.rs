@@ -183,6 +183,7 @@ async fn compare(model: &MemoryStore, journal: &dyn Journal) {
         filter().with_before(runs[2]),
         filter().with_prefix("00000".to_owned()),
         filter().with_prefix("%_".to_owned()),
+        filter().with_request_prefix("k".to_owned()),
     ] {
         assert_eq!(journal.rows(&filter).await.unwrap(), model.rows(&filter), "{filter:?}");
     }

@@ -13,7 +13,10 @@ async fn listed(journal: &dyn Journal, filter: &RunFilter) -> Vec<String> {
 /// Filters add up; the newest run comes first, whatever was appended to last.
 pub async fn rows_are_filtered_and_newest_first(writers: &Writers) {
     let runs = [(3, "p"), (1, "p"), (2, "q"), (4, "q")];
-    let runs = runs.map(|(number, project)| SampleRun::in_project(number, project));
+    let runs = runs.map(|(number, project)| {
+        let run = SampleRun::in_project(number, project);
+        if number == 1 { run } else { run.with_request_key(&format!("a%/{number}")) }
+    });
     for run in &runs {
         append(&*writers.first, run.step(0, 1)).await;
     }
@@ -21,6 +24,7 @@ pub async fn rows_are_filtered_and_newest_first(writers: &Writers) {
     append(&*writers.second, runs[3].end(1)).await;
     let all = RunFilter::new();
     let prefix = |prefix: &str| all.clone().with_prefix(prefix.to_owned());
+    let request = |prefix: &str| all.clone().with_request_prefix(prefix.to_owned());
     let id = runs[2].id().to_string();
     for journal in writers.both() {
         for (filter, expected) in [
@@ -41,6 +45,13 @@ pub async fn rows_are_filtered_and_newest_first(writers: &Writers) {
             (prefix("%"), &[]),
             (prefix("_"), &[]),
             (prefix("'"), &[]),
+            (request(""), &["task-4", "task-3", "task-2"]),
+            (request("a%/"), &["task-4", "task-3", "task-2"]),
+            (request("a%/").with_project(Some("q".into())).with_open(true), &["task-2"]),
+            (request("a%/3"), &["task-3"]),
+            (request("a%/33"), &[]),
+            (request("%"), &[]),
+            (request("A"), &[]),
         ] {
             assert_eq!(listed(journal, &filter).await, expected, "{filter:?}");
         }
