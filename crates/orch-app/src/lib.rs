@@ -2,7 +2,8 @@
 //!
 //! - [`Config`] is `orch.yaml`, [`TaskFile`] a task; both say everything that is wrong at once, with line, column and the
 //!   nearest known name ([`Issue`]). [`Place`] is where they are found.
-//! - [`Workers`], [`check`], [`open_store`], [`open_memory`] and [`supervisor`] wire the parts together.
+//! - [`Workers`], [`check`], [`open_store`], [`open_memory`] and [`supervisor`] wire the parts together;
+//!   [`forecast`] says what a run is expected to be.
 //! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
 //! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
 //!
@@ -65,4 +66,4 @@ pub use issue::{Issue, Issues};
 pub use note::Note;
 pub use store::{Access, open_memory, open_store};
 pub use task::{Show, ShowItem, TaskFile};
-pub use wire::{Workers, check, supervisor, with_causes};
+pub use wire::{Workers, check, forecast, supervisor, with_causes};

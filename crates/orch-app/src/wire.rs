@@ -4,15 +4,17 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use orch_aggregate::ResultAggregator;
 use orch_core::journal::Journal;
 use orch_core::{
-    DecomposeError, DecompositionPlan, DecompositionRequest, RunSettings, Standing, Worker, fit,
+    DecomposeError, DecompositionPlan, DecompositionRequest, MemorySnapshot, RunSettings, Standing,
+    Worker, fit,
 };
 use orch_failure::RetryingFailureHandler;
 use orch_memory::LearnedMemory;
 use orch_route::WorkerRouter;
-use orch_supervisor::Supervisor;
+use orch_supervisor::{Builder, Forecast, Supervisor};
 use orch_workers::process::{LeftoverReaper, this_process};
 use orch_workers::{AgentFolder, AgentIssue, AgentWorker, CommandWorker, Folders, PullWorker};
 
@@ -182,25 +184,45 @@ pub fn supervisor(
     memory: Option<Arc<LearnedMemory>>,
     name: impl Into<String>,
 ) -> Supervisor {
-    let mut builder = Supervisor::builder()
+    let mut builder = builder(config, workers)
         .name(name)
         .journal(journal)
-        .workers(workers.all.iter().cloned())
         .decomposer(config.decomposition.decomposer())
-        // A configuration with another strategy is refused when it is loaded.
-        .router(WorkerRouter::new(config.routing.strategy).unwrap_or_default())
         .aggregator(ResultAggregator::new())
-        .failure_handler(RetryingFailureHandler::new())
         .reaper(LeftoverReaper::new())
-        .process(this_process())
-        .settings(config.settings());
+        .process(this_process());
     if let Some(memory) = memory {
         builder = builder.memory(memory);
     }
-    if let Some(cap) = config.limits.process_cap {
-        builder = builder.process_cap(cap);
-    }
     builder.build()
+}
+
+/// Foretells a run of `plan`, as [`check`] returned it, by what `memory` knows: see [`Builder::forecast`]. `now` is what
+/// deadlines are compared with.
+pub fn forecast(
+    config: &Config,
+    workers: &Workers,
+    task: &TaskFile,
+    plan: &DecompositionPlan,
+    settings: &RunSettings,
+    memory: &MemorySnapshot,
+    now: Timestamp,
+) -> Forecast {
+    builder(config, workers).forecast(&task.task, plan, settings, memory, now)
+}
+
+/// Puts together all that decides who does what and when.
+fn builder(config: &Config, workers: &Workers) -> Builder {
+    let builder = Supervisor::builder()
+        .workers(workers.all.iter().cloned())
+        // A configuration with another strategy is refused when it is loaded.
+        .router(WorkerRouter::new(config.routing.strategy).unwrap_or_default())
+        .failure_handler(RetryingFailureHandler::new())
+        .settings(config.settings());
+    match config.limits.process_cap {
+        Some(cap) => builder.process_cap(cap),
+        None => builder,
+    }
 }
 
 /// Writes an error with all its causes.

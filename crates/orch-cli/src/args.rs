@@ -33,6 +33,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Runs a task to its end.
     Run(commands::run::Args),
+    /// Says who would do what and when, how long it takes and what it costs; runs nothing.
+    Plan(commands::plan::Args),
     /// Says how a run stands, or lists all runs.
     Status(commands::status::Args),
     /// Shows the output of a run, or what happened to one of its subtasks.

@@ -66,8 +66,11 @@ pub(crate) enum CliError {
     /// Memory does not take a person's opinion.
     #[error("memory does not take the score")]
     Feedback(#[source] BoxError),
+    /// Memory cannot be read.
+    #[error("memory cannot be read")]
+    Recall(#[source] BoxError),
     /// No rule's id begins so, or several do.
-    #[error("there is no one rule `{rule}`; {hint}")]
+    #[error("there is no one rule or type `{rule}`; {hint}")]
     NoRule { rule: String, hint: String },
     /// There is nothing left to cancel.
     #[error("run {run} had ended before: {status}")]
@@ -85,6 +88,7 @@ impl CliError {
             | Self::System(_)
             | Self::Memory(_)
             | Self::Feedback(_)
+            | Self::Recall(_)
             | Self::AlreadyEnded { .. } => Exit::Failed,
             Self::Call(error) => of_call(error),
             Self::NoRuns

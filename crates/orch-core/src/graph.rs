@@ -3,13 +3,11 @@
 
 use std::collections::HashMap;
 
+use petgraph::Direction;
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::{DecompositionPlan, Subtask};
-
-/// How long a subtask without an estimate is taken to last.
-const DEFAULT_ESTIMATE_MS: u64 = 1_000;
 
 /// A plan's dependencies among places in the plan. Unknown ids and dependencies on oneself are left out; an id that is used
 /// twice means its first subtask.
@@ -91,6 +89,33 @@ impl PlanGraph {
         }
         longest
     }
+
+    /// Returns the places of a longest chain, first things first, by the lengths that [`longest_chains`](Self::longest_chains)
+    /// gave; of equals the one that comes first in the plan.
+    fn longest_chain(&self, longest: &[u64]) -> Vec<usize> {
+        let best = |places: &mut dyn Iterator<Item = usize>| {
+            places.min_by_key(|place| (std::cmp::Reverse(longest[*place]), *place))
+        };
+        let mut chain = Vec::new();
+        let mut next = best(&mut (0..longest.len()));
+        // In a cycle the chain would never end.
+        while let Some(place) = next.filter(|_| chain.len() < longest.len()) {
+            chain.push(place);
+            let waiting = self.graph.neighbors_directed(NodeIndex::new(place), Direction::Incoming);
+            next = best(&mut waiting.map(NodeIndex::index));
+        }
+        chain
+    }
+
+    /// Returns for every subtask how many there are before it on the longest way to it.
+    fn levels(&self) -> Vec<usize> {
+        let mut levels = vec![0; self.graph.node_count()];
+        for node in kosaraju_scc(&self.graph).iter().flatten() {
+            let needed = self.graph.neighbors(*node).map(|needed| levels[needed.index()] + 1);
+            levels[node.index()] = needed.max().unwrap_or(0);
+        }
+        levels
+    }
 }
 
 impl DecompositionPlan {
@@ -112,6 +137,30 @@ impl DecompositionPlan {
         PlanGraph::of(self).longest_chains(&self.estimates())
     }
 
+    /// Returns the places of the subtasks on the longest path, first things first: they decide how long the run takes at best.
+    ///
+    /// ```
+    /// use orch_core::{DecompositionPlan, Subtask};
+    ///
+    /// let plan = DecompositionPlan::new([
+    ///     Subtask::new("fetch", "Fetch it", "web").with_estimated_duration_ms(2_000),
+    ///     Subtask::new("list", "List it", "web"),
+    ///     Subtask::new("read", "Read it", "text").with_dependencies(["list", "fetch"]),
+    /// ]);
+    /// assert_eq!(plan.longest_path(), [0, 2]);
+    /// assert_eq!(plan.levels(), [0, 0, 1]);
+    /// ```
+    pub fn longest_path(&self) -> Vec<usize> {
+        let graph = PlanGraph::of(self);
+        graph.longest_chain(&graph.longest_chains(&self.estimates()))
+    }
+
+    /// Returns for every subtask, in plan order, how many others there are before it on the longest way to it: 0 when it
+    /// depends on nothing. The numbers mean nothing for subtasks in a cycle.
+    pub fn levels(&self) -> Vec<usize> {
+        PlanGraph::of(self).levels()
+    }
+
     /// Returns how many subtasks run at once on average when only dependencies limit them: the sum of all estimates over
     /// the longest path. 1 when nothing takes time.
     pub fn parallelism(&self) -> f64 {
@@ -124,7 +173,8 @@ impl DecompositionPlan {
     }
 
     fn estimates(&self) -> Vec<u64> {
-        let estimate = |s: &Subtask| s.estimated_duration_ms.unwrap_or(DEFAULT_ESTIMATE_MS);
+        let estimate =
+            |s: &Subtask| s.estimated_duration_ms.unwrap_or(Subtask::GUESSED_DURATION_MS);
         self.subtasks.iter().map(|s| estimate(s)).collect()
     }
 }

@@ -222,6 +222,8 @@ pub struct Subtask {
 impl Subtask {
     /// The priority of a subtask that names none.
     pub const DEFAULT_PRIORITY: u8 = 50;
+    /// How long a subtask of which nothing is known is taken to last, in milliseconds.
+    pub const GUESSED_DURATION_MS: u64 = 1_000;
 
     /// Makes a subtask of default priority that depends on nothing.
     pub fn new(

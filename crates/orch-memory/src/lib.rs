@@ -108,7 +108,7 @@ pub use learned_memory::LearnedMemory;
 #[cfg(feature = "sqlite")]
 pub use memory_error::MemoryError;
 #[cfg(feature = "sqlite")]
-pub use upkeep::{Forget, Forgotten, MemoryStats};
+pub use upkeep::{Forget, Forgotten, MemoryStats, WorkerRecord};
 
 pub use orch_core::journal::MemoryJournal;
 #[cfg(feature = "postgres")]

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::io::{BufRead, Write};
 
+use orch_core::learned::Expectation;
 use orch_core::{ProjectId, RunId, WorkerName};
 use serde::Serialize;
 
@@ -27,6 +28,18 @@ pub struct MemoryStats {
     pub examples: u64,
     /// How many runs of all projects in the store were learned from.
     pub runs_of_all_projects: u64,
+}
+
+/// What is known of a worker at a type of subtask.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct WorkerRecord {
+    /// The type.
+    pub task_type: String,
+    /// The worker.
+    pub worker: WorkerName,
+    /// What is to be expected of it, as of the latest day on which something was learned in the project.
+    pub expected: Expectation,
 }
 
 /// What is to be forgotten: everything of the project that fits all that is given.
@@ -112,6 +125,22 @@ impl LearnedMemory {
     pub async fn rules(&self, project: &ProjectId) -> Result<Vec<Rule>, MemoryError> {
         let (known, rulings) = (self.known(project).await?, self.store.rulings(project).await?);
         Ok(rules(project, &known, &rulings))
+    }
+
+    /// Returns what is known of each worker at each type of subtask, in the order of types and names.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn records(&self, project: &ProjectId) -> Result<Vec<WorkerRecord>, MemoryError> {
+        let known = self.known(project).await?;
+        let today = known.today();
+        let cells = known.workers.into_iter().flat_map(|(task_type, workers)| {
+            workers.into_iter().map(move |(worker, stats)| (task_type.clone(), worker, stats))
+        });
+        let records = cells.filter_map(|(task_type, worker, stats)| {
+            Some(WorkerRecord { task_type, worker, expected: stats.expectation(today)? })
+        });
+        Ok(records.collect())
     }
 
     async fn known(&self, project: &ProjectId) -> Result<Known, MemoryError> {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use orch_core::journal::{Journal, MemoryJournal, ProcessId};
 use orch_core::{
-    Aggregator, Decomposer, ExecutionStrategy, FailureHandler, Memory, OwnerId, QualityGate,
-    Reaper, Router, RunId, RunSettings, Worker,
+    Aggregator, ComplexTask, Decomposer, DecompositionPlan, ExecutionStrategy, FailureHandler,
+    Memory, MemorySnapshot, OwnerId, QualityGate, Reaper, Router, RunId, RunSettings, Worker,
 };
 
 use crate::defaults::{BestCanHandle, GivenOrSingle, InPlanOrder, InProcess, NoRetry, OWNER_TTL};
 use crate::driver::Policies;
+use crate::forecast::{Cast, Forecast, Script, forecast};
 use crate::shell::{Clock, Parts, Ticker, run_entropy};
 use crate::supervisor::Supervisor;
 
@@ -169,6 +171,25 @@ impl Builder {
     pub fn owner_ttl(mut self, ttl: Duration) -> Self {
         self.parts.owner_ttl = ttl;
         self
+    }
+
+    /// Foretells a run of `plan`, which must be valid: who would do what and when, how long it takes and what it costs, by what
+    /// `memory` knows. All attempts are taken to succeed. Starts nothing and writes nothing; the same arguments give the same
+    /// answer. `now` is what deadlines are compared with.
+    pub fn forecast(
+        &self,
+        task: &ComplexTask,
+        plan: &DecompositionPlan,
+        settings: &RunSettings,
+        memory: &MemorySnapshot,
+        now: Timestamp,
+    ) -> Forecast {
+        let cast = Cast {
+            workers: &self.parts.workers,
+            policies: self.parts.policies.clone(),
+            process_cap: self.parts.process_cap,
+        };
+        forecast(&cast, &Script { task, plan, settings, memory, now })
     }
 
     /// Starts the supervisor's task.

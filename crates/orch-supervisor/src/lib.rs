@@ -29,7 +29,8 @@
 //! ```
 //!
 //! **Four layers, three of them pure:** [`machine`] (one run), [`pool`] (the workers of a process), [`driver`] (turns and
-//! recovery, sans-IO), and the tokio shell around them. The simulator of the feature `sim` drives the first three in virtual
+//! recovery, sans-IO), and the tokio shell around them. [`Builder::forecast`]
+//! plays a run through without starting anything. The simulator of the feature `sim` drives the first three in virtual
 //! time.
 
 #[cfg(any(test, feature = "sim"))]
@@ -41,6 +42,7 @@ mod closure;
 mod defaults;
 pub mod driver;
 mod error;
+mod forecast;
 pub mod machine;
 pub mod pool;
 mod request;
@@ -52,6 +54,7 @@ mod supervisor;
 pub use builder::Builder;
 pub use closure::{FnWorker, worker_fn};
 pub use error::SupervisorError;
+pub use forecast::{Basis, Estimate, ExpectedAttempt, ExpectedSubtask, Forecast};
 pub use machine::{Claimed, Refusal, ReportAnswer, Want};
 pub use request::{SubmitOptions, SubtaskReport};
 pub use shell::{Clock, Lifecycle};

@@ -5,11 +5,13 @@ pub(crate) mod claim;
 pub(crate) mod feedback;
 mod finished;
 pub(crate) mod memory;
+pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod resume;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod status;
+mod task;
 
 use crate::args::{Args, Command};
 use crate::error::CliError;
@@ -30,6 +32,7 @@ async fn report_of(args: Args) -> Result<Box<dyn Report>, CliError> {
     let session = Session::new(&args)?;
     match args.command {
         Command::Run(args) => run::run(&session, args).await,
+        Command::Plan(args) => plan::run(&session, args).await,
         Command::Status(args) => status::run(&session, args).await,
         Command::Show(args) => show::run(&session, args).await,
         Command::Resume(args) => resume::run(&session, args).await,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Done, Project};
 
-fn example() -> PathBuf {
+pub(crate) fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../docs/examples/repo-audit")
         .canonicalize()
@@ -18,7 +18,7 @@ fn example() -> PathBuf {
 }
 
 /// A work tree of its own, that nobody changes meanwhile.
-struct Repository(tempfile::TempDir);
+pub(crate) struct Repository(tempfile::TempDir);
 
 impl Repository {
     fn empty() -> Self {
@@ -35,7 +35,7 @@ impl Repository {
         repository
     }
 
-    fn of_files(count: usize) -> Self {
+    pub(crate) fn of_files(count: usize) -> Self {
         let repository = Self::empty();
         for n in 0..count {
             let folder = repository.path().join(format!("d{}", n % 100));
@@ -49,7 +49,7 @@ impl Repository {
         repository
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 

@@ -12,6 +12,7 @@ mod journey;
 mod kill;
 mod memory;
 mod parallel;
+mod plan;
 mod processes;
 mod signals;
 mod support;

@@ -7,6 +7,7 @@
 //! folding and merging gives equal values, bit by bit. Decay, means and bounds are computed when they are read.
 
 mod confidence;
+mod expect;
 mod failures;
 mod heuristics;
 mod history;
@@ -19,6 +20,7 @@ mod view;
 mod worker;
 
 pub use confidence::lower_bound;
+pub use expect::{Expectation, Typical};
 pub use failures::FailurePattern;
 pub use heuristics::{
     MIN_OCCURRENCES, decomposition_heuristics, decomposition_id, routing_heuristic,

@@ -4,6 +4,7 @@
 
 mod basics;
 mod failures;
+mod forecast;
 mod lifecycle;
 mod memory;
 mod pull;

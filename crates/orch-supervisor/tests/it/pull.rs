@@ -23,7 +23,7 @@ fn now() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
-struct Agent(WorkerName, Vec<WorkerCapability>);
+pub(crate) struct Agent(WorkerName, Vec<WorkerCapability>);
 
 #[async_trait]
 impl Worker for Agent {
@@ -41,7 +41,7 @@ impl Worker for Agent {
     }
 }
 
-fn agent() -> Agent {
+pub(crate) fn agent() -> Agent {
     Agent("agent".into(), vec![WorkerCapability::new("work", ["work"])])
 }
 

@@ -2,6 +2,7 @@
 
 mod forget;
 mod rules;
+mod show;
 mod stats;
 mod transfer;
 
@@ -27,8 +28,8 @@ enum What {
     Stats,
     /// Lists the rules that were learned, the surest first.
     List,
-    /// Shows a rule, where it comes from, and what was decided about it.
-    Show(rules::Which),
+    /// Explains in a sentence each what is known of workers, of a type of subtask, or of a rule.
+    Show(show::Args),
     /// Keeps a rule as it is now, whatever is learned.
     Pin(rules::Decision),
     /// Never uses a rule.
@@ -50,7 +51,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     match args.what {
         What::Stats => stats::run(&memory).await,
         What::List => rules::list(&memory).await,
-        What::Show(which) => rules::show(&memory, &which).await,
+        What::Show(args) => show::run(&memory, &args).await,
         What::Pin(decision) => rules::pin(&memory, &decision).await,
         What::Forbid(decision) => rules::forbid(&memory, &decision).await,
         What::Release(which) => rules::release(&memory, &which).await,

@@ -31,8 +31,8 @@ pub(super) async fn list(opened: &Opened) -> Result<Box<dyn Report>, CliError> {
     Ok(Box::new(List(opened.memory.rules(&opened.project).await?)))
 }
 
-pub(super) async fn show(opened: &Opened, which: &Which) -> Result<Box<dyn Report>, CliError> {
-    Ok(Box::new(One(find(opened, which).await?)))
+pub(super) async fn show(opened: &Opened, rule: &str) -> Result<Box<dyn Report>, CliError> {
+    Ok(Box::new(One(find(opened, &Which { rule: rule.to_owned() }).await?)))
 }
 
 pub(super) async fn pin(opened: &Opened, decision: &Decision) -> Result<Box<dyn Report>, CliError> {
@@ -71,7 +71,9 @@ async fn find(opened: &Opened, which: &Which) -> Result<Rule, CliError> {
             let known: Vec<&str> = rules.iter().map(|rule| rule.heuristic.id()).collect();
             let hint = match nearest(&which.rule, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => "`orch memory list` shows all".to_owned(),
+                None => {
+                    "`orch memory list` shows all rules, `orch memory show` all types".to_owned()
+                }
             };
             Err(CliError::NoRule { rule: which.rule.clone(), hint })
         }

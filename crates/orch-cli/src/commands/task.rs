@@ -1,0 +1,68 @@
+//! The task of `orch run` and `orch plan`: what to do, in which project, how.
+
+use std::path::Path;
+
+use orch_app::{Config, Place, TaskFile, Workers};
+use orch_core::{ExecutionStrategy, RunSettings};
+
+use crate::error::CliError;
+use crate::session::Session;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TaskArgs {
+    /// A task file (.yaml, .yml, .json), or the task in a sentence.
+    #[arg(value_name = "TASK")]
+    task: String,
+    /// Sets a value of the task's context; a dotted key goes into maps, the value is YAML.
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// How many subtasks run at once: sequential, parallel, adaptive.
+    #[arg(long)]
+    strategy: Option<ExecutionStrategy>,
+    /// The most attempts at once.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_parallel: Option<u32>,
+}
+
+/// A task with all that it takes to run it.
+pub(super) struct Job {
+    pub(super) task: TaskFile,
+    pub(super) config: Config,
+    pub(super) workers: Workers,
+    pub(super) settings: RunSettings,
+}
+
+impl TaskArgs {
+    /// Reads the task, and the configuration that goes with it.
+    pub(super) fn read(&self, session: &Session) -> Result<Job, CliError> {
+        let (task, place) = self.task(session)?;
+        let config = Config::load(&place)?;
+        let workers = Workers::of(&config)?;
+        let settings = self.overridden(task.settings(config.settings()));
+        tracing::info!(config = ?config.file, store = %config.store, project_dir = %config.project_dir.display(), "configured");
+        Ok(Job { task, config, workers, settings })
+    }
+
+    /// Reads the task, and finds the project and the configuration that go with it.
+    fn task(&self, session: &Session) -> Result<(TaskFile, Place), CliError> {
+        let path = Path::new(&self.task);
+        let ends_as_file = |ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known);
+        // "Tidy up orch.yaml" is a sentence.
+        let is_name = !self.task.contains(char::is_whitespace);
+        let is_file = is_name && path.extension().is_some_and(ends_as_file) || path.is_file();
+        let file = is_file.then_some(path);
+        let place = Place::find(&session.cwd, session.config.as_deref(), file)?;
+        let task = match file {
+            Some(file) => TaskFile::load(file, &self.sets)?,
+            None => TaskFile::of_description(&self.task, &self.sets)?,
+        };
+        Ok((task, place))
+    }
+
+    /// What the command line says counts more than what the task says.
+    fn overridden(&self, settings: RunSettings) -> RunSettings {
+        let max_parallel = self.max_parallel.unwrap_or(settings.max_parallel);
+        let strategy = self.strategy.unwrap_or(settings.strategy);
+        settings.with_max_parallel(max_parallel).with_strategy(strategy)
+    }
+}
