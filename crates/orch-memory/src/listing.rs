@@ -33,7 +33,8 @@ where
     query
 }
 
-/// All texts that begin so, as a range of the index: nothing sorts above the greatest character, which is none that texts have.
+/// All texts that begin so, as a range of the index: nothing sorts above the last code point, which Unicode keeps from ever being
+/// a character.
 fn begins<DB: Database>(query: &mut QueryBuilder<DB>, column: &str, prefix: Option<&str>)
 where
     for<'q> String: Encode<'q, DB> + Type<DB>,

@@ -63,7 +63,8 @@ pub(super) struct Run {
 pub(super) enum Recalled {
     NotAsked,
     Asked,
-    Known(orch_core::MemorySnapshot),
+    /// Of a snapshot only what is asked for later: past runs with their plans would be many times the run itself.
+    Known(Arc<orch_core::Tallies>),
 }
 
 impl Recalled {
@@ -71,7 +72,7 @@ impl Recalled {
     pub(super) fn tallies(&self) -> Option<&orch_core::Tallies> {
         match self {
             Self::NotAsked | Self::Asked => None,
-            Self::Known(snapshot) => Some(&snapshot.tallies),
+            Self::Known(tallies) => Some(tallies),
         }
     }
 }
