@@ -17,6 +17,7 @@ mod io;
 mod policies;
 mod recovery;
 mod run;
+mod runs;
 mod settled;
 mod turn;
 
@@ -38,11 +39,12 @@ pub(crate) use recovery::{Unfit, fold};
 use crate::machine::{Command, Refusal, State};
 use crate::pool::Pool;
 use run::{Queued, Recalled, Run, Work};
+use runs::Runs;
 use settled::Waiting;
 
 /// See the module's documentation.
 pub struct Driver {
-    runs: BTreeMap<RunId, Run>,
+    runs: Runs,
     /// Runs that have something to do.
     dirty: BTreeSet<RunId>,
     /// Who waits until a run has settled.
@@ -58,7 +60,7 @@ impl Driver {
     /// Makes a driver without runs. `seed` is where all its draws come from.
     pub fn new(policies: Policies, process_cap: u32, seed: u64) -> Self {
         Self {
-            runs: BTreeMap::new(),
+            runs: Runs::default(),
             dirty: BTreeSet::new(),
             settling: BTreeMap::new(),
             pool: Pool::new(process_cap),
@@ -111,11 +113,11 @@ impl Driver {
             Input::Heads(heads) => self.heads(heads),
             Input::Register(worker) => {
                 self.pool.register(worker);
-                self.dirty.extend(self.runs.keys());
+                self.dirty.extend(self.runs.iter().map(|(id, _)| id));
             }
             Input::Unregister(name) => {
                 self.pool.unregister(&name);
-                self.dirty.extend(self.runs.keys());
+                self.dirty.extend(self.runs.iter().map(|(id, _)| id));
             }
             Input::Shutdown { reason, leave_quiet } => self.shutdown(reason, leave_quiet),
             Input::ClockJumped => self.clock_jumped(),
@@ -136,7 +138,7 @@ impl Driver {
 
     /// Puts work into a run's inbox; a run that is not there is loaded first.
     fn queue(&mut self, run: RunId, queued: Queued) {
-        let entry = self.runs.entry(run).or_insert_with(Run::unloaded);
+        let entry = self.runs.get_or_unloaded(run);
         entry.inbox.push_back(queued);
         self.dirty.insert(run);
         self.load_for_inbox(run);
@@ -232,19 +234,17 @@ impl Driver {
     }
 
     fn wake(&mut self, now: Timestamp) {
-        let due = |run: &Run| run.next_wake().is_some_and(|at| at <= now);
+        let due = self.runs.due(now);
         let mut loads = Vec::new();
-        for (id, run) in &mut self.runs {
-            if !due(run) {
-                continue;
-            }
+        for id in &due {
+            let Some(run) = self.runs.get_mut(id) else { continue };
             if run.load_at.take_if(|at| *at <= now).is_some() {
                 loads.push(*id);
             }
             run.retry_at.take_if(|at| *at <= now);
             run.foreign_locks.retain(|_, at| *at > now);
-            self.dirty.insert(*id);
         }
+        self.dirty.extend(due);
         // A breaker may have become half-open.
         self.dirty.extend(self.pool.waiting());
         for run in loads {
@@ -253,8 +253,8 @@ impl Driver {
     }
 
     /// Returns the next time at which the driver wants to be told the time.
-    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
-        let runs = self.runs.values().filter_map(Run::next_wake).min();
+    pub fn next_wake(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let runs = self.runs.next_wake();
         let pool = if self.pool.has_waiting() { self.pool.next_wake(now) } else { None };
         [runs, pool, self.next_settled()].into_iter().flatten().min()
     }
@@ -266,12 +266,12 @@ impl Driver {
 
     /// Returns the runs that this process owns.
     pub fn owned(&self) -> impl Iterator<Item = RunId> {
-        self.runs.iter().filter(|(_, run)| run.is_owned()).map(|(id, _)| *id)
+        self.runs.iter().filter(|(_, run)| run.is_owned()).map(|(id, _)| id)
     }
 
     /// Returns the runs that are loaded, with how far they are.
     pub fn loaded_runs(&self) -> Vec<RunId> {
-        self.runs.iter().filter(|(_, run)| run.state.is_some()).map(|(id, _)| *id).collect()
+        self.runs.iter().filter(|(_, run)| run.state.is_some()).map(|(id, _)| id).collect()
     }
 
     /// Tells whether this process carries out what `run` obliges it to.
@@ -299,8 +299,8 @@ impl Driver {
     /// Tells whether nothing is going on that a shutdown must wait for.
     pub fn is_idle(&self) -> bool {
         self.runs
-            .values()
-            .all(|run| !run.is_owned() && run.turn.is_none() && run.running.is_empty())
+            .iter()
+            .all(|(_, run)| !run.is_owned() && run.turn.is_none() && run.running.is_empty())
     }
 
     fn token(&mut self) -> Token {

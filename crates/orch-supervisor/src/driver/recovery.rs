@@ -26,7 +26,7 @@ impl Driver {
             self.refuse(Some(reply), Refusal::ShuttingDown);
             return;
         }
-        let entry = self.runs.entry(run).or_insert_with(Run::unloaded);
+        let entry = self.runs.get_or_unloaded(run);
         if entry.is_owned() && entry.state.as_ref().is_some_and(|state| !state.is_suspended()) {
             let answer = Ok(Response::Answer(Answer::Done));
             self.outputs.push(Output::Reply { reply, answer });

@@ -18,7 +18,7 @@ impl Driver {
     /// Takes note of who waits; a run that is not here is loaded, and followed as long as somebody waits.
     pub(super) fn await_settled(&mut self, run: RunId, until: Timestamp, reply: ReplyId) {
         self.settling.entry(run).or_default().push(Waiting { until, reply });
-        self.runs.entry(run).or_insert_with(Run::unloaded);
+        self.runs.get_or_unloaded(run);
         self.load_for_inbox(run);
     }
 

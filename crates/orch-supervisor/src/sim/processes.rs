@@ -168,7 +168,7 @@ impl World {
             return Ok(());
         }
         let process = &mut self.processes[to.process];
-        let Some(driver) = &process.driver else { return Ok(()) };
+        let Some(driver) = &mut process.driver else { return Ok(()) };
         let wake = driver.next_wake(now);
         process.wake = wake.map(|wake| {
             let ms = wake.as_millisecond().saturating_sub(at(0).as_millisecond());
