@@ -112,6 +112,7 @@ macro_rules! journal_contract {
             every_event_round_trips_exactly
             large_plans_round_trip_exactly
             free_runs_are_acquired_with_growing_epochs
+            a_new_run_may_be_owned_at_once
             only_registered_owners_acquire_existing_runs
             living_owners_are_named
             owners_expire_unless_they_register_again

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use orch_core::journal::{AppendError, RunHead, RunSummary};
-use orch_core::{Epoch, LockName, ProjectId, RequestKey, RunId, RunPhase, Seq};
+use orch_core::{Epoch, LockName, OwnerId, ProjectId, RequestKey, RunId, RunPhase, Seq};
 
 use crate::prepared::Prepared;
 
@@ -78,6 +78,7 @@ pub(crate) struct Changes {
 #[derive(Debug)]
 pub(crate) struct RunInsert {
     pub(crate) head: Arc<RunHead>,
+    pub(crate) owner: (Option<OwnerId>, Epoch),
     pub(crate) update: RunUpdate,
 }
 
@@ -171,7 +172,9 @@ impl Admission {
             moved: standing.phase != append.summary.phase.as_str(),
         };
         if append.expected == Seq(0) {
-            self.changes.inserts.push(RunInsert { head: append.head.clone(), update });
+            let owner = append.first_owner.clone();
+            standing.epoch = owner.1;
+            self.changes.inserts.push(RunInsert { head: append.head.clone(), owner, update });
         } else {
             self.changes.updates.insert(run, update);
         }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use orch_core::journal::{Append, AppendError, Blob, Recorded, RunHead, RunSummary};
-use orch_core::{BoxError, Digest, Epoch, LockName, RunId, Seq};
+use orch_core::{BoxError, Digest, Epoch, LockName, OwnerId, RunId, Seq};
 
 use crate::codec;
 
@@ -28,6 +28,8 @@ pub(crate) struct Prepared {
     pub(crate) name: Arc<str>,
     pub(crate) expected: Seq,
     pub(crate) epoch: Option<Epoch>,
+    /// Who owns a new run, and with which epoch.
+    pub(crate) first_owner: (Option<OwnerId>, Epoch),
     pub(crate) last: Seq,
     pub(crate) updated_at: i64,
     pub(crate) summary: RunSummary,
@@ -56,6 +58,7 @@ impl Prepared {
         let run = append.head.run;
         let refuse = |source| AppendError::Store { run, source };
         let name: Arc<str> = run.to_string().into();
+        let first_owner = (append.owner.clone(), append.first_epoch());
         let mut blobs = append.blobs;
         let mut rows = Vec::with_capacity(append.events.len());
         let mut last = append.expected;
@@ -74,6 +77,7 @@ impl Prepared {
             head: append.head,
             expected: append.expected,
             epoch: append.epoch,
+            first_owner,
             last,
             summary: append.summary,
             rows,

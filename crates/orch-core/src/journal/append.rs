@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Recorded, RunHead, RunSummary};
 use crate::setters::setters;
-use crate::{BlobRef, Digest, Epoch, LockName, Seq};
+use crate::{BlobRef, Digest, Epoch, LockName, OwnerId, Seq};
 
 /// One atomic write: the events of a turn and all that goes with them.
 #[derive(Debug, Clone)]
@@ -16,6 +16,9 @@ pub struct Append {
     pub expected: Seq,
     /// The writer's epoch, when it must be the owner.
     pub epoch: Option<Epoch>,
+    /// Who owns the run from its first event on, with epoch 1; only looked at when `expected` is 0. As with
+    /// [`acquire`](super::Journal::acquire), who is not registered can be shown to live by nothing, and keeps nobody out.
+    pub owner: Option<OwnerId>,
     /// The events, numbered from `expected` + 1; never empty.
     pub events: Arc<[Recorded]>,
     /// Where the run stands after them.
@@ -29,7 +32,7 @@ pub struct Append {
 }
 
 impl Append {
-    /// Makes an append without blobs and locks.
+    /// Makes an append without blobs and locks; a new run is owned by nobody.
     pub fn new(
         head: Arc<RunHead>,
         expected: Seq,
@@ -41,6 +44,7 @@ impl Append {
             head,
             expected,
             epoch,
+            owner: None,
             events,
             summary,
             blobs: Vec::new(),
@@ -48,9 +52,16 @@ impl Append {
             free: Vec::new(),
         }
     }
+
+    /// Returns the epoch of a new run: 1 when somebody owns it from its first event on, else 0.
+    pub fn first_epoch(&self) -> Epoch {
+        Epoch(u64::from(self.owner.is_some()))
+    }
 }
 
 setters! { Append {
+    /// Sets who owns a new run.
+    with_owner => owner: Option<OwnerId>,
     /// Sets the blobs that the events name.
     with_blobs => blobs: Vec<Blob>,
     /// Sets the locks to take.

@@ -49,6 +49,7 @@ impl MemoryStore {
     pub fn append(&mut self, append: Append) -> Result<(), AppendError> {
         let run = append.head.run;
         self.check(&append)?;
+        let first_epoch = append.first_epoch();
         let Some(last) = append.events.last() else { return Ok(()) };
         let project = &append.head.project;
         for lock in append.free {
@@ -74,8 +75,8 @@ impl MemoryStore {
             seq: Seq(0),
             summary: append.summary,
             updated_at: last.at,
-            epoch: Epoch(0),
-            owner: None,
+            epoch: first_epoch,
+            owner: append.owner,
         });
         stored.seq = last.seq;
         stored.summary = append.summary;

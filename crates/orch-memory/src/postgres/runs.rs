@@ -38,11 +38,11 @@ pub(super) async fn answers(
 
 /// Inserts a new run.
 pub(super) async fn insert(conn: &mut PgConnection, insert: RunInsert) -> sqlx::Result<()> {
-    let RunInsert { head, update } = insert;
+    let RunInsert { head, owner: (owner, epoch), update } = insert;
     sqlx::query(
         "INSERT INTO orch_runs (run, project, task_id, task_type, description, request_key, \
-         phase, end_status, counts, seq, created_at, updated_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+         phase, end_status, counts, seq, created_at, updated_at, owner, epoch) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     )
     .bind(&*update.name)
     .bind(head.project.as_str())
@@ -56,6 +56,8 @@ pub(super) async fn insert(conn: &mut PgConnection, insert: RunInsert) -> sqlx::
     .bind(update.seq.0.cast_signed())
     .bind(head.created_at.as_microsecond())
     .bind(update.updated_at)
+    .bind(owner.as_ref().map(|owner| owner.as_str()))
+    .bind(epoch.0.cast_signed())
     .execute(conn)
     .await?;
     Ok(())

@@ -113,11 +113,11 @@ async fn answer(
 }
 
 async fn insert_run(conn: &mut SqliteConnection, insert: RunInsert) -> sqlx::Result<()> {
-    let RunInsert { head, update } = insert;
+    let RunInsert { head, owner: (owner, epoch), update } = insert;
     sqlx::query(
         "INSERT INTO orch_runs (run, project, task_id, task_type, description, request_key, \
-         phase, end_status, counts, seq, created_at, updated_at) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         phase, end_status, counts, seq, created_at, updated_at, owner, epoch) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(update.name)
     .bind(head.project.as_str())
@@ -131,6 +131,8 @@ async fn insert_run(conn: &mut SqliteConnection, insert: RunInsert) -> sqlx::Res
     .bind(update.seq.0.cast_signed())
     .bind(head.created_at.as_microsecond())
     .bind(update.updated_at)
+    .bind(owner.as_ref().map(|owner| owner.as_str()))
+    .bind(epoch.0.cast_signed())
     .execute(conn)
     .await?;
     Ok(())

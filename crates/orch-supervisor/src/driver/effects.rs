@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use orch_core::{AttemptInfo, DecompositionPlan, Fence, PlanLimits, RunId};
+use orch_core::{AttemptInfo, DecompositionPlan, Epoch, Fence, PlanLimits, RunId, Seq};
 
 use super::Driver;
 use super::io::{AggregateRun, AttemptEnd, Left, Output, Response, ResultBlobs, StartAttempt};
@@ -19,9 +19,11 @@ impl Driver {
         if !bug::is(Bug::ReplyBeforeCommit) {
             self.let_out(run);
         }
+        let mut is_new = false;
         if let Some(entry) = self.runs.get_mut(&run) {
             if let Some(turn) = entry.turn.take() {
                 entry.done_with(&turn.decided);
+                is_new = turn.events.first().is_some_and(|first| first.seq == Seq(0).next());
             }
             if entry.state.is_none() {
                 // It was acquired anew meanwhile.
@@ -30,6 +32,10 @@ impl Driver {
         }
         self.show_durable(run);
         self.catch_up(run);
+        if is_new {
+            // Whoever writes the first event of a run owns it.
+            return self.acquired(run, Epoch(0).next());
+        }
         self.settle(run);
         self.dirty.insert(run);
     }

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use jiff::Timestamp;
-use orch_core::journal::{AcquireError, Journal, JournalError, Owner};
+use orch_core::journal::{AcquireError, Append, AppendError, Journal, JournalError, Owner};
 use orch_core::{
     Aggregator, ComplexTask, DecompositionRequest, Fence, Memory, MemorySnapshot,
-    OrchestrationOutcome, OrchestrationResult, ProjectId, RunId,
+    OrchestrationOutcome, OrchestrationResult, ProjectId, RunId, Seq,
 };
 
 use super::Lifecycle;
@@ -30,8 +30,9 @@ impl Engine {
         match output {
             Output::Append(append) => {
                 let run = append.head.run;
+                let appended = self.append(*append, now);
                 self.operate(async move {
-                    Done::Input(match journal.append(*append).await {
+                    Done::Input(match appended.await {
                         Ok(()) => Input::Appended { run },
                         Err(error) => Input::AppendFailed { run, error },
                     })
@@ -140,6 +141,35 @@ impl Engine {
             self.parts.process.clone(),
             until,
         )
+    }
+
+    /// Appends a turn. The first one of a run makes this process its owner, which must be known to live then.
+    fn append(
+        &mut self,
+        mut append: Append,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), AppendError>> + Send + 'static {
+        let (journal, run) = (self.parts.journal.clone(), append.head.run);
+        let is_new = append.expected == Seq(0);
+        let owner = (is_new && self.next_heartbeat.is_none()).then(|| self.owner(now));
+        if is_new {
+            append.owner = Some(self.parts.owner.clone());
+            self.expect_heartbeat(now);
+        }
+        async move {
+            if let Some(owner) = owner {
+                let registered = journal.register(&owner).await;
+                registered.map_err(|error| AppendError::Store { run, source: error.into() })?;
+            }
+            journal.append(append).await
+        }
+    }
+
+    /// Sees to it that the ownership of runs is renewed in time.
+    pub(super) fn expect_heartbeat(&mut self, now: Timestamp) {
+        if self.next_heartbeat.is_none() {
+            self.next_heartbeat = self.ticker.instant_of(now).checked_add(self.parts.owner_ttl / 3);
+        }
     }
 
     /// Acquires a run, also from an owner that is known to be dead.

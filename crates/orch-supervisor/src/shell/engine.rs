@@ -282,8 +282,8 @@ impl Engine {
         if let Input::Finished { run, fence, .. } = input {
             self.attempts.remove(&(*run, *fence));
         }
-        if matches!(input, Input::Acquired { .. }) && self.next_heartbeat.is_none() {
-            self.next_heartbeat = self.ticker.instant_of(now).checked_add(self.parts.owner_ttl / 3);
+        if matches!(input, Input::Acquired { .. }) {
+            self.expect_heartbeat(now);
         }
     }
 

@@ -14,6 +14,7 @@ use crate::driver::Input;
 impl World {
     /// Carries out an append, and tells its writer after a while.
     pub(super) fn append(&mut self, from: Address, append: Append, fate: Fate) -> Check {
+        let append = self.owned(from, append);
         let run = append.head.run;
         let events = append.events.clone();
         let result = self.journal.append(append, fate);
@@ -41,12 +42,23 @@ impl World {
 
     /// Carries out an append of which its writer was told that it failed.
     pub(super) fn belated(&mut self, from: Address, append: Append) -> Check {
+        let append = self.owned(from, append);
         let (run, events) = (append.head.run, append.events.clone());
         if self.journal.append(append, Fate::Fine).is_ok() {
             self.counters.count("belated appends that were written");
             self.committed(from, run, &events)?;
         }
         Ok(())
+    }
+
+    /// The first append of a run makes its writer the owner.
+    fn owned(&mut self, from: Address, append: Append) -> Append {
+        if append.expected != Seq(0) {
+            return append;
+        }
+        let owner = self.owner(from);
+        self.journal.store_mut().register(&owner);
+        append.with_owner(Some(owner.id))
     }
 
     /// Checks and notes committed events, and lets the other processes hear of them.

@@ -68,6 +68,31 @@ pub async fn free_runs_are_acquired_with_growing_epochs(writers: &Writers) {
     }
 }
 
+/// A new run may have an owner from its first event on, who then writes with epoch 1, and whom others must wait for; one that is not
+/// registered keeps nobody out.
+pub async fn a_new_run_may_be_owned_at_once(writers: &Writers) {
+    let (a, b) = (owner("a"), owner("b"));
+    register(&*writers.first, &a).await;
+    register(&*writers.second, &b).await;
+    let run = SampleRun::new(1);
+    append(&*writers.first, run.step(0, 1).with_owner(Some(a.id.clone()))).await;
+    let first = Epoch(1);
+    for journal in writers.both() {
+        let row = row(journal, run.id()).await;
+        assert_eq!((row.epoch, row.owner.as_ref()), (first, Some(&a)));
+    }
+    is_owned(&*writers.second, run.id(), &b, &a, first).await;
+    let mut next = run.step(1, 1).with_owner(Some(b.id.clone()));
+    next.epoch = Some(first);
+    append(&*writers.first, next).await;
+    assert_eq!(row(&*writers.first, run.id()).await.owner, Some(a), "an old run keeps its owner");
+
+    let run = SampleRun::new(2);
+    append(&*writers.first, run.step(0, 1).with_owner(Some("nobody".into()))).await;
+    let epoch = acquire(&*writers.second, run.id(), &b, time(1), None).await;
+    assert!(epoch > first, "epoch {epoch} follows {first}");
+}
+
 /// Acquiring names what is missing: the run or the owner.
 pub async fn only_registered_owners_acquire_existing_runs(writers: &Writers) {
     let (run, unknown) = (SampleRun::new(1), SampleRun::new(2));
