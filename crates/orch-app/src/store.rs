@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use orch_core::Journal;
-use orch_memory::{LearnedMemory, SqliteJournal, SqliteOptions};
+use orch_memory::{LearnedMemory, OpenError, SqliteJournal, SqliteOptions};
 
-use crate::config::{Config, PostgresUrl, Store};
+use crate::config::{Config, MemoryStore, PostgresUrl, Store};
 use crate::error::AppError;
 use crate::wire::with_causes;
 
@@ -69,8 +69,8 @@ async fn postgres(url: &PostgresUrl, _access: Access) -> Result<Arc<dyn Journal>
     Err(AppError::NoStore { store: url.to_string(), reason })
 }
 
-/// Opens the learned memory of a configuration, in the same file as the journal, and catches up with what it has not learned yet.
-/// There is none when runs are kept in PostgreSQL: nothing is learned from them so far.
+/// Opens the learned memory of a configuration and catches up with what it has not learned yet. There is none when it would be
+/// in PostgreSQL, where nothing is learned so far, and none to be read in a file of ALMA that has nothing of orch yet.
 ///
 /// # Errors
 /// When it cannot be opened.
@@ -79,11 +79,17 @@ pub async fn open_memory(
     journal: Arc<dyn Journal>,
     access: Access,
 ) -> Result<Option<Arc<LearnedMemory>>, AppError> {
-    let Store::Sqlite(path) = &config.store else { return Ok(None) };
+    let Some(file) = config.memory_file() else { return Ok(None) };
     let options = SqliteOptions::new().with_read_only(access == Access::Read);
-    let memory = LearnedMemory::sqlite(config.project_dir.join(path), &options, journal)
-        .await
-        .map_err(|error| AppError::Store(error.into()))?;
+    let memory = match LearnedMemory::sqlite(file, &options, journal).await {
+        Ok(memory) => memory,
+        Err(OpenError::Missing { .. } | OpenError::Older { .. })
+            if config.memory.store == MemoryStore::Alma && access == Access::Read =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(AppError::Store(error.into())),
+    };
     if access != Access::Read {
         // What cannot be learned now can be later; a run does not fail because of it.
         match memory.catch_up(&config.settings().project).await {

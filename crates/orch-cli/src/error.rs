@@ -63,6 +63,12 @@ pub(crate) enum CliError {
         "nothing is learned here: memory is kept in SQLite only so far, and `store` names another database"
     )]
     NoMemory,
+    /// The file of learned memory has another user, who would be locked out.
+    #[error(
+        "{file} is ALMA's too, which could not write for as long as this takes; end ALMA, and run `sqlite3 {file} VACUUM`",
+        file = .file.display()
+    )]
+    SharedFile { file: PathBuf },
     /// Memory does not take a person's opinion.
     #[error("memory does not take the score")]
     Feedback(#[source] BoxError),
@@ -99,6 +105,7 @@ impl CliError {
             | Self::TwoDocuments
             | Self::NoRule { .. }
             | Self::NoMemory
+            | Self::SharedFile { .. }
             | Self::Events { .. }
             | Self::UnknownSubtask { .. } => Exit::Usage,
         }

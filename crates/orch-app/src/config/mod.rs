@@ -1,10 +1,12 @@
 //! `orch.yaml`: who does the work, and how runs are run. One file per section.
 
 mod aggregation;
+mod alma;
 mod budget;
 mod decomposition;
 mod find;
 mod limits;
+mod memory;
 mod postgres;
 mod retry;
 mod routing;
@@ -27,10 +29,12 @@ use crate::error::AppError;
 use crate::issue::{Issue, Issues};
 
 pub(crate) use aggregation::{Aggregation, fault as aggregation_fault};
+pub use alma::{Alma, AlmaStorage};
 pub(crate) use budget::BudgetSection;
 pub use decomposition::Decomposition;
 pub use find::Place;
 pub use limits::Limits;
+pub use memory::{MemoryConfig, MemoryStore};
 pub use postgres::PostgresUrl;
 pub use retry::Retry;
 pub use routing::Routing;
@@ -55,7 +59,12 @@ pub struct Config {
     pub project_dir: PathBuf,
     /// Where runs are kept.
     pub store: Store,
-    /// The project's name; its locks and what is learned belong to it.
+    /// Where what was learned is kept.
+    pub memory: MemoryConfig,
+    /// How ALMA is configured, where the project has it.
+    pub alma: Option<Alma>,
+    /// The project's name; its locks and what is learned belong to it. ALMA's name for the project unless the configuration
+    /// has another; that of its folder when neither says.
     pub project: ProjectId,
     /// How many subtasks run at once.
     pub strategy: ExecutionStrategy,
@@ -96,6 +105,8 @@ struct File {
     limits: Limits,
     #[serde(deserialize_with = "word::map")]
     budget: BudgetSection,
+    #[serde(deserialize_with = "word::map")]
+    memory: MemoryConfig,
     webhooks: Vec<Webhook>,
     #[serde(rename = "workers")]
     _workers: Option<IgnoredAny>,
@@ -141,6 +152,15 @@ impl Config {
         note(&["decomposition"], file.decomposition.fault());
         note(&["aggregation"], aggregation::fault(&file.aggregation.0));
         note(&["store"], file.store.fault());
+        let (alma, unreadable) = match Alma::read(project_dir) {
+            Ok(alma) => (alma, None),
+            Err(issue) => (None, Some(issue)),
+        };
+        if unreadable.is_none()
+            && let Some((field, message)) = file.memory.fault(alma.as_ref())
+        {
+            note(&["memory", field], Some(message));
+        }
         for (field, message) in file.limits.faults() {
             note(&["limits", field], Some(message));
         }
@@ -158,11 +178,19 @@ impl Config {
             let steps: Vec<Step> = block.iter().cloned().chain(place).collect();
             issues.push(document.issue(&steps, message));
         }
+        match unreadable {
+            Some(issue) if file.project.is_none() || file.memory.needs_alma() => issues.push(issue),
+            Some(issue) => tracing::warn!("{issue}"),
+            None => {}
+        }
+        let name = file.project.or_else(|| alma.as_ref()?.project_id.clone());
         let config = Self {
             file: document.file.clone(),
             project_dir: project_dir.to_owned(),
-            project: file.project.map_or_else(|| default_project(project_dir), ProjectId::new),
+            project: name.map_or_else(|| default_project(project_dir), ProjectId::new),
             store: file.store,
+            memory: file.memory,
+            alma,
             strategy: file.strategy.unwrap_or(ExecutionStrategy::Adaptive),
             routing: file.routing,
             decomposition: file.decomposition,
@@ -179,6 +207,11 @@ impl Config {
     /// Returns the folder of the configuration file; that of the project when there is none.
     pub fn config_dir(&self) -> &Path {
         self.file.as_deref().and_then(Path::parent).unwrap_or(&self.project_dir)
+    }
+
+    /// Returns the SQLite file in which what was learned is kept; `None` when it is kept in another database.
+    pub fn memory_file(&self) -> Option<PathBuf> {
+        self.memory.file(&self.project_dir, &self.store, self.alma.as_ref())
     }
 
     /// Returns how runs are run unless their task says otherwise.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::Project;
+use crate::support::{Project, WORKERS};
 
 const TASK: &str = "description: Nap and fail\ntask_type: nap\nsubtasks:\n  - { id: a, task_type: sleep, description: Nap, context: { seconds: 0 } }\n  - { id: b, task_type: fail, description: Fail, required: false }\n";
 
@@ -53,4 +53,25 @@ fn runs_teach_rules_that_a_person_reads_and_decides_about() {
     assert_eq!(json(&project, &["memory", "stats"])["workers"], 1);
     assert_eq!(project.orch(&["memory", "forget"]).code, 2);
     assert_eq!(project.orch(&["memory", "vacuum"]).code, 0);
+}
+
+#[test]
+fn memory_in_almas_file_is_there_and_nowhere_else() {
+    let project = Project::with_workers(TASK);
+    project.write(".alma/config.yaml", "alma: { project_id: shop, storage: sqlite }\n");
+    project.write("orch.yaml", &format!("memory: {{ store: alma }}\n{WORKERS}"));
+    let plan = json(&project, &["plan", "task.yaml"]);
+    let file = project.path().join(".alma/alma.db");
+    assert!(!file.exists(), "what is only read is not made: {plan}");
+
+    project.orch(&["run", "task.yaml"]);
+    let stats = json(&project, &["memory", "stats"]);
+    assert_eq!((&stats["project"], &stats["outcomes"]), (&"shop".into(), &2.into()), "{stats}");
+    assert_eq!(stats["file"], file.to_str().unwrap(), "{stats}");
+    let text = project.orch(&["memory", "stats"]).stdout;
+    assert!(text.contains(".alma/alma.db, the file of ALMA\n"), "{text}");
+    project.orch(&["memory", "vacuum"]).exits(2).says("end ALMA, and run `sqlite3");
+
+    project.write("orch.yaml", WORKERS);
+    assert_eq!(json(&project, &["memory", "stats"])["file"], project.store().to_str().unwrap());
 }

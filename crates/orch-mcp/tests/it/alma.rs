@@ -22,19 +22,18 @@ const CONFIG: &str = "alma:
   agents:
     helena:
       can_learn: [form_testing]
-orchestration:
-  project: shop
 ";
 
-/// What one client sees of a project with ALMA, and with orch beside it or not.
-fn seen(with_orch: bool) -> Value {
+/// What one client sees of a project with ALMA, and with orch beside it or not, which may be first.
+fn seen(orch: Option<&str>, is_first: bool) -> Value {
     let project = Project::new(&[("helena", "Tests forms")]);
     fs::create_dir(project.path().join(".alma")).unwrap();
     fs::write(project.path().join(".alma/config.yaml"), CONFIG).unwrap();
     let alma = install::python("alma-memory", &ALMA);
     let args = ["-m", "alma.mcp", "--config", ".alma/config.yaml"];
     let mut servers = json!({ "alma-memory": { "command": alma, "args": args } });
-    if with_orch {
+    if let Some(config) = orch {
+        fs::write(project.path().join("orch.yaml"), config).unwrap();
         servers["alma-orchestration"] =
             json!({ "command": env!("CARGO_BIN_EXE_orch-mcp"), "args": [] });
     }
@@ -43,6 +42,7 @@ fn seen(with_orch: bool) -> Value {
 
     let mut command = Command::new(install::python("python-clients", &CLIENTS));
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/beside_alma.py"));
+    command.args(is_first.then_some("first"));
     command.current_dir(project.path()).env("HOME", project.path());
     serde_json::from_str(install::run(&mut command).trim()).unwrap()
 }
@@ -53,15 +53,26 @@ fn names(tools: &Value) -> Vec<&str> {
 
 #[test]
 fn alma_answers_beside_orch_as_it_does_alone() {
-    let (alone, beside) = (seen(false), seen(true));
-    assert_eq!(beside["status"], "completed");
-    assert_eq!(beside["left_alone"], true, "a call of orch changed ALMA's file");
-    assert_eq!(alone["answers"], beside["answers"]);
+    let alone = seen(None, false);
     assert_eq!(alone["answers"][0]["learned"], true, "{alone}");
-    assert_eq!(alone["tables"], beside["tables"]);
-    assert_eq!(beside["tables"]["outcomes"], 4, "{beside}");
+    assert_eq!(alone["tables"]["outcomes"], 64, "{alone}");
+    assert_eq!(alone["tables"]["checkpoints"], 4, "{alone}");
 
-    let (theirs, ours) = (names(&beside["alma_tools"]), names(&beside["orch_tools"]));
-    assert_eq!((theirs.len(), ours.len()), (16, 5));
-    assert!(theirs.iter().all(|name| !ours.contains(name)), "{theirs:?} {ours:?}");
+    let shared = "memory: { store: alma }\n";
+    for (config, is_first) in [("", false), (shared, false), (shared, true)] {
+        let beside = seen(Some(config), is_first);
+        assert_eq!(beside["statuses"], json!(["completed"]));
+        assert_eq!(alone["answers"], beside["answers"], "{config:?}");
+        assert_eq!(alone["tables"], beside["tables"], "{config:?}");
+        let ours = names(&beside["our_tables"]);
+        if config == shared {
+            assert!(ours.contains(&"orch_folded") && !ours.contains(&"orch_events"), "{ours:?}");
+        } else {
+            assert!(ours.is_empty(), "{ours:?}");
+            assert_eq!(beside["left_alone"], true, "a call of orch changed ALMA's file");
+        }
+        let (theirs, ours) = (names(&beside["alma_tools"]), names(&beside["orch_tools"]));
+        assert_eq!((theirs.len(), ours.len()), (16, 5));
+        assert!(theirs.iter().all(|name| !ours.contains(name)), "{theirs:?} {ours:?}");
+    }
 }

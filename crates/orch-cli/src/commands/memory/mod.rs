@@ -8,7 +8,7 @@ mod transfer;
 
 use std::sync::Arc;
 
-use orch_app::Access;
+use orch_app::{Access, Config};
 use orch_core::ProjectId;
 use orch_memory::LearnedMemory;
 
@@ -67,6 +67,7 @@ pub(super) struct Opened {
     pub(super) memory: Arc<LearnedMemory>,
     pub(super) journal: Arc<dyn orch_core::Journal>,
     pub(super) project: ProjectId,
+    pub(super) config: Config,
 }
 
 impl Opened {
@@ -76,6 +77,6 @@ impl Opened {
         let journal = orch_app::open_store(&config, Access::Existing).await?;
         let memory = orch_app::open_memory(&config, journal.clone(), Access::Existing).await?;
         let memory = memory.ok_or(CliError::NoMemory)?;
-        Ok(Self { memory, journal, project: config.settings().project })
+        Ok(Self { memory, journal, project: config.project.clone(), config })
     }
 }

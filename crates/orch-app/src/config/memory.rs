@@ -1,0 +1,71 @@
+//! `memory`: where what was learned is kept.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::alma::{Alma, AlmaStorage};
+use super::{ALMA_FILE, Store};
+
+/// How what was learned is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MemoryConfig {
+    /// Where it is kept.
+    pub store: MemoryStore,
+}
+
+/// Where what was learned is kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemoryStore {
+    /// Where the runs are.
+    #[default]
+    Orch,
+    /// In tables of its own in ALMA's SQLite file.
+    Alma,
+}
+
+impl MemoryConfig {
+    /// Whether it can only be used with ALMA's configuration.
+    pub(super) fn needs_alma(&self) -> bool {
+        self.store == MemoryStore::Alma
+    }
+
+    /// Returns the field that is wrong, and what is wrong with it; not when ALMA's configuration cannot be read.
+    pub(super) fn fault(&self, alma: Option<&Alma>) -> Option<(&'static str, String)> {
+        if self.store == MemoryStore::Orch {
+            return None;
+        }
+        let needed = format!("`alma` needs `storage: sqlite` in {ALMA_FILE}");
+        let message = match alma.map(|alma| &alma.storage) {
+            Some(AlmaStorage::Sqlite(_)) => return None,
+            Some(AlmaStorage::Files(_)) => {
+                format!("ALMA keeps its memory in JSON files here; {needed}")
+            }
+            Some(AlmaStorage::Elsewhere(storage)) => {
+                format!("ALMA keeps its memory in `{storage}` here; {needed}")
+            }
+            None => format!("the project has no {ALMA_FILE}, so there is no file of ALMA"),
+        };
+        Some(("store", message))
+    }
+
+    /// Returns the SQLite file in which it is kept; `None` when it is kept in another database.
+    pub(super) fn file(
+        &self,
+        project_dir: &Path,
+        store: &Store,
+        alma: Option<&Alma>,
+    ) -> Option<PathBuf> {
+        match (self.store, store) {
+            (MemoryStore::Alma, _) => match &alma?.storage {
+                AlmaStorage::Sqlite(file) => Some(file.clone()),
+                AlmaStorage::Files(_) | AlmaStorage::Elsewhere(_) => None,
+            },
+            (MemoryStore::Orch, Store::Sqlite(path)) => Some(project_dir.join(path)),
+            (MemoryStore::Orch, Store::Postgres(_) | Store::Unsupported(_)) => None,
+        }
+    }
+}

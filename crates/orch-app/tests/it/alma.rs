@@ -1,0 +1,82 @@
+//! Beside ALMA: what its configuration changes here.
+
+use std::path::Path;
+
+use orch_app::{ALMA_FILE, AlmaStorage};
+
+use crate::{folder, issues, load};
+
+const SQLITE: &str = "alma: { project_id: shop, storage: sqlite }\n";
+
+/// Reads both configurations of a folder; returns the name of the project, ALMA's storage, and where memory is kept, paths
+/// from the folder on.
+fn read(orch: &str, alma: &str) -> (String, Option<String>, String) {
+    let folder = folder(&[("orch.yaml", orch), (ALMA_FILE, alma)]);
+    let config = load(folder.path()).unwrap();
+    let inner = |path: &Path| path.strip_prefix(folder.path()).unwrap().display().to_string();
+    let storage = config.alma.as_ref().map(|alma| match &alma.storage {
+        AlmaStorage::Sqlite(file) => format!("sqlite {}", inner(file)),
+        AlmaStorage::Files(place) => format!("files {}", inner(place)),
+        AlmaStorage::Elsewhere(name) => name.clone(),
+    });
+    (config.project.to_string(), storage, inner(&config.memory_file().unwrap()))
+}
+
+#[test]
+fn the_project_has_almas_name_unless_it_has_one_of_ours() {
+    let own = folder(&[("orch.yaml", "")]);
+    let name = own.path().file_name().unwrap().to_str().unwrap();
+    assert_eq!(load(own.path()).unwrap().project, name, "without ALMA it is that of the folder");
+    for (orch, alma, project) in [
+        ("", SQLITE, "shop"),
+        ("", "project_id: shop\n", "shop"),
+        ("", "alma: { project_id: 7 }\n", "7"),
+        ("project: mine\n", SQLITE, "mine"),
+        ("project: mine\n", "alma: [\n", "mine"),
+    ] {
+        assert_eq!(read(orch, alma).0, project, "{orch:?} {alma:?}");
+    }
+}
+
+#[test]
+fn almas_storage_is_where_alma_looks_for_it() {
+    for (alma, expected) in [
+        ("", "files .alma"),
+        ("# nothing\n", "files .alma"),
+        ("alma: { storage: file, storage_dir: m }\n", "files m"),
+        ("alma: { storage: chroma }\n", "files .alma"),
+        ("storage: sqlite\n", "sqlite .alma/alma.db"),
+        ("alma: { storage: sqlite, storage_dir: data, db_name: m.db }\n", "sqlite data/m.db"),
+        ("alma: { storage: postgres, postgres: { password: x } }\n", "postgres"),
+    ] {
+        assert_eq!(read("project: mine\n", alma).1.unwrap(), expected, "{alma:?}");
+    }
+}
+
+#[test]
+fn memory_is_kept_in_almas_file_when_it_is_said() {
+    assert_eq!(read("", SQLITE).2, ".orch/orch.db");
+    assert_eq!(read("memory: { store: orch }\n", SQLITE).2, ".orch/orch.db");
+    assert_eq!(read("memory: { store: alma }\n", SQLITE).2, ".alma/alma.db");
+}
+
+#[test]
+fn what_cannot_be_shared_is_said() {
+    for (orch, alma, expected) in [
+        ("memory: { store: alma }", Some(""), "JSON files here; `alma` needs `storage: sqlite`"),
+        ("memory: { store: alma }", Some("storage: azure\n"), "in `azure` here"),
+        ("memory: { store: alma }", None, "the project has no .alma/config.yaml"),
+        ("memory: { store: alm }", Some(SQLITE), "unknown word `alm`; did you mean `alma`?"),
+        ("memory: { stor: alma }", Some(SQLITE), "unknown field `stor`; did you mean `store`?"),
+        ("memory: alma", Some(SQLITE), "expected a map"),
+        ("", Some("alma: [\n"), "ALMA's configuration cannot be read"),
+        ("", Some("alma: word\n"), "is not a map of settings; repair it, or do without it"),
+        ("project: a\nmemory: { store: alma }", Some("alma: [\n"), "ALMA's configuration cannot"),
+    ] {
+        let mut files = vec![("orch.yaml", orch)];
+        files.extend(alma.map(|text| (ALMA_FILE, text)));
+        let said = issues(load(folder(&files).path()));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert!(said[0].contains(expected), "{:?} of {orch:?} {alma:?}", said[0]);
+    }
+}
