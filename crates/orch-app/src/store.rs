@@ -82,7 +82,7 @@ pub async fn open_memory(
     let Some(file) = config.memory_file() else { return Ok(None) };
     let options = SqliteOptions::new().with_read_only(access == Access::Read);
     let memory = match LearnedMemory::sqlite(file, &options, journal).await {
-        Ok(memory) => memory,
+        Ok(memory) => memory.with_scopes(config.scopes()),
         Err(OpenError::Missing { .. } | OpenError::Older { .. })
             if config.memory.store == MemoryStore::Alma && access == Access::Read =>
         {

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use orch_aggregate::ResultAggregator;
 use orch_core::journal::Journal;
 use orch_core::{
-    DecomposeError, DecompositionPlan, DecompositionRequest, MemorySnapshot, RunSettings, Standing,
-    Worker, fit,
+    DecomposeError, DecompositionPlan, DecompositionRequest, MemorySnapshot, RunSettings, Scopes,
+    Standing, Worker, fit,
 };
 use orch_failure::RetryingFailureHandler;
 use orch_memory::LearnedMemory;
@@ -29,6 +29,7 @@ pub struct Workers {
     all: Vec<Arc<dyn Worker>>,
     /// Those of `all` that fill in templates.
     commands: Vec<Arc<CommandWorker>>,
+    scopes: Scopes,
 }
 
 impl Workers {
@@ -41,7 +42,7 @@ impl Workers {
             config.config_dir().to_string_lossy(),
             config.project_dir.to_string_lossy(),
         );
-        let (mut workers, mut issues) = (Self::default(), Vec::new());
+        let (mut workers, mut issues) = (Self::with_scopes(config.scopes()), Vec::new());
         for (name, block) in &config.workers {
             match block {
                 WorkerConfig::Command(command) => {
@@ -56,9 +57,13 @@ impl Workers {
         Ok(Issues::or(issues, workers)?)
     }
 
+    fn with_scopes(scopes: Scopes) -> Self {
+        Self { scopes, ..Self::default() }
+    }
+
     /// Makes those workers of `config` that fetch their work themselves.
     pub fn pull_of(config: &Config) -> Self {
-        let mut workers = Self::default();
+        let mut workers = Self::with_scopes(config.scopes());
         for (name, block) in &config.workers {
             match block {
                 WorkerConfig::Pull(pull) => workers.add_pull(name, pull),
@@ -73,20 +78,30 @@ impl Workers {
         self.all.push(worker);
     }
 
-    /// Adds the agents whose files are in the folder of a project, and of its user; of one name the worker that is there already
-    /// counts. Returns what is wrong with files that were skipped.
+    /// Adds the agents whose files are in the folder of a project, and of its user, and to whom the supervisor may give work; of
+    /// one name the worker that is there already counts. Returns what is wrong with files that were skipped.
     pub fn add_agents(&mut self, project: &Path, user: Option<&Path>) -> Vec<AgentIssue> {
         let folder = AgentFolder::load(project, user);
         for agent in &folder.agents {
-            if !self.all.iter().any(|worker| *worker.name() == agent.name.as_str()) {
-                self.add(Arc::new(AgentWorker::of(agent)));
+            if self.all.iter().any(|worker| *worker.name() == agent.name.as_str()) {
+                continue;
+            }
+            match self.scopes.may_delegate(&agent.name.as_str().into()) {
+                Ok(()) => self.add(Arc::new(AgentWorker::of(agent))),
+                Err(error) => tracing::info!(%error, "an agent gets no work"),
             }
         }
         folder.issues
     }
 
     fn add_pull(&mut self, name: &str, pull: &PullConfig) {
-        let worker = PullWorker::new(name, pull.capabilities.clone()).with_slots(pull.slots);
+        let mut scope = pull.scope.clone();
+        if let Some(scope) = &mut scope {
+            name.clone_into(&mut scope.agent_name);
+        }
+        let worker = PullWorker::new(name, pull.capabilities.clone())
+            .with_slots(pull.slots)
+            .with_scope(scope);
         self.all.push(Arc::new(worker));
     }
 
@@ -214,6 +229,7 @@ pub fn forecast(
 /// Puts together all that decides who does what and when.
 fn builder(config: &Config, workers: &Workers) -> Builder {
     let builder = Supervisor::builder()
+        .scope(config.supervisor.clone())
         .workers(workers.all.iter().cloned())
         // A configuration with another strategy is refused when it is loaded.
         .router(WorkerRouter::new(config.routing.strategy).unwrap_or_default())

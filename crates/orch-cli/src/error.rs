@@ -89,6 +89,7 @@ impl CliError {
         match self {
             Self::App(error) => of_app(error),
             Self::Supervisor(SupervisorError::Suspended(_)) => Exit::Suspended,
+            Self::Supervisor(SupervisorError::Scope(_)) => Exit::Refused,
             Self::Supervisor(_)
             | Self::Journal(_)
             | Self::System(_)

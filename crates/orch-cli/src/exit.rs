@@ -11,7 +11,7 @@ pub(crate) enum Exit {
     Failed,
     Usage,
     Partial,
-    /// What was asked cannot be done as the run stands: nothing to claim, or a report that does not count.
+    /// What was asked cannot be done as the run stands: nothing to claim, or a report that does not count; or a scope forbids it.
     Refused,
     Suspended,
 }

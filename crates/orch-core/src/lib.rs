@@ -36,6 +36,8 @@ mod recall;
 mod replicas;
 mod result;
 mod route;
+mod scope;
+mod scopes;
 mod setters;
 mod settings;
 mod status;
@@ -70,8 +72,7 @@ pub use ids::{
 };
 pub use journal::{Journal, Recorded};
 pub use memory::{
-    DecompositionHeuristic, MemoryScope, MemorySlice, OrchestrationOutcome, RoutingHeuristic,
-    RoutingRecord,
+    DecompositionHeuristic, MemorySlice, OrchestrationOutcome, RoutingHeuristic, RoutingRecord,
 };
 pub use plan::{
     DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy,
@@ -80,6 +81,8 @@ pub use process::{ProcessLog, Reaper};
 pub use recall::{Memory, MemorySnapshot};
 pub use result::{Artifact, MetadataError, OrchestrationResult, Usage, WorkerResult};
 pub use route::{RouteError, Router, RoutingContext, RoutingDecision, RoutingStrategy, Tallies};
+pub use scope::{MemoryScope, ScopeError, ScopeRule};
+pub use scopes::Scopes;
 pub use settings::{AggregationSettings, Budget, ExecutionStrategy, RunSettings};
 pub use status::{
     AttemptStatus, Counts, RunPhase, RunStatus, SubtaskPhase, SubtaskStatus, WorkerStatus,

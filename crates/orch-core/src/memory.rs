@@ -10,61 +10,6 @@ use crate::{
     AggregationStrategy, DecompositionStrategy, JsonMap, ProjectId, SubtaskId, WorkerName,
 };
 
-/// What an agent may learn and read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct MemoryScope {
-    /// The agent.
-    pub agent_name: String,
-    /// What it may learn; empty means everything that is not forbidden.
-    #[serde(default)]
-    pub can_learn: Vec<String>,
-    /// What it may not learn.
-    #[serde(default)]
-    pub cannot_learn: Vec<String>,
-    /// Who may read what it learned.
-    #[serde(default)]
-    pub share_with: Vec<String>,
-    /// Whose memories it reads as well.
-    #[serde(default)]
-    pub inherit_from: Vec<String>,
-    /// How often something must be seen before a heuristic is made of it.
-    #[serde(default = "three")]
-    pub min_occurrences_for_heuristic: u32,
-}
-
-fn three() -> u32 {
-    3
-}
-
-impl MemoryScope {
-    /// Makes a scope that may learn everything and shares nothing.
-    pub fn new(agent_name: impl Into<String>) -> Self {
-        Self {
-            agent_name: agent_name.into(),
-            can_learn: Vec::new(),
-            cannot_learn: Vec::new(),
-            share_with: Vec::new(),
-            inherit_from: Vec::new(),
-            min_occurrences_for_heuristic: three(),
-        }
-    }
-}
-
-setters! { MemoryScope {
-    /// Sets what it may learn.
-    with_can_learn => can_learn: Vec<String>,
-    /// Sets what it may not learn.
-    with_cannot_learn => cannot_learn: Vec<String>,
-    /// Sets who may read what it learned.
-    with_share_with => share_with: Vec<String>,
-    /// Sets whose memories it reads as well.
-    with_inherit_from => inherit_from: Vec<String>,
-    /// Sets how often something must be seen.
-    with_min_occurrences_for_heuristic => min_occurrences_for_heuristic: u32,
-} }
-
 /// What memory hands to a worker: short texts, most relevant first.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

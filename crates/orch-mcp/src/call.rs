@@ -35,7 +35,9 @@ impl From<ToolError> for CallError {
             | ToolError::NotOurs(_)
             | ToolError::NoManagedWorkers
             | ToolError::NotClaimable { .. }
-            | ToolError::Engine(SupervisorError::Refused(_)) => Self::Refused(sentence),
+            | ToolError::Engine(SupervisorError::Refused(_) | SupervisorError::Scope(_)) => {
+                Self::Refused(sentence)
+            }
             ToolError::Engine(_) | ToolError::Store(_) => Self::Failed(sentence),
         }
     }

@@ -95,16 +95,20 @@ impl Desk {
         self.worker(name).is_some_and(|worker| worker.kind() == WorkerKind::Managed)
     }
 
-    /// Makes agents known that a client has named and no file describes.
-    pub(crate) fn welcome<'a>(&self, names: impl IntoIterator<Item = &'a WorkerName>) {
+    /// Makes agents known that a client has named and no file describes, if they may be given work.
+    pub(crate) fn welcome<'a>(
+        &self,
+        names: impl IntoIterator<Item = &'a WorkerName>,
+    ) -> Result<(), SupervisorError> {
         for name in names {
             let mut workers = self.workers();
             if !workers.contains_key(name) {
                 let guest = AgentWorker::new(name.clone(), "").with_floor(GUEST_FIT);
-                workers.insert(name.clone(), Arc::new(guest.clone()));
-                self.supervisor.register_worker(guest);
+                self.supervisor.register_worker(guest.clone())?;
+                workers.insert(name.clone(), Arc::new(guest));
             }
         }
+        Ok(())
     }
 
     fn workers(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkerName, Arc<dyn Worker>>> {
@@ -184,7 +188,7 @@ impl Desk {
 
     async fn take_over(&self, run: RunId) -> Result<(), ToolError> {
         let note = self.note(run).await?.unwrap_or_default();
-        self.welcome(&note.guests);
+        self.welcome(&note.guests)?;
         for _ in 0..TRIES {
             match self.supervisor.resume(run).await {
                 Ok(()) => {

@@ -66,6 +66,9 @@ pub(crate) enum ToolError {
 fn sentence(error: &SupervisorError) -> String {
     match error {
         SupervisorError::Refused(refusal) => of_refusal(refusal),
+        SupervisorError::Scope(error) => {
+            format!("The configuration of the project forbids it: {error}.")
+        }
         SupervisorError::NoRun(run) => ToolError::NoRun(run.to_string()).to_string(),
         SupervisorError::ShutDown => {
             "The server is shutting down; start it again and repeat the call, nothing is lost."

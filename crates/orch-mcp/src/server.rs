@@ -186,15 +186,18 @@ impl ServerBuilder {
         self
     }
 
-    /// Makes the server. The general agent is registered with the supervisor unless it is among the workers.
+    /// Makes the server. The general agent is registered with the supervisor unless it is among the workers, or the
+    /// supervisor may not give work to it.
     ///
     /// # Errors
     /// When the project's folder does not exist.
     pub fn build(mut self) -> io::Result<Server> {
         if !self.workers.iter().any(|worker| *worker.name() == self.general) {
             let general = AgentWorker::new(self.general.clone(), "").with_floor(GENERAL_FIT);
-            self.supervisor.register_worker(general.clone());
-            self.workers.push(Arc::new(general));
+            match self.supervisor.register_worker(general.clone()) {
+                Ok(()) => self.workers.push(Arc::new(general)),
+                Err(error) => tracing::warn!(%error, "there is no general agent"),
+            }
         }
         let files = Files::new(&self.project)?;
         let mut desk =

@@ -7,17 +7,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use orch_core::journal::{Journal, RunFilter};
-use orch_core::learned::PastRun;
+use orch_core::learned::{Learned, PastRun, TaskStats, WorkerStats};
 use orch_core::{
     BoxError, ComplexTask, Memory, MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId,
-    RunId, Seq, Subtask, WorkerName,
+    RunId, ScopeError, Scopes, Seq, Subtask, WorkerName,
 };
 
-use crate::learned::{Evidence, Parts, Scope, Store, Told, evidence, similar, slice, view};
+use crate::learned::{
+    Evidence, Parts, Scope, Source, Store, Told, evidence, record, similar, slice, view,
+};
 use crate::sqlite::SqliteStore;
 use crate::{Embedder, HashedNgrams, MemoryError, OpenError, SqliteOptions};
 
-/// The most past runs in a snapshot, and the most past subtasks in a slice.
+/// The most past runs in a snapshot, and the most past subtasks of an agent in a slice.
 const SIMILAR_RUNS: usize = 16;
 const SIMILAR_STEPS: usize = 8;
 /// How many runs are looked at for something to learn from.
@@ -33,6 +35,7 @@ pub struct LearnedMemory {
     pub(crate) store: Arc<dyn Store>,
     journal: Arc<dyn Journal>,
     embedder: Arc<dyn Embedder>,
+    pub(crate) scopes: Arc<Scopes>,
 }
 
 impl fmt::Debug for LearnedMemory {
@@ -52,7 +55,22 @@ impl LearnedMemory {
         journal: Arc<dyn Journal>,
     ) -> Result<Self, OpenError> {
         let store = SqliteStore::open(path.as_ref(), options).await?;
-        Ok(Self { store: Arc::new(store), journal, embedder: Arc::new(HashedNgrams::new()) })
+        Ok(Self {
+            store: Arc::new(store),
+            journal,
+            embedder: Arc::new(HashedNgrams::new()),
+            scopes: Arc::default(),
+        })
+    }
+
+    /// Sets who may learn and read what; without, everybody learns everything and nobody reads what others have learned.
+    ///
+    /// What a scope forbids is not learned, and is not learned later from the same runs. What was learned before is kept, and
+    /// read by nobody while a scope forbids it.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: impl Into<Arc<Scopes>>) -> Self {
+        self.scopes = scopes.into();
+        self
     }
 
     /// Sets what compares texts; by default [`HashedNgrams`].
@@ -121,10 +139,41 @@ impl LearnedMemory {
     async fn evidence(&self, run: RunId, after: Seq) -> Result<Option<Evidence>, MemoryError> {
         let events = self.journal.load(run, Seq(0)).await;
         let events = events.map_err(|source| MemoryError::Journal { run, source })?;
-        Ok(evidence(run, &events, after))
+        Ok(evidence(run, &events, after, &self.scopes))
     }
 
-    async fn parts(&self, project: &ProjectId, task: &ComplexTask) -> Result<Parts, MemoryError> {
+    /// Returns what the supervisor knows that may help with a task.
+    async fn learned(
+        &self,
+        project: &ProjectId,
+        task: &ComplexTask,
+    ) -> Result<Learned, MemoryError> {
+        let supervisor = self.scopes.supervisor();
+        let may_know = |task_type: &str| supervisor.may_learn(task_type).is_ok();
+        let (mut similar, mut tasks) = (Vec::new(), TaskStats::default());
+        if may_know(&task.task_type) {
+            similar = self.similar_runs(project, task).await?;
+            tasks = self.store.task(project, &task.task_type).await?;
+        }
+        let steps = similar.iter().flat_map(|(_, past)| &past.steps);
+        let types: BTreeSet<String> = std::iter::once(task.task_type.clone())
+            .chain(steps.map(|step| step.task_type.clone()))
+            .collect();
+        let types: Vec<String> = types.into_iter().collect();
+        let mut histories = self.store.histories(project).await?;
+        histories.retain(|(cell, _)| may_know(&cell.task_type));
+        let mut workers = self.store.workers(project, Some(&types)).await?;
+        workers.retain(|(cell, _)| may_know(&cell.task_type));
+        let rulings = self.store.rulings(project).await?;
+        let parts = Parts { histories, workers, tasks, similar, rulings };
+        Ok(view(project, &task.task_type, parts, supervisor.min_occurrences_for_heuristic))
+    }
+
+    async fn similar_runs(
+        &self,
+        project: &ProjectId,
+        task: &ComplexTask,
+    ) -> Result<Vec<(f64, PastRun)>, MemoryError> {
         let scope = Scope { project, agent: None, task_type: &task.task_type };
         let found =
             similar(&*self.store, &*self.embedder, &scope, &task.description, SIMILAR_RUNS).await?;
@@ -136,22 +185,56 @@ impl LearnedMemory {
             .into_iter()
             .map(|past| (past.outcome.id.clone(), past))
             .collect();
-        let similar: Vec<(f64, PastRun)> = found
+        let with_outcome = found
             .iter()
-            .filter_map(|(score, found)| Some((*score, past.remove(&outcome_id(found.run))?)))
-            .collect();
-        let steps = similar.iter().flat_map(|(_, past)| &past.steps);
-        let types: BTreeSet<String> = std::iter::once(task.task_type.clone())
-            .chain(steps.map(|step| step.task_type.clone()))
-            .collect();
-        let types: Vec<String> = types.into_iter().collect();
-        Ok(Parts {
-            histories: self.store.histories(project).await?,
-            workers: self.store.workers(project, Some(&types)).await?,
-            tasks: self.store.task(project, &task.task_type).await?,
-            similar,
-            rulings: self.store.rulings(project).await?,
+            .filter_map(|(score, found)| Some((*score, past.remove(&outcome_id(found.run))?)));
+        Ok(with_outcome.collect())
+    }
+
+    /// Returns what the supervisor knows that a worker who inherits from it may read: rules and similar runs.
+    async fn of_supervisor(
+        &self,
+        project: &ProjectId,
+        subtask: &Subtask,
+    ) -> Result<Source, MemoryError> {
+        let like = ComplexTask::new("", subtask.description.clone(), subtask.task_type.clone());
+        let learned = self.learned(project, &like).await?;
+        let rules = learned.routing.iter();
+        let rules = rules.map(|rule| format!("{}: {}.", rule.condition, rule.routing_strategy));
+        let runs = learned.similar.into_iter().map(|(score, past)| {
+            (score, past.outcome.overall_success, past.outcome.task_description.clone())
+        });
+        Ok(Source { rules: rules.collect(), examples: runs.collect(), ..Source::default() })
+    }
+
+    /// Returns what a worker has learned that may help with a subtask.
+    async fn of_worker(
+        &self,
+        project: &ProjectId,
+        worker: &WorkerName,
+        subtask: &Subtask,
+        known: Option<WorkerStats>,
+    ) -> Result<Source, MemoryError> {
+        let scope = Scope { project, agent: Some(worker), task_type: &subtask.task_type };
+        let query = &subtask.description;
+        let found = similar(&*self.store, &*self.embedder, &scope, query, SIMILAR_STEPS).await?;
+        let enough = self.scopes.of(worker.as_str()).min_occurrences_for_heuristic;
+        let known = known.unwrap_or_default();
+        let rule = (known.history.total().count() >= u64::from(enough.max(1)))
+            .then(|| record(&subtask.task_type, &known));
+        let examples = found.into_iter().map(|(score, found)| (score, found.success, found.text));
+        Ok(Source {
+            from: None,
+            failures: known.failures,
+            rules: rule.into_iter().collect(),
+            examples: examples.collect(),
         })
+    }
+
+    /// Returns why nothing may be learned from a run, if so.
+    async fn refusal(&self, run: RunId) -> Option<ScopeError> {
+        let row = self.journal.row(run).await.ok()??;
+        self.scopes.supervisor().may_learn(&row.head.task_type).err()
     }
 }
 
@@ -162,8 +245,7 @@ impl Memory for LearnedMemory {
         project: &ProjectId,
         task: &ComplexTask,
     ) -> Result<MemorySnapshot, BoxError> {
-        let parts = self.parts(project, task).await?;
-        Ok(view(project, &task.task_type, parts).into())
+        Ok(self.learned(project, task).await?.into())
     }
 
     async fn slice(
@@ -173,13 +255,27 @@ impl Memory for LearnedMemory {
         subtask: &Subtask,
         max_tokens: u32,
     ) -> Result<MemorySlice, BoxError> {
-        let scope = Scope { project, agent: Some(worker), task_type: &subtask.task_type };
-        let query = &subtask.description;
-        let found = similar(&*self.store, &*self.embedder, &scope, query, SIMILAR_STEPS).await?;
         let types = std::slice::from_ref(&subtask.task_type);
+        // How workers did is the supervisor's to know.
+        let may_know = self.scopes.supervisor().may_learn(&subtask.task_type).is_ok();
         let known = self.store.workers(project, Some(types)).await?;
-        let known = known.iter().find(|(cell, _)| cell.worker == *worker).map(|(_, stats)| stats);
-        Ok(slice(subtask, known, &found, max_tokens))
+        let mut known: HashMap<WorkerName, WorkerStats> = known
+            .into_iter()
+            .filter(|_| may_know)
+            .map(|(cell, stats)| (cell.worker, stats))
+            .collect();
+        let mut sources = Vec::new();
+        for agent in self.scopes.sources(worker.as_str(), &subtask.task_type) {
+            let name = WorkerName::new(agent.as_str());
+            let source = if agent == self.scopes.supervisor().agent_name {
+                self.of_supervisor(project, subtask).await?
+            } else {
+                self.of_worker(project, &name, subtask, known.remove(&name)).await?
+            };
+            let from = (name != *worker).then_some(agent);
+            sources.push(Source { from, ..source });
+        }
+        Ok(slice(&sources, max_tokens))
     }
 
     async fn record_outcome(&self, outcome: &OrchestrationOutcome) -> Result<(), BoxError> {
@@ -189,7 +285,8 @@ impl Memory for LearnedMemory {
             supervisor: outcome.supervisor.clone(),
             worker_utilization: outcome.worker_utilization.clone(),
         };
-        match self.store.told(run, &told).await? {
+        // What must not be learned is not missing.
+        match self.store.told(run, &told).await? || self.refusal(run).await.is_some() {
             true => Ok(()),
             false => Err(MemoryError::UnknownRun(run).into()),
         }
@@ -200,9 +297,12 @@ impl Memory for LearnedMemory {
             return Err(MemoryError::Score(score).into());
         }
         self.fold(run).await?;
-        match self.store.feedback(run, score, note).await? {
-            true => Ok(()),
-            false => Err(MemoryError::UnknownRun(run).into()),
+        if self.store.feedback(run, score, note).await? {
+            return Ok(());
+        }
+        match self.refusal(run).await {
+            Some(error) => Err(MemoryError::Scope(error).into()),
+            None => Err(MemoryError::UnknownRun(run).into()),
         }
     }
 }

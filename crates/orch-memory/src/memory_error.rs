@@ -1,7 +1,7 @@
 //! What can go wrong with learned memory.
 
 use orch_core::journal::JournalError;
-use orch_core::{BoxError, RunId};
+use orch_core::{BoxError, RunId, ScopeError};
 
 /// Why learned memory did not answer, or did not take something. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,9 @@ pub enum MemoryError {
         /// How many runs it has.
         of: usize,
     },
+    /// A scope forbids it: change the scope, or leave it.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
     /// A score is no number from 0 to 1.
     #[error("the score {0} is not between 0 and 1")]
     Score(f64),

@@ -112,7 +112,7 @@ impl LearnedMemory {
             outcomes: cells().map(|(_, stats)| stats.history.total().count()).sum(),
             workers: workers.len() as u64,
             task_types: known.workers.len() as u64,
-            rules: rules(project, &known, &rulings).len() as u64,
+            rules: self.rules_of(project, &known, &rulings).len() as u64,
             examples,
             runs_of_all_projects,
         })
@@ -124,7 +124,11 @@ impl LearnedMemory {
     /// When the store fails.
     pub async fn rules(&self, project: &ProjectId) -> Result<Vec<Rule>, MemoryError> {
         let (known, rulings) = (self.known(project).await?, self.store.rulings(project).await?);
-        Ok(rules(project, &known, &rulings))
+        Ok(self.rules_of(project, &known, &rulings))
+    }
+
+    fn rules_of(&self, project: &ProjectId, known: &Known, rulings: &[Ruling]) -> Vec<Rule> {
+        rules(project, known, rulings, self.scopes.supervisor().min_occurrences_for_heuristic)
     }
 
     /// Returns what is known of each worker at each type of subtask, in the order of types and names.

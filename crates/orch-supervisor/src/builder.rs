@@ -7,10 +7,12 @@ use jiff::Timestamp;
 use orch_core::journal::{Journal, MemoryJournal, ProcessId};
 use orch_core::{
     Aggregator, ComplexTask, Decomposer, DecompositionPlan, ExecutionStrategy, FailureHandler,
-    Memory, MemorySnapshot, OwnerId, QualityGate, Reaper, Router, RunId, RunSettings, Worker,
+    Memory, MemoryScope, MemorySnapshot, OwnerId, QualityGate, Reaper, Router, RunId, RunSettings,
+    Worker,
 };
 
 use crate::defaults::{BestCanHandle, GivenOrSingle, InPlanOrder, InProcess, NoRetry, OWNER_TTL};
+use crate::delegation::Delegation;
 use crate::driver::Policies;
 use crate::forecast::{Cast, Forecast, Script, forecast};
 use crate::shell::{Clock, Parts, Ticker, run_entropy};
@@ -29,6 +31,7 @@ impl Default for Builder {
         Self {
             parts: Parts {
                 name: "supervisor".to_owned(),
+                scope: None,
                 journal: Arc::new(MemoryJournal::new()),
                 decomposer: Arc::new(GivenOrSingle),
                 aggregator: Arc::new(InPlanOrder),
@@ -60,7 +63,18 @@ impl Builder {
         self
     }
 
-    /// Adds a worker.
+    /// Sets what the supervisor may do, and its name among the scopes; unless set it is called as by [`name`](Self::name), may
+    /// run tasks and give work to every worker that takes it from anybody.
+    ///
+    /// What is learned is up to the [`memory`](Self::memory), which has scopes of its own.
+    #[must_use]
+    pub fn scope(mut self, scope: MemoryScope) -> Self {
+        self.parts.scope = Some(scope);
+        self
+    }
+
+    /// Adds a worker. One that the supervisor may not give work to is left out when it is built, with a warning that names the
+    /// rule.
     #[must_use]
     pub fn worker(mut self, worker: impl Worker) -> Self {
         self.parts.workers.push(Arc::new(worker));
@@ -184,8 +198,9 @@ impl Builder {
         memory: &MemorySnapshot,
         now: Timestamp,
     ) -> Forecast {
+        let workers = Delegation::new(self.parts.own_scope()).admitted(&self.parts.workers);
         let cast = Cast {
-            workers: &self.parts.workers,
+            workers: &workers,
             policies: self.parts.policies.clone(),
             process_cap: self.parts.process_cap,
         };

@@ -5,7 +5,9 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use orch_core::{Worker, WorkerCapability, WorkerContext, WorkerError, WorkerName, WorkerResult};
+use orch_core::{
+    MemoryScope, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerName, WorkerResult,
+};
 use serde_json::Value;
 
 /// Makes a worker of an async closure that returns the output, or an error that says why the attempt failed.
@@ -32,6 +34,8 @@ where
         name: name.into(),
         capabilities: capabilities.into_iter().collect(),
         slots: None,
+        scope: None,
+        memory_tokens: 0,
         work,
     }
 }
@@ -41,6 +45,8 @@ pub struct FnWorker<F> {
     name: WorkerName,
     capabilities: Vec<WorkerCapability>,
     slots: Option<NonZeroU32>,
+    scope: Option<MemoryScope>,
+    memory_tokens: u32,
     work: F,
 }
 
@@ -49,6 +55,20 @@ impl<F> FnWorker<F> {
     #[must_use]
     pub fn with_max_concurrency(mut self, slots: NonZeroU32) -> Self {
         self.slots = Some(slots);
+        self
+    }
+
+    /// Sets what it may learn and read, and whose work it takes.
+    #[must_use]
+    pub fn with_scope(mut self, scope: MemoryScope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// Sets how many tokens of memory it gets with every attempt; none unless set.
+    #[must_use]
+    pub fn with_memory_tokens(mut self, tokens: u32) -> Self {
+        self.memory_tokens = tokens;
         self
     }
 }
@@ -65,6 +85,14 @@ where
 
     fn capabilities(&self) -> &[WorkerCapability] {
         &self.capabilities
+    }
+
+    fn scope(&self) -> Option<&MemoryScope> {
+        self.scope.as_ref()
+    }
+
+    fn memory_tokens(&self) -> u32 {
+        self.memory_tokens
     }
 
     fn max_concurrency(&self) -> NonZeroU32 {

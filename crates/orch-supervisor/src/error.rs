@@ -1,7 +1,7 @@
 //! What can go wrong with a supervisor as a whole.
 
-use orch_core::RunId;
 use orch_core::journal::JournalError;
+use orch_core::{RunId, ScopeError};
 use thiserror::Error;
 
 use crate::machine::Refusal;
@@ -13,6 +13,9 @@ pub enum SupervisorError {
     /// The run refused: see there whether and when to ask again.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A scope forbids it: change the scope, or leave it.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
     /// There is no such run.
     #[error("there is no run {0}")]
     NoRun(RunId),

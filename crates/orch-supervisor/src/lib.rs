@@ -40,6 +40,7 @@ mod bug;
 mod builder;
 mod closure;
 mod defaults;
+mod delegation;
 pub mod driver;
 mod error;
 mod forecast;

@@ -7,11 +7,12 @@ use std::time::Duration;
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
     CancelReason, ComplexTask, Digest, Fence, JsonMap, Memory, OrchestrationResult, RequestKey,
-    RunId, RunSettings, RunStatus, Seq, SubtaskId, Token, Worker, WorkerName,
+    RunId, RunSettings, RunStatus, ScopeError, Seq, SubtaskId, Token, Worker, WorkerName,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
 use crate::builder::Builder;
+use crate::delegation::Delegation;
 use crate::driver::{Driver, Input, Left, Response, Submission};
 use crate::error::SupervisorError;
 use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer, Want};
@@ -41,6 +42,7 @@ struct Inner {
     journal: Arc<dyn Journal>,
     settings: RunSettings,
     memory: Option<Arc<dyn Memory>>,
+    delegation: Delegation,
     /// How many attempts each worker can make at once, as far as it was ever registered here.
     slots: Mutex<BTreeMap<WorkerName, u32>>,
     ticker: Mutex<Ticker>,
@@ -52,7 +54,9 @@ impl Supervisor {
         Builder::default()
     }
 
-    pub(crate) fn start(parts: Parts) -> Self {
+    pub(crate) fn start(mut parts: Parts) -> Self {
+        let delegation = Delegation::new(parts.own_scope());
+        parts.workers = delegation.admitted(&parts.workers);
         let (calls, calls_in) = mpsc::channel(crate::shell::CALLS);
         let (events, events_in) = mpsc::unbounded_channel();
         let (subscribers, _) = broadcast::channel(SUBSCRIBER_LAG);
@@ -65,6 +69,7 @@ impl Supervisor {
             journal: parts.journal.clone(),
             settings: parts.settings.clone(),
             memory: parts.memory.clone(),
+            delegation,
             slots: Mutex::new(
                 parts
                     .workers
@@ -101,7 +106,7 @@ impl Supervisor {
     /// Submits a task with the supervisor's settings; it is durable when this returns.
     ///
     /// # Errors
-    /// When the supervisor is shutting down or the journal fails.
+    /// When the supervisor may not run tasks or is shutting down, or the journal fails.
     pub async fn submit(&self, task: ComplexTask) -> Result<RunId, SupervisorError> {
         self.submit_with(task, SubmitOptions::new()).await
     }
@@ -109,12 +114,13 @@ impl Supervisor {
     /// Submits a task; it is durable when this returns.
     ///
     /// # Errors
-    /// When the supervisor is shutting down or the journal fails.
+    /// When the supervisor may not run tasks or is shutting down, or the journal fails.
     pub async fn submit_with(
         &self,
         task: ComplexTask,
         options: SubmitOptions,
     ) -> Result<RunId, SupervisorError> {
+        self.inner.delegation.may_orchestrate()?;
         if let Some(key) = &options.request_key {
             let settings = options.settings.as_ref().unwrap_or(&self.inner.settings);
             if let Some(run) = self.inner.journal.run_of_request(&settings.project, key).await? {
@@ -277,7 +283,10 @@ impl Supervisor {
         if cancelling {
             match self.resume(run).await {
                 Ok(())
-                | Err(SupervisorError::Refused(Refusal::Owned { .. } | Refusal::Ended { .. })) => {}
+                | Err(
+                    SupervisorError::Scope(_)
+                    | SupervisorError::Refused(Refusal::Owned { .. } | Refusal::Ended { .. }),
+                ) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -287,9 +296,10 @@ impl Supervisor {
     /// Makes this process the owner of a run and goes on with it, after whatever its last owner left behind is dead.
     ///
     /// # Errors
-    /// When there is no such run, when it has ended, when a living process owns it (the error says which), or when the journal
-    /// fails.
+    /// When the supervisor may not run tasks, when there is no such run, when it has ended, when a living process owns it (the
+    /// error says which), or when the journal fails.
     pub async fn resume(&self, run: RunId) -> Result<(), SupervisorError> {
+        self.inner.delegation.may_orchestrate()?;
         self.call(|caller| Call::Resume(run, caller)).await??;
         Ok(())
     }
@@ -325,13 +335,18 @@ impl Supervisor {
     /// Claims work for pull workers, several subtasks at once: one write to the journal. What cannot be had is left out.
     ///
     /// # Errors
-    /// When nothing was got and one of the wants is refused, with the first reason; or when the journal fails.
+    /// When the supervisor may not give work to one of the workers; when nothing was got and one of the wants is refused, with the
+    /// first reason; or when the journal fails.
     pub async fn claim_all(
         &self,
         run: RunId,
         wants: impl IntoIterator<Item = Want>,
         request_key: Option<RequestKey>,
     ) -> Result<Vec<Claimed>, SupervisorError> {
+        let wants: Vec<Want> = wants.into_iter().collect();
+        for want in &wants {
+            self.inner.delegation.check(&want.worker)?;
+        }
         let drawn = |want: Want| want.token(Token(run_entropy() as u64));
         let wants = wants.into_iter().map(drawn).collect();
         let claim = Claim { wants, foreign_locks: Vec::new(), request_key };
@@ -389,12 +404,17 @@ impl Supervisor {
     }
 
     /// Adds a worker; runs that wait for one like it go on at once. One of the same name is replaced.
-    pub fn register_worker(&self, worker: impl Worker) {
+    ///
+    /// # Errors
+    /// When the supervisor may not give work to it, with the rule that forbids it.
+    pub fn register_worker(&self, worker: impl Worker) -> Result<(), ScopeError> {
+        self.inner.delegation.admit(&worker)?;
         let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
         slots.insert(worker.name().clone(), worker.max_concurrency().get());
         drop(slots);
         // A closed channel means that the engine has ended, and nothing more will be given to anybody.
         let _ = self.inner.events.send(Input::Register(Arc::new(worker)));
+        Ok(())
     }
 
     /// Removes a worker; attempts that it is making go on.

@@ -4,8 +4,8 @@ use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 use orch_core::{
-    Cause, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerKind, WorkerName,
-    WorkerResult,
+    Cause, MemoryScope, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerKind,
+    WorkerName, WorkerResult,
 };
 
 /// An agent outside, known by name: it claims subtasks and reports on them, and the engine only offers.
@@ -14,18 +14,26 @@ pub struct PullWorker {
     name: WorkerName,
     capabilities: Vec<WorkerCapability>,
     slots: NonZeroU32,
+    scope: Option<MemoryScope>,
 }
 
 impl PullWorker {
     /// Makes a pull worker that holds one subtask at a time.
     pub fn new(name: impl Into<WorkerName>, capabilities: Vec<WorkerCapability>) -> Self {
-        Self { name: name.into(), capabilities, slots: NonZeroU32::MIN }
+        Self { name: name.into(), capabilities, slots: NonZeroU32::MIN, scope: None }
     }
 
     /// Sets how many subtasks it may hold at once.
     #[must_use]
     pub fn with_slots(mut self, slots: NonZeroU32) -> Self {
         self.slots = slots;
+        self
+    }
+
+    /// Sets what it may learn and read, and whose work it takes.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Option<MemoryScope>) -> Self {
+        self.scope = scope;
         self
     }
 }
@@ -38,6 +46,10 @@ impl Worker for PullWorker {
 
     fn capabilities(&self) -> &[WorkerCapability] {
         &self.capabilities
+    }
+
+    fn scope(&self) -> Option<&MemoryScope> {
+        self.scope.as_ref()
     }
 
     fn kind(&self) -> WorkerKind {

@@ -12,6 +12,7 @@ mod retry;
 mod routing;
 mod span;
 mod store;
+mod supervisor;
 mod webhooks;
 mod word;
 mod workers;
@@ -19,7 +20,9 @@ mod workers;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use orch_core::{AggregationSettings, Budget, ExecutionStrategy, ProjectId, RunSettings};
+use orch_core::{
+    AggregationSettings, Budget, ExecutionStrategy, MemoryScope, ProjectId, RunSettings,
+};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -39,6 +42,7 @@ pub use postgres::PostgresUrl;
 pub use retry::Retry;
 pub use routing::Routing;
 pub use store::Store;
+use supervisor::SupervisorSection;
 pub use webhooks::Webhook;
 pub(crate) use word::or_map as word_or_map;
 pub use workers::{PullConfig, WorkerConfig};
@@ -80,6 +84,8 @@ pub struct Config {
     pub limits: Limits,
     /// What a run may use up.
     pub budget: Budget,
+    /// What the supervisor may do and learn, under its name.
+    pub supervisor: MemoryScope,
     /// The workers, in the order of the file.
     pub workers: Vec<(String, WorkerConfig)>,
     /// Who is told by HTTP what happens.
@@ -107,6 +113,8 @@ struct File {
     budget: BudgetSection,
     #[serde(deserialize_with = "word::map")]
     memory: MemoryConfig,
+    #[serde(deserialize_with = "word::map")]
+    supervisor: SupervisorSection,
     webhooks: Vec<Webhook>,
     #[serde(rename = "workers")]
     _workers: Option<IgnoredAny>,
@@ -198,9 +206,15 @@ impl Config {
             retry: file.retry,
             limits: file.limits,
             budget,
+            supervisor: file.supervisor.scope(),
             workers,
             webhooks: file.webhooks,
         };
+        for (field, message) in config.scope_faults() {
+            let field = field.into_iter().map(Step::Key);
+            let steps: Vec<Step> = block.iter().cloned().chain(field).collect();
+            issues.push(document.issue(&steps, message));
+        }
         Issues::or(issues, config)
     }
 

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use orch_core::WorkerCapability;
+use orch_core::{MemoryScope, WorkerCapability};
 use orch_workers::CommandConfig;
 use serde::{Deserialize, Deserializer, de};
 
@@ -34,6 +34,9 @@ pub struct PullConfig {
     /// How many subtasks it may hold at once.
     #[serde(default = "one")]
     pub slots: NonZeroU32,
+    /// What it may learn and read, and whose work it takes; `agent_name` may be left out.
+    #[serde(default)]
+    pub scope: Option<MemoryScope>,
 }
 
 fn one() -> NonZeroU32 {
@@ -82,6 +85,12 @@ pub(super) fn read(
                     &steps(&[&name]),
                     "has no capabilities, so that nothing is given to it",
                 ));
+            }
+            let named = config.scope().map_or("", |scope| scope.agent_name.as_str());
+            if !named.is_empty() && named != name {
+                let place = steps(&[&name, "scope", "agent_name"]);
+                let message = format!("names `{named}` in the block of `{name}`; leave it out");
+                issues.push(document.issue(&place, message));
             }
             workers.push((name, config));
         }

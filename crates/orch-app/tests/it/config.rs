@@ -1,6 +1,6 @@
 //! `orch.yaml`.
 
-use orch_app::{Store, WorkerConfig};
+use orch_app::{AppError, Store, WorkerConfig};
 use orch_core::{
     AggregationStrategy, DecompositionStrategy, ExecutionStrategy, ProjectId, RoutingStrategy,
     RunSettings,
@@ -139,4 +139,73 @@ fn what_is_no_map_is_no_configuration() {
     ] {
         assert_eq!(issues(load(folder(&[("orch.yaml", text)]).path())), [expected], "{text}");
     }
+}
+
+/// Checks what is wrong with the scopes of a supervisor (`extra`) and of the workers ann and bob.
+#[track_caller]
+fn check_scopes(extra: &str, ann: &str, bob: &str, expected: &[&str]) {
+    let able = "pull: true, capabilities: [{ name: x, task_types: [x] }]";
+    let text = format!(
+        "{extra}workers:\n  ann: {{ {able}, scope: {ann} }}\n  bob: {{ {able}, scope: {bob} }}\n"
+    );
+    let said = match load(folder(&[("orch.yaml", &text)]).path()) {
+        Ok(_) => Vec::new(),
+        Err(AppError::Invalid(issues)) => issues.0,
+        Err(other) => panic!("{other}"),
+    };
+    let said: Vec<String> =
+        said.iter().map(|issue| format!("{}: {}", issue.field, issue.message)).collect();
+    assert_eq!(said, expected, "{text}");
+}
+
+#[test]
+fn scopes_are_read_and_belong_to_their_agents() {
+    let config = config(
+        "supervisor: { name: boss, scope: { cannot_learn: [x], can_delegate_to: [ann, cat] } }\nworkers:\n  ann: { pull: true, capabilities: [{ name: x, task_types: [x] }], scope: { agent_name: ann, share_with: [cat] } }\n  cat: { command: [cat], memory_tokens: 500, capabilities: [{ name: x, task_types: [x] }], scope: { inherit_from: [ann] } }\n",
+    );
+    let scopes = config.scopes();
+    assert_eq!(scopes.supervisor().agent_name, "boss");
+    assert!(scopes.supervisor().may_learn("x").is_err());
+    assert_eq!(scopes.sources("cat", "x"), ["cat", "ann"]);
+    let workers = orch_app::Workers::of(&config).unwrap();
+    let asked: Vec<_> =
+        workers.all().iter().map(|w| (w.name().as_str(), w.memory_tokens())).collect();
+    assert_eq!(asked, [("ann", 0), ("cat", 500)]);
+    let named = workers.all().iter().map(|worker| worker.scope().unwrap().agent_name.as_str());
+    assert_eq!(named.collect::<Vec<_>>(), ["ann", "cat"]);
+}
+
+#[test]
+fn scopes_that_do_not_fit_together_are_refused_by_rule() {
+    check_scopes("", "{}", "{ share_with: [ann] }", &[]);
+    check_scopes(
+        "",
+        "{}",
+        "{ inherit_from: [ann] }",
+        &[
+            "workers.bob.scope.inherit_from: `bob` may not read what `ann` has learned: `share_with` in the scope of `ann` does not name `bob`",
+        ],
+    );
+    check_scopes(
+        "supervisor: { scope: { can_delegate_to: [ann], inherit_from: [ann] } }\n",
+        "{ subordinate_to: chief, can_orchestrate: false }",
+        "{ can_learn: [x] }",
+        &[
+            "supervisor.scope.inherit_from: `inherit_from` means nothing in the scope of `orch`, which is the supervisor; leave it out",
+            "workers.ann.scope.can_orchestrate: `can_orchestrate` means nothing in the scope of `ann`, which is a worker; leave it out",
+            "workers.ann: `orch` may not give work to `ann`: `subordinate_to` in the scope of `ann` names another supervisor",
+            "workers.bob: `orch` may not give work to `bob`: `can_delegate_to` of its scope does not name `bob`",
+        ],
+    );
+    check_scopes(
+        "supervisor: { name: ann, scpoe: {} }\n",
+        "{ agent_name: bob }",
+        "{ cannot_lern: [x] }",
+        &[
+            "supervisor.scpoe: unknown field `scpoe`; did you mean `scope`?",
+            "workers.ann.scope.agent_name: names `bob` in the block of `ann`; leave it out",
+            "workers.bob.scope.cannot_lern: unknown field `cannot_lern`; did you mean `cannot_learn`?",
+            "workers.ann: is the name of the supervisor, too; give one of them another",
+        ],
+    );
 }

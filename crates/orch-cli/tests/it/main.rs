@@ -14,6 +14,7 @@ mod memory;
 mod parallel;
 mod plan;
 mod processes;
+mod scopes;
 mod signals;
 mod support;
 mod task_errors;

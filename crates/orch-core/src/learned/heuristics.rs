@@ -7,9 +7,6 @@ use jiff::Timestamp;
 use super::{Day, HALF_LIFE_DAYS, TaskStats, Weighted, WorkerStats, lower_bound};
 use crate::{DecompositionHeuristic, Digest, PlanSource, ProjectId, RoutingHeuristic, WorkerName};
 
-/// How many outcomes there must be before they make a rule, unless a scope says otherwise.
-pub const MIN_OCCURRENCES: u32 = 3;
-
 /// Returns who should get subtasks of type `task_type`; `None` below `min_occurrences` finished attempts.
 ///
 /// Workers are in the order of the [`lower_bound`] of their reward, outcomes decayed by [`HALF_LIFE_DAYS`] as of `today`; the

@@ -241,10 +241,14 @@ fn memory() {
             .with_cannot_learn(vec!["b".to_owned()])
             .with_share_with(vec!["c".to_owned()])
             .with_inherit_from(vec!["d".to_owned()])
-            .with_min_occurrences_for_heuristic(4_u32),
+            .with_min_occurrences_for_heuristic(4_u32)
+            .with_can_orchestrate(false)
+            .with_subordinate_to("e".to_owned())
+            .with_can_delegate_to(vec!["f".to_owned()]),
         json!({
             "agent_name": "helena", "can_learn": ["a"], "cannot_learn": ["b"], "share_with": ["c"],
-            "inherit_from": ["d"], "min_occurrences_for_heuristic": 4,
+            "inherit_from": ["d"], "min_occurrences_for_heuristic": 4, "can_orchestrate": false,
+            "subordinate_to": "e", "can_delegate_to": ["f"],
         }),
     );
     let list = |name: &str| vec![name.to_owned()];

@@ -10,6 +10,7 @@ mod json_names;
 mod plan_json;
 mod replicas;
 mod scale;
+mod scopes;
 mod signals;
 mod store_laws;
 mod support;

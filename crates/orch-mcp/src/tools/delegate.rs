@@ -55,7 +55,7 @@ pub(crate) async fn delegate(
         Request::Open(row) => (row.head.run, true),
         Request::Key(key) => {
             let known = desk.journal().run_of_request(&settings.project, &key).await?;
-            desk.welcome(&note.guests);
+            desk.welcome(&note.guests)?;
             let mut options = SubmitOptions::new().settings(settings).request_key(key);
             options.plan = plan;
             let run = desk.supervisor.submit_with(task, options).await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::learned::{PastRun, TaskStats, WorkerStats};
+use orch_core::learned::{PastRun, PastStep, TaskStats, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq, WorkerName};
 
 use super::Grades;
@@ -34,6 +34,8 @@ pub(crate) struct Evidence {
 /// A run that is over.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Ended {
-    pub(crate) past: PastRun,
-    pub(crate) grades: Grades,
+    /// What the supervisor keeps of it; `None` when it may not learn about such tasks.
+    pub(crate) run: Option<(PastRun, Grades)>,
+    /// What its workers keep of it: the subtasks about whose types they may learn.
+    pub(crate) steps: Vec<PastStep>,
 }

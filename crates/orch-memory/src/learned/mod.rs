@@ -24,7 +24,7 @@ pub(crate) use record::{Example, Record, VERSION};
 pub use rules::{Heuristic, Rule, Ruling, Verdict};
 pub(crate) use rules::{Known, ruled, rules};
 pub(crate) use similar::similar;
-pub(crate) use slice::slice;
+pub(crate) use slice::{Source, record, slice};
 pub(crate) use store::{Match, Scope, Sink, Store, Told};
 pub(crate) use view::{Parts, view};
 pub(crate) use walk::evidence;

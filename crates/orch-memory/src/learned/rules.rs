@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use orch_core::learned::{
-    Day, HALF_LIFE_DAYS, MIN_OCCURRENCES, TaskStats, WorkerStats, decomposition_heuristics,
-    routing_heuristic,
+    Day, HALF_LIFE_DAYS, TaskStats, WorkerStats, decomposition_heuristics, routing_heuristic,
 };
 use orch_core::{DecompositionHeuristic, ProjectId, RoutingHeuristic, WorkerName};
 use serde::{Deserialize, Serialize};
@@ -96,16 +95,21 @@ impl Known {
     }
 }
 
-/// Returns all rules of a project, those with the greatest confidence first.
-pub(crate) fn rules(project: &ProjectId, known: &Known, rulings: &[Ruling]) -> Vec<Rule> {
+/// Returns all rules of a project for which there are at least `min_occurrences`, those with the greatest confidence first.
+pub(crate) fn rules(
+    project: &ProjectId,
+    known: &Known,
+    rulings: &[Ruling],
+    min_occurrences: u32,
+) -> Vec<Rule> {
     let today = known.today();
     let routing = known.workers.iter().filter_map(|(task_type, workers)| {
-        let rule = routing_heuristic(project, task_type, workers, today, MIN_OCCURRENCES)?;
+        let rule = routing_heuristic(project, task_type, workers, today, min_occurrences)?;
         let why = why_routing(&rule, workers);
         Some(Rule { heuristic: Heuristic::Routing(rule), why, ruling: None })
     });
     let splitting = known.tasks.iter().flat_map(|(task_type, stats)| {
-        decomposition_heuristics(project, task_type, stats, today, MIN_OCCURRENCES)
+        decomposition_heuristics(project, task_type, stats, today, min_occurrences)
     });
     let splitting = splitting.map(|rule| {
         let why = why_splitting(&rule);

@@ -1,30 +1,63 @@
 //! What a worker is told before an attempt.
 
-use orch_core::learned::{FailurePattern, WorkerStats};
-use orch_core::{Cause, MemorySlice, Subtask};
+use std::collections::BTreeMap;
 
-use super::Match;
+use orch_core::learned::{FailurePattern, WorkerStats};
+use orch_core::{Cause, MemorySlice};
 
 /// The most characters of one entry.
 const ENTRY: usize = 400;
+/// The most examples in a slice.
+const EXAMPLES: usize = 8;
 
-/// Makes a slice of at most `max_tokens` tokens: first what went wrong, then what is known, then examples, the most similar first.
-pub(crate) fn slice(
-    subtask: &Subtask,
-    known: Option<&WorkerStats>,
-    similar: &[(f64, Match)],
-    max_tokens: u32,
-) -> MemorySlice {
+/// What one agent has learned that may help with a subtask.
+#[derive(Debug, Default)]
+pub(crate) struct Source {
+    /// Whose it is, when the reader has inherited it.
+    pub(crate) from: Option<String>,
+    pub(crate) failures: BTreeMap<Cause, FailurePattern>,
+    pub(crate) rules: Vec<String>,
+    /// Each with its similarity and whether it went well, the most similar first.
+    pub(crate) examples: Vec<(f64, bool, String)>,
+}
+
+impl Source {
+    /// Says who it was, when it was not the reader.
+    fn say(&self, entry: impl Into<String>) -> String {
+        match &self.from {
+            Some(agent) => format!("`{agent}`: {}", entry.into()),
+            None => entry.into(),
+        }
+    }
+
+    fn told(&self) -> impl Iterator<Item = (f64, String)> {
+        self.examples.iter().map(|(similarity, success, text)| {
+            let how = if *success { "Succeeded" } else { "Failed" };
+            (*similarity, self.say(format!("{how}: {text}")))
+        })
+    }
+}
+
+/// Makes a slice of at most `max_tokens` tokens: first what went wrong, then what is known, then examples, the most similar
+/// first. What the first of the sources says comes before what the others say.
+pub(crate) fn slice(sources: &[Source], max_tokens: u32) -> MemorySlice {
     let mut budget = Budget { slice: MemorySlice::new(), max_tokens };
-    for (cause, pattern) in known.into_iter().flat_map(|stats| &stats.failures) {
-        budget.add(failure(*cause, pattern), |slice| &mut slice.anti_patterns);
+    for source in sources {
+        for (cause, pattern) in &source.failures {
+            let entry = source.say(failure(*cause, pattern));
+            budget.add(&entry, |slice| &mut slice.anti_patterns);
+        }
     }
-    if let Some(stats) = known {
-        budget.add(record(subtask, stats), |slice| &mut slice.heuristics);
+    for source in sources {
+        for rule in &source.rules {
+            budget.add(&source.say(rule), |slice| &mut slice.heuristics);
+        }
     }
-    for (_, example) in similar {
-        let how = if example.success { "Succeeded" } else { "Failed" };
-        budget.add(format!("{how}: {}", example.text), |slice| &mut slice.outcomes);
+    let mut examples: Vec<(f64, String)> = sources.iter().flat_map(Source::told).collect();
+    // A stable sort: of equals the reader's own come first.
+    examples.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    for (_, example) in examples.iter().take(EXAMPLES) {
+        budget.add(example, |slice| &mut slice.outcomes);
     }
     budget.slice
 }
@@ -35,13 +68,13 @@ fn failure(cause: Cause, pattern: &FailurePattern) -> String {
     format!("Failed {times} with `{cause}`, the last time: {}", pattern.message)
 }
 
-fn record(subtask: &Subtask, stats: &WorkerStats) -> String {
+/// Says how often a worker did subtasks of a type, and how well.
+pub(crate) fn record(task_type: &str, stats: &WorkerStats) -> String {
     let total = stats.history.total();
     let done = format!(
-        "{} of {} attempts at `{}` subtasks succeeded",
+        "{} of {} attempts at `{task_type}` subtasks succeeded",
         total.successes(),
-        total.count(),
-        subtask.task_type
+        total.count()
     );
     match stats.duration_ms.quantile(0.5) {
         Some(ms) => format!("{done}; half of those took at most {:.1} s.", ms as f64 / 1e3),
@@ -56,7 +89,7 @@ struct Budget {
 
 impl Budget {
     /// Adds an entry, on one line and clipped, unless it makes the slice too long.
-    fn add(&mut self, entry: String, list: impl Fn(&mut MemorySlice) -> &mut Vec<String>) {
+    fn add(&mut self, entry: &str, list: impl Fn(&mut MemorySlice) -> &mut Vec<String>) {
         let words: Vec<&str> = entry.split_whitespace().collect();
         list(&mut self.slice).push(words.join(" ").chars().take(ENTRY).collect());
         if self.slice.estimated_tokens() > self.max_tokens {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orch_core::learned::{
-    Day, History, Learned, MIN_OCCURRENCES, PastRun, TaskStats, WorkerStats,
-    decomposition_heuristics, decomposition_id, routing_heuristic,
+    Day, History, Learned, PastRun, TaskStats, WorkerStats, decomposition_heuristics,
+    decomposition_id, routing_heuristic,
 };
 use orch_core::{PlanSource, ProjectId, WorkerName};
 
@@ -21,8 +21,13 @@ pub(crate) struct Parts {
     pub(crate) rulings: Vec<Ruling>,
 }
 
-/// Makes the view of a task of type `task_type`.
-pub(crate) fn view(project: &ProjectId, task_type: &str, parts: Parts) -> Learned {
+/// Makes the view of a task of type `task_type`, with the rules for which there are at least `min_occurrences`.
+pub(crate) fn view(
+    project: &ProjectId,
+    task_type: &str,
+    parts: Parts,
+    min_occurrences: u32,
+) -> Learned {
     let today = parts.histories.iter().filter_map(|(_, history)| history.latest()).max();
     let mut learned = Learned::new();
     learned.today = today.unwrap_or(Day(0));
@@ -43,11 +48,11 @@ pub(crate) fn view(project: &ProjectId, task_type: &str, parts: Parts) -> Learne
         .iter()
         .filter_map(|task_type| {
             let workers = learned.workers.get(task_type.as_str())?;
-            routing_heuristic(project, task_type, workers, learned.today, MIN_OCCURRENCES)
+            routing_heuristic(project, task_type, workers, learned.today, min_occurrences)
         })
         .collect();
     learned.decomposition =
-        decomposition_heuristics(project, task_type, &parts.tasks, learned.today, MIN_OCCURRENCES);
+        decomposition_heuristics(project, task_type, &parts.tasks, learned.today, min_occurrences);
     let (routing, decomposition) = (&mut learned.routing, &mut learned.decomposition);
     ruled(&parts.rulings, routing, decomposition, |heuristic| match heuristic {
         Heuristic::Routing(_) => true,

@@ -11,7 +11,7 @@ use orch_core::learned::{
 };
 use orch_core::{
     Cause, ComplexTask, EndStatus, Event, Failure, Fence, InterventionType, OrchestrationOutcome,
-    PlanSource, RoutingRecord, RunId, RunSettings, Seq, SubtaskIndex, Usage, WorkerName,
+    PlanSource, RoutingRecord, RunId, RunSettings, Scopes, Seq, SubtaskIndex, Usage, WorkerName,
     WorkerResult,
 };
 
@@ -22,17 +22,28 @@ const STEPS: usize = 200;
 const TEXT: usize = 2_000;
 
 /// Returns what those of `events` say that come after `after`; `events` is the whole run from its first event on, since what
-/// is said later can only be understood with what was said before. `None` without events.
-pub(crate) fn evidence(run: RunId, events: &[Recorded], after: Seq) -> Option<Evidence> {
+/// is said later can only be understood with what was said before. What nobody may learn is left out: how a worker did, and how
+/// the run went, is the supervisor's to learn; what a worker has done, and why it failed, in words, is the worker's. `None` without
+/// events.
+pub(crate) fn evidence(
+    run: RunId,
+    events: &[Recorded],
+    after: Seq,
+    scopes: &Scopes,
+) -> Option<Evidence> {
     let Event::RunSubmitted { task, settings, .. } = &events.first()?.event else { return None };
-    let mut walk = Walk::new(run, task.clone(), settings.clone(), events[0].at, after);
+    let mut walk = Walk::new(run, task.clone(), settings.clone(), events[0].at, after, scopes);
     for recorded in events {
         walk.step(recorded);
+    }
+    if scopes.supervisor().may_learn(&task.task_type).is_err() {
+        walk.evidence.task = TaskStats::default();
     }
     Some(walk.evidence)
 }
 
-struct Walk {
+struct Walk<'a> {
+    scopes: &'a Scopes,
     task: Arc<ComplexTask>,
     settings: Arc<RunSettings>,
     submitted_at: Timestamp,
@@ -57,13 +68,14 @@ struct Attempt {
     result: Option<Arc<WorkerResult>>,
 }
 
-impl Walk {
+impl<'a> Walk<'a> {
     fn new(
         run: RunId,
         task: Arc<ComplexTask>,
         settings: Arc<RunSettings>,
         submitted_at: Timestamp,
         after: Seq,
+        scopes: &'a Scopes,
     ) -> Self {
         let evidence = Evidence {
             run,
@@ -76,6 +88,7 @@ impl Walk {
             ended: None,
         };
         Self {
+            scopes,
             task,
             settings,
             submitted_at,
@@ -155,6 +168,7 @@ impl Walk {
     fn stats(&mut self, subtask: SubtaskIndex, fence: Fence) -> Option<&mut WorkerStats> {
         let worker = self.attempts.get(&fence)?.worker.clone();
         let task_type = self.steps.get(subtask.get())?.past.task_type.clone();
+        self.scopes.supervisor().may_learn(&task_type).ok()?;
         Some(self.evidence.workers.entry(Cell { task_type, worker }).or_default())
     }
 
@@ -204,9 +218,16 @@ impl Walk {
         if !is_new || !counts_against_worker(failure.cause) {
             return;
         }
+        let keeps = self.steps.get(subtask.get()).is_some_and(|step| {
+            let scope = self.scopes.of(attempt.worker.as_str());
+            scope.may_learn(&step.past.task_type).is_ok()
+        });
         let Some(stats) = self.stats(subtask, fence) else { return };
         stats.history.record(Day::of(at), outcome(false));
         stats.first_at.get_or_insert(at);
+        if !keeps {
+            return;
+        }
         let pattern = FailurePattern::one(at, &failure.message);
         match stats.failures.get_mut(&failure.cause) {
             Some(known) => known.merge(&pattern),
@@ -236,13 +257,31 @@ impl Walk {
             }
         }
         let grades = Grades { day: Day::of(at), counted, share, accepted: self.accepted() };
-        let past = self.past(success, duration, at);
-        self.evidence.ended = Some(Box::new(Ended { past, grades }));
+        let steps = self.kept_by_workers();
+        let supervisor = self.scopes.supervisor();
+        let may_learn = supervisor.may_learn(&self.task.task_type).is_ok();
+        let run = may_learn.then(|| (self.past(success, duration, at), grades));
+        self.evidence.ended = Some(Box::new(Ended { run, steps }));
+    }
+
+    /// What was done, as far as those who did it may learn about it.
+    fn kept_by_workers(&self) -> Vec<PastStep> {
+        let wanted = self.steps.iter().filter(|step| !step.retired).map(|step| &step.past);
+        let kept = wanted.filter(|past| {
+            past.worker.as_ref().is_some_and(|worker| {
+                self.scopes.of(worker.as_str()).may_learn(&past.task_type).is_ok()
+            })
+        });
+        kept.take(STEPS).cloned().collect()
     }
 
     fn accepted(&self) -> Vec<(String, WorkerName, Day, u32)> {
         let mut counts: BTreeMap<(String, WorkerName, Day), u32> = BTreeMap::new();
+        let supervisor = self.scopes.supervisor();
         for step in self.steps.iter().filter(|step| step.past.success) {
+            if supervisor.may_learn(&step.past.task_type).is_err() {
+                continue;
+            }
             if let (Some(worker), Some(at)) = (&step.past.worker, step.past.ended_at) {
                 let key = (step.past.task_type.clone(), worker.clone(), Day::of(at));
                 *counts.entry(key).or_default() += 1;
@@ -252,7 +291,9 @@ impl Walk {
     }
 
     fn past(&mut self, success: bool, duration_ms: u64, at: Timestamp) -> PastRun {
-        let steps: Vec<Step> = std::mem::take(&mut self.steps);
+        let mut steps: Vec<Step> = std::mem::take(&mut self.steps);
+        let supervisor = self.scopes.supervisor();
+        steps.retain(|step| supervisor.may_learn(&step.past.task_type).is_ok());
         let wanted: Vec<PastStep> =
             steps.iter().filter(|step| !step.retired).map(|step| step.past.clone()).collect();
         let routing = steps.iter().flat_map(Step::routing).take(STEPS).collect::<Vec<_>>();

@@ -13,6 +13,7 @@ mod opening;
 mod postgres;
 mod races;
 mod scale;
+mod scopes;
 mod support;
 mod tables;
 mod upkeep;

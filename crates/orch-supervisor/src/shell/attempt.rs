@@ -21,9 +21,6 @@ const DROP_AFTER: Duration = Duration::from_secs(2);
 /// How long a worker may clean up.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(5);
 
-/// The most tokens of memory that an attempt gets.
-const SLICE_TOKENS: u32 = 2_000;
-
 /// Where an attempt reads from.
 #[derive(Clone)]
 pub(super) struct Stores {
@@ -120,10 +117,11 @@ async fn work(
     start.worker.execute(context).await
 }
 
-/// Asks memory what may help; without an answer the attempt is made without.
+/// Asks memory what may help a worker that wants to know; without an answer the attempt is made without.
 async fn recall(stores: &Stores, start: &StartAttempt) -> Option<MemorySlice> {
-    let memory = stores.memory.as_ref()?;
-    match memory.slice(&start.project, start.worker.name(), &start.subtask, SLICE_TOKENS).await {
+    let tokens = start.worker.memory_tokens();
+    let memory = stores.memory.as_ref().filter(|_| tokens > 0)?;
+    match memory.slice(&start.project, start.worker.name(), &start.subtask, tokens).await {
         Ok(slice) => Some(slice),
         Err(error) => {
             tracing::warn!(%error, subtask = %start.subtask.id, "memory has nothing to say about a subtask");

@@ -266,7 +266,7 @@ impl Engine {
     /// Tells memory how a run went.
     fn remember(&mut self, outcome: Option<OrchestrationOutcome>) {
         let (Some(outcome), Some(memory)) = (outcome, self.parts.memory.clone()) else { return };
-        let outcome = outcome.with_supervisor(self.parts.name.clone());
+        let outcome = outcome.with_supervisor(self.parts.own_scope().agent_name);
         self.operate(async move {
             if let Err(error) = memory.record_outcome(&outcome).await {
                 tracing::warn!(run = %outcome.id, %error, "memory did not take the outcome of a run");

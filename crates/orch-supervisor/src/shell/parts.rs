@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::journal::{Journal, ProcessId};
-use orch_core::{Aggregator, Decomposer, Memory, OwnerId, Reaper, RunSettings, Worker};
+use orch_core::{
+    Aggregator, Decomposer, Memory, MemoryScope, OwnerId, Reaper, RunSettings, Worker,
+};
 
 use super::Clock;
 use crate::driver::Policies;
@@ -12,6 +14,8 @@ use crate::driver::Policies;
 /// All replaceable parts, ready to run.
 pub(crate) struct Parts {
     pub(crate) name: String,
+    /// Its own scope; without, it may do everything under its name.
+    pub(crate) scope: Option<MemoryScope>,
     pub(crate) journal: Arc<dyn Journal>,
     pub(crate) decomposer: Arc<dyn Decomposer>,
     pub(crate) aggregator: Arc<dyn Aggregator>,
@@ -25,4 +29,11 @@ pub(crate) struct Parts {
     pub(crate) owner: OwnerId,
     pub(crate) process: ProcessId,
     pub(crate) owner_ttl: Duration,
+}
+
+impl Parts {
+    /// Returns the scope of the supervisor.
+    pub(crate) fn own_scope(&self) -> MemoryScope {
+        self.scope.clone().unwrap_or_else(|| MemoryScope::new(self.name.clone()))
+    }
 }

@@ -124,15 +124,15 @@ async fn workers_may_join_and_leave_while_runs_go_on() {
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
         Ok(1.into())
     });
-    supervisor.register_worker(waits.with_max_concurrency(1.try_into().unwrap()));
+    supervisor.register_worker(waits.with_max_concurrency(1.try_into().unwrap())).unwrap();
     let subtasks = ["a", "b"].map(|id| Subtask::new(id, id, "slow"));
     let run = submit(&supervisor, DecompositionPlan::new(subtasks)).await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    supervisor.register_worker(worker_fn(
-        "joins",
-        [WorkerCapability::new("slow", ["slow"])],
-        |_| async { Ok(2.into()) },
-    ));
+    supervisor
+        .register_worker(worker_fn("joins", [WorkerCapability::new("slow", ["slow"])], |_| async {
+            Ok(2.into())
+        }))
+        .unwrap();
     supervisor.unregister_worker("waits");
     let result = supervisor.wait(run).await.unwrap();
     assert_eq!(

@@ -8,5 +8,6 @@ mod forecast;
 mod lifecycle;
 mod memory;
 mod pull;
+mod scopes;
 mod support;
 mod time;

@@ -37,8 +37,9 @@ impl Memory for Notebook {
         _: &ProjectId,
         worker: &WorkerName,
         subtask: &Subtask,
-        _: u32,
+        max_tokens: u32,
     ) -> Result<MemorySlice, BoxError> {
+        assert_eq!(max_tokens, 500, "who does not ask is not told");
         if self.fails {
             return Err("nothing".into());
         }
@@ -60,6 +61,7 @@ fn recalling(name: &'static str) -> impl orch_core::Worker {
     worker_fn(name, [WorkerCapability::new("work", ["work"])], |ctx| async move {
         Ok(json!(ctx.memory_slice.map(|slice| slice.heuristics)))
     })
+    .with_memory_tokens(500)
 }
 
 #[tokio::test]
@@ -88,6 +90,17 @@ async fn memory_informs_routing_and_attempts_and_learns_the_outcome() {
     assert_eq!(told[0].routing_decisions[0].worker, "second");
     supervisor.feedback(run, 0.25, "too short").await.unwrap();
     assert_eq!(memory.feedback.lock().unwrap()[0], (run, 0.25, "too short".to_owned()));
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_ask_is_told_nothing() {
+    let quiet = worker_fn("quiet", [WorkerCapability::new("work", ["work"])], |ctx| async move {
+        Ok(json!(ctx.memory_slice.is_none()))
+    });
+    let memory = Arc::new(Notebook::default());
+    let supervisor = Supervisor::builder().worker(quiet).memory(memory).build();
+    let result = supervisor.execute(ComplexTask::new("t", "x", "work"), None).await.unwrap();
+    assert_eq!(result.aggregated_output, json!([true]));
 }
 
 #[tokio::test]

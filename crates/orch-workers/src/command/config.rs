@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use jiff::fmt::serde::unsigned_duration::friendly::compact;
-use orch_core::WorkerCapability;
+use orch_core::{MemoryScope, WorkerCapability};
 use serde::{Deserialize, Serialize};
 
 /// How to run one program as a worker.
@@ -62,6 +62,12 @@ pub struct CommandConfig {
     /// Exit codes that mean success.
     #[serde(default = "default_success_exit_codes")]
     pub success_exit_codes: Vec<i32>,
+    /// What the worker may learn and read, and whose work it takes; `agent_name` may be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<MemoryScope>,
+    /// How many tokens of memory it gets with every attempt, as `memory_slice` of the context and as part of the prompt.
+    #[serde(default)]
+    pub memory_tokens: u32,
 }
 
 /// What the program reads on stdin.
@@ -106,6 +112,8 @@ impl CommandConfig {
             cwd: None,
             max_concurrency: None,
             success_exit_codes: default_success_exit_codes(),
+            scope: None,
+            memory_tokens: 0,
         }
     }
 }
@@ -159,6 +167,8 @@ mod tests {
             "cwd": "sub",
             "max_concurrency": 3,
             "success_exit_codes": [0, 1],
+            "scope": {"cannot_learn": ["payroll"]},
+            "memory_tokens": 500,
         });
         let config: CommandConfig = serde_json::from_value(block).unwrap();
         assert_eq!(config.timeout, Some(Duration::from_secs(5_400)));

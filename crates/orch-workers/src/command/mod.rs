@@ -23,7 +23,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use orch_core::journal::{AttemptProcess, ProcessId};
 use orch_core::{
-    AttemptInfo, BoxError, Cause, JsonMap, Reaper, Subtask, Worker, WorkerCapability,
+    AttemptInfo, BoxError, Cause, JsonMap, MemoryScope, Reaper, Subtask, Worker, WorkerCapability,
     WorkerContext, WorkerError, WorkerName, WorkerResult,
 };
 use thiserror::Error;
@@ -114,15 +114,19 @@ impl CommandWorker {
     /// When the configuration cannot work for any subtask.
     pub fn new(
         name: impl Into<WorkerName>,
-        config: CommandConfig,
+        mut config: CommandConfig,
         folders: Folders,
     ) -> Result<Self, CommandError> {
+        let name = name.into();
+        if let Some(scope) = &mut config.scope {
+            name.as_str().clone_into(&mut scope.agent_name);
+        }
         if config.command.first().is_none_or(String::is_empty) {
             return Err(CommandError::NoProgram);
         }
         environment::check_names(&config)?;
         let templates = Templates::new(fields(&config))?;
-        Ok(Self { name: name.into(), config, folders, templates })
+        Ok(Self { name, config, folders, templates })
     }
 
     /// Checks that the worker could fill in its templates for `subtask` of a task with `parent_context`; what depends on
@@ -242,6 +246,14 @@ impl Worker for CommandWorker {
 
     fn capabilities(&self) -> &[WorkerCapability] {
         &self.config.capabilities
+    }
+
+    fn scope(&self) -> Option<&MemoryScope> {
+        self.config.scope.as_ref()
+    }
+
+    fn memory_tokens(&self) -> u32 {
+        self.config.memory_tokens
     }
 
     fn max_concurrency(&self) -> NonZeroU32 {

@@ -16,6 +16,12 @@ pub(super) fn prompt(context: &WorkerContext) -> String {
     }
     object(&mut text, "Context of the whole task", &context.parent_context);
     object(&mut text, "Context", &context.subtask.context);
+    if let Some(slice) = &context.memory_slice {
+        let remembered = slice.to_prompt();
+        if !remembered.is_empty() {
+            write!(text, "\n{remembered}").expect("a string takes all text");
+        }
+    }
     for result in &context.sibling_results {
         section(&mut text, &format!("Result of `{}`", result.subtask_id), &plain(&result.output));
     }
@@ -45,7 +51,8 @@ mod tests {
     use std::sync::Arc;
 
     use orch_core::{
-        Absence, AttemptInfo, Cause, Failure, Fence, Subtask, SubtaskPhase, Token, WorkerResult,
+        Absence, AttemptInfo, Cause, Failure, Fence, MemorySlice, Subtask, SubtaskPhase, Token,
+        WorkerResult,
     };
     use serde_json::json;
 
@@ -70,6 +77,8 @@ mod tests {
         Arc::make_mut(&mut context.parent_context).insert("p".into(), json!("q"));
         context.attempt.guidance = Some("Look twice".into());
         context.attempt.last_failure = Some(Failure::new(Cause::Reported, "no luck"));
+        let known = vec!["Short answers.".to_owned()];
+        context.memory_slice = Some(MemorySlice::new().with_preferences(known));
         context.sibling_results = vec![
             Arc::new(WorkerResult::success("t", "w", json!("text\n"))),
             Arc::new(WorkerResult::success("j", "w", json!([1]))),
@@ -81,6 +90,7 @@ mod tests {
              \n## The attempt before this one failed\nerror (reported): no luck\n\
              \n## Context of the whole task\n{\n  \"p\": \"q\"\n}\n\
              \n## Context\n{\n  \"k\": 1\n}\n\
+             \n## Preferences\n- Short answers.\n\
              \n## Result of `t`\ntext\n\
              \n## Result of `j`\n[\n  1\n]\n\
              \n## No result of `z` (failed)\nbroke\n"

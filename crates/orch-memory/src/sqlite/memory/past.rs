@@ -23,21 +23,24 @@ pub(super) async fn insert(
     evidence: &Evidence,
     ended: &Ended,
 ) -> Result<(), MemoryError> {
-    let (run, outcome) = (evidence.run.to_string(), &ended.past.outcome);
-    let scope = Scope { project: &evidence.project, agent: None, task_type: &evidence.task_type };
-    let row = Row {
-        run: &run,
-        step: "",
-        scope,
-        ended_at: outcome.timestamp,
-        success: outcome.overall_success,
-        text: &outcome.task_description,
-        body: rows::encode(&ended.past)?,
-        grades: rows::encode(&ended.grades)?,
-    };
-    row.insert(conn).await?;
-    prune(conn, &scope, RUNS).await?;
-    for ((worker, task_type), steps) in by_cell(&ended.past.steps) {
+    let run = evidence.run.to_string();
+    if let Some((past, grades)) = &ended.run {
+        let scope =
+            Scope { project: &evidence.project, agent: None, task_type: &evidence.task_type };
+        let row = Row {
+            run: &run,
+            step: "",
+            scope,
+            ended_at: past.outcome.timestamp,
+            success: past.outcome.overall_success,
+            text: &past.outcome.task_description,
+            body: rows::encode(past)?,
+            grades: rows::encode(grades)?,
+        };
+        row.insert(conn).await?;
+        prune(conn, &scope, RUNS).await?;
+    }
+    for ((worker, task_type), steps) in by_cell(&ended.steps) {
         let scope = Scope { project: &evidence.project, agent: Some(worker), task_type };
         for (ended_at, step) in steps {
             let row = Row {
