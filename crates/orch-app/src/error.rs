@@ -41,6 +41,9 @@ pub enum AppError {
         /// What it is for.
         what: String,
     },
+    /// The server that says how alike texts are cannot be asked.
+    #[error("memory.embeddings cannot be used")]
+    Embeddings(#[source] BoxError),
     /// Nothing can be sent to a webhook.
     #[error("cannot use the webhook {url}")]
     Webhook {

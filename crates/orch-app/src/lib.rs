@@ -54,8 +54,9 @@ mod task;
 mod wire;
 
 pub use config::{
-    ALMA_FILE, Alma, AlmaStorage, Config, Decomposition, FILE_NAME, Limits, MemoryConfig,
-    MemoryStore, Place, PostgresUrl, PullConfig, Retry, Routing, Store, Webhook, WorkerConfig,
+    ALMA_FILE, Alma, AlmaStorage, Config, Decomposition, Embeddings, FILE_NAME, Limits,
+    MemoryConfig, MemoryStore, Place, PostgresUrl, PullConfig, Retry, Routing, Store, Webhook,
+    WorkerConfig,
 };
 pub use error::AppError;
 #[cfg(feature = "webhooks")]

@@ -90,6 +90,10 @@ pub async fn open_memory(
         }
         Err(error) => return Err(AppError::Store(error.into())),
     };
+    let memory = match &config.memory.embeddings {
+        Some(embeddings) => memory.with_embedder(embeddings.embedder()?),
+        None => memory,
+    };
     if access != Access::Read {
         // What cannot be learned now can be later; a run does not fail because of it.
         match memory.catch_up(&config.settings().project).await {

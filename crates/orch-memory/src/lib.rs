@@ -66,13 +66,13 @@
 //!
 //! # Features
 //! `sqlite` (default): [`SqliteJournal`]. `postgres`: [`PostgresJournal`], TLS by rustls. Without both only
-//! [`MemoryJournal`] is left. `testing`: a PostgreSQL server for tests ([`testing`]).
+//! [`MemoryJournal`] is left. `embeddings`: an [`Embedder`] that asks a server. `testing`: a PostgreSQL server for tests ([`testing`]).
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod admission;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod codec;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "embeddings"))]
 mod embed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
@@ -99,8 +99,10 @@ pub mod testing;
 #[cfg(feature = "sqlite")]
 mod upkeep;
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "embeddings"))]
 pub use embed::{Embedder, HashedNgrams};
+#[cfg(feature = "embeddings")]
+pub use embed::{EmbeddingsEndpoint, EmbeddingsError};
 #[cfg(feature = "sqlite")]
 pub use learned::{Heuristic, Rule, Ruling, Verdict};
 #[cfg(feature = "sqlite")]

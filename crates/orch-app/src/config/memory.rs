@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::alma::{Alma, AlmaStorage};
-use super::{ALMA_FILE, Store};
+use super::{ALMA_FILE, Embeddings, Store};
 
 /// How what was learned is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -14,6 +14,8 @@ use super::{ALMA_FILE, Store};
 pub struct MemoryConfig {
     /// Where it is kept.
     pub store: MemoryStore,
+    /// Who says how alike texts are; without it, hashed n-grams do.
+    pub embeddings: Option<Embeddings>,
 }
 
 /// Where what was learned is kept.
@@ -35,6 +37,9 @@ impl MemoryConfig {
 
     /// Returns the field that is wrong, and what is wrong with it; not when ALMA's configuration cannot be read.
     pub(super) fn fault(&self, alma: Option<&Alma>) -> Option<(&'static str, String)> {
+        if let Some(message) = self.embeddings.as_ref().and_then(Embeddings::fault) {
+            return Some(("embeddings", message));
+        }
         if self.store == MemoryStore::Orch {
             return None;
         }

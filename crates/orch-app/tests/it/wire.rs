@@ -5,7 +5,7 @@ use orch_app::{
 };
 use orch_core::{JsonMap, Memory, RunSettings};
 
-use crate::{config, folder, issues};
+use crate::{config, folder, issues, load};
 
 const WORKERS: &str = r#"
 limits: { process_cap: 2 }
@@ -128,5 +128,28 @@ async fn a_run_keeps_the_note_of_where_it_came_from() {
         .with_annotations(JsonMap::from_iter([("orch".to_owned(), 1.into())]));
     for other in [RunSettings::default(), strange] {
         assert_eq!(Note::of(&other).place(&elsewhere), elsewhere);
+    }
+}
+
+#[cfg(feature = "embeddings")]
+#[tokio::test]
+async fn a_server_for_embeddings_is_checked_before_anything_runs() {
+    let of = |embeddings: &str| {
+        folder(&[("orch.yaml", &format!("memory: {{ embeddings: {{ {embeddings} }} }}\n"))])
+    };
+    let said = issues(load(of("url: nowhere, model: m").path()));
+    assert!(said[0].contains("`nowhere` is no address for embeddings"), "{said:?}");
+    let there = of("url: 'http://127.0.0.1:1/v1/embeddings', model: m");
+    let secret = of("url: 'http://127.0.0.1:1/v1/embeddings', model: m, key_env: ORCH_TEST_NO_KEY");
+    for (folder, opens) in [(there, true), (secret, false)] {
+        let config = load(folder.path()).unwrap();
+        let store = open_store(&config, Access::Create).await.unwrap();
+        match open_memory(&config, store, Access::Create).await {
+            Ok(memory) => assert!(opens && memory.is_some()),
+            Err(error) => {
+                assert!(!opens, "{error}");
+                assert!(error.to_string().contains("ORCH_TEST_NO_KEY"), "{error}");
+            }
+        }
     }
 }

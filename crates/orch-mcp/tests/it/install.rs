@@ -7,13 +7,24 @@ use std::process::Command;
 
 /// Returns the Python of an environment that has these packages.
 pub(crate) fn python(name: &str, packages: &[&str]) -> PathBuf {
+    with_pip(name, packages, &[])
+}
+
+/// Returns the Python of an environment that has these packages, and nothing that they say they need.
+#[allow(dead_code, reason = "tests of orch-memory use it, too")]
+pub(crate) fn python_alone(name: &str, packages: &[&str]) -> PathBuf {
+    with_pip(name, packages, &["--no-deps"])
+}
+
+fn with_pip(name: &str, packages: &[&str], options: &[&str]) -> PathBuf {
     let folder = installed(name, packages, |folder| {
         need(
             Command::new("python3").args(["-m", "venv"]).arg(folder),
             "python3 with its module venv",
         );
         let mut pip = Command::new(folder.join("bin/python"));
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
+        pip.args(options).args(packages);
         need(&mut pip, &format!("{} from the Python registry", packages.join(", ")));
     });
     folder.join("bin/python")

@@ -5,6 +5,11 @@ mod children;
 mod contract;
 mod damage;
 mod disk_full;
+#[cfg(unix)]
+mod embeddings;
+#[path = "../../../orch-mcp/tests/it/install.rs"]
+#[expect(dead_code, reason = "the tests of MCP need other parts of others, too")]
+mod install;
 mod kill;
 mod lesson;
 mod memory;

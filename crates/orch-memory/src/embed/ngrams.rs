@@ -1,17 +1,9 @@
-//! Vectors of texts, so that likeness is more than common words.
+//! Vectors without a model.
 
 use async_trait::async_trait;
 use orch_core::BoxError;
 
-/// Turns texts into vectors whose cosine says how alike they are.
-#[async_trait]
-pub trait Embedder: Send + Sync + 'static {
-    /// Returns a vector for each of `texts`, all of the same length.
-    ///
-    /// # Errors
-    /// When there is no answer; retrieval then goes by words alone.
-    async fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, BoxError>;
-}
+use super::Embedder;
 
 /// The embedder that needs nothing: counts of character n-grams, hashed (Weinberger, Dasgupta, Langford, Smola, Attenberg:
 /// Feature Hashing for Large Scale Multitask Learning, ICML 2009). Sees through inflection and typing errors, not through synonyms.
