@@ -24,6 +24,7 @@ type Custom = dyn Fn(&AggregationInput<'_>) -> Result<Value, BoxError> + Send + 
 ///   results disagree (other scalars, or values of other kinds) the one of higher confidence stands, of equal ones the later
 ///   in the plan; everything that is dropped is listed in `conflicts_resolved`, whole, with its place as a JSON Pointer.
 /// - `custom`: what the function given to [`with_custom`](Self::with_custom) makes of the input.
+/// - `auto`: the engine puts in its place what people liked best in earlier runs; here it is `merge`.
 /// - `vote` and `reduce` are refused.
 ///
 /// A result whose `success` is false counts as failed and gets into no output. `confidence` is the mean confidence of the
@@ -90,7 +91,8 @@ impl Aggregator for ResultAggregator {
         }
         let (output, conflicts) = match input.settings.strategy {
             AggregationStrategy::Concatenate => (concatenate(&sources.results), Vec::new()),
-            AggregationStrategy::Merge => merge(&sources.results),
+            // Who resolves `auto` has not done so: nobody has said what they like.
+            AggregationStrategy::Merge | AggregationStrategy::Auto => merge(&sources.results),
             AggregationStrategy::Custom => {
                 let accepted = AggregationInput::new(
                     input.task,

@@ -127,6 +127,7 @@ fn of_app(error: &AppError) -> Exit {
         | AppError::Read { .. }
         | AppError::Plan(_)
         | AppError::NoSecret { .. }
+        | AppError::Embeddings(_)
         | AppError::Webhook { .. }
         | AppError::NoStore { .. } => Exit::Usage,
         AppError::Store(_) => Exit::Failed,

@@ -23,6 +23,18 @@ words! {
         Reduce = "reduce",
         /// A function of the user.
         Custom = "custom",
+        /// The one whose outputs people liked best in earlier runs; `merge` until they have said so often enough.
+        Auto = "auto",
+    }
+}
+
+impl AggregationStrategy {
+    /// Returns what is done; `liked` stands for [`Auto`](Self::Auto).
+    pub fn resolved(self, liked: Option<Self>) -> Self {
+        match self {
+            Self::Auto => liked.filter(|liked| *liked != Self::Auto).unwrap_or(Self::Merge),
+            Self::Concatenate | Self::Merge | Self::Vote | Self::Reduce | Self::Custom => self,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::learned::Priors;
 use crate::number::or_nan;
 use crate::{
     AttemptClosedReason, BlobRef, CancelReason, ComplexTask, DecompositionPlan, Digest, EndStatus,
@@ -44,6 +45,9 @@ pub enum Event {
         retire: Vec<SubtaskIndex>,
         /// The new subtasks; they take the next indexes in this order.
         add: Arc<DecompositionPlan>,
+        /// What earlier runs let this one expect.
+        #[serde(default, skip_serializing_if = "Priors::is_empty")]
+        priors: Priors,
     },
     /// A pull worker may claim a subtask, or report on it without a claim.
     AttemptOffered {

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::learned::Learned;
 use crate::number::or_nan;
 use crate::setters::setters;
 use crate::words::words;
@@ -172,6 +173,8 @@ pub struct DecompositionRequest<'a> {
     pub given: Option<&'a DecompositionPlan>,
     /// The most subtasks that the plan may have.
     pub max_subtasks: NonZeroUsize,
+    /// What earlier runs have taught.
+    pub learned: Option<&'a Learned>,
 }
 
 impl<'a> DecompositionRequest<'a> {
@@ -181,13 +184,20 @@ impl<'a> DecompositionRequest<'a> {
         available_workers: &'a [Arc<dyn Worker>],
         max_subtasks: NonZeroUsize,
     ) -> Self {
-        Self { task, available_workers, given: None, max_subtasks }
+        Self { task, available_workers, given: None, max_subtasks, learned: None }
     }
 
     /// Sets the plan that the user gave.
     #[must_use]
     pub fn with_given(mut self, plan: Option<&'a DecompositionPlan>) -> Self {
         self.given = plan;
+        self
+    }
+
+    /// Sets what earlier runs have taught.
+    #[must_use]
+    pub fn with_learned(mut self, learned: Option<&'a Learned>) -> Self {
+        self.learned = learned;
         self
     }
 }

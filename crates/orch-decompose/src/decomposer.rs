@@ -10,6 +10,7 @@ use orch_core::{
 
 use crate::cards::Cards;
 use crate::draft::{Declined, Draft};
+use crate::record::Record;
 use crate::strategy::{Method, UnavailableStrategy};
 use crate::team::{Team, type_of};
 use crate::{capability, given, items, single};
@@ -31,7 +32,8 @@ const SURE_ENOUGH: f64 = 0.5;
 ///   because it refers to it ("it", "the results"). Confidence up to 0.9, by how well the words match.
 /// - `hybrid`: by items when there is a list; else by capabilities when that makes at least 2 subtasks with a confidence of at
 ///   least 0.5; else the task as one subtask (confidence 0.8 when its description is one clause, 0.4 when it has more); else
-///   what the capabilities give.
+///   what the capabilities give. Where two of them make a plan, and earlier runs of the same type of task were surely better
+///   with the other one, that one is taken, and the plan says so.
 /// - `phase_based` is refused: there are no phase templates.
 ///
 /// No plan has more subtasks than the request allows, or one that no admitted worker can do.
@@ -91,20 +93,25 @@ impl TaskDecomposer {
 
     fn draft(&self, request: &DecompositionRequest<'_>, team: Team<'_>) -> Result<Draft, Declined> {
         let (task, max) = (request.task, request.max_subtasks.get());
+        let record = Record(request.learned);
         let cards = Cards::of(team);
         let by_items = || items::draft(task, team, &cards, self.item_key.as_deref(), max);
         let by_capability = || capability::draft(task, &cards, max);
         match self.method {
             Method::Domain => by_items(),
             Method::Capability => by_capability(),
-            Method::Hybrid => match by_items() {
-                Ok(draft) => Ok(draft),
-                Err(declined) => {
-                    let mut draft = better(by_capability(), single::draft(task, team))?;
-                    draft.notes.extend(passed_over("domain_based", &declined));
-                    Ok(draft)
+            Method::Hybrid => {
+                let other = better(by_capability(), single::draft(task, team), record);
+                match (by_items(), other) {
+                    (Ok(draft), Ok(other)) => Ok(record.choose(draft, other)),
+                    (Ok(draft), Err(_)) => Ok(draft),
+                    (Err(declined), other) => {
+                        let mut draft = other?;
+                        draft.notes.extend(passed_over("domain_based", &declined));
+                        Ok(draft)
+                    }
                 }
-            },
+            }
         }
     }
 }
@@ -130,19 +137,19 @@ impl Decomposer for TaskDecomposer {
 fn better(
     split: Result<Draft, Declined>,
     single: Result<Draft, Declined>,
+    record: Record<'_>,
 ) -> Result<Draft, Declined> {
     match (split, single) {
-        (Ok(split), Ok(_)) if split.subtasks.len() > 1 && split.confidence >= SURE_ENOUGH => {
-            Ok(split)
+        (Ok(split), Ok(single)) if split.subtasks.len() < 2 => Ok(single),
+        (Ok(split), Ok(single)) if split.confidence >= SURE_ENOUGH => {
+            Ok(record.choose(split, single))
         }
         (Ok(split), Ok(mut single)) => {
-            if split.subtasks.len() > 1 {
-                single.notes.push(format!(
-                    "capability_based was not used: its confidence is {:.2}, below {SURE_ENOUGH:.2}",
-                    split.confidence
-                ));
-            }
-            Ok(single)
+            single.notes.push(format!(
+                "capability_based was not used: its confidence is {:.2}, below {SURE_ENOUGH:.2}",
+                split.confidence
+            ));
+            Ok(record.choose(single, split))
         }
         (Ok(split), Err(_)) => Ok(split),
         (Err(declined), Ok(mut single)) => {

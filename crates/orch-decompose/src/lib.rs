@@ -56,6 +56,7 @@ mod given;
 mod ids;
 mod items;
 mod order;
+mod record;
 mod single;
 mod strategy;
 mod team;

@@ -46,7 +46,7 @@ pub(crate) fn tools() -> Vec<Tool> {
                         "max_cost_usd": { "type": "number" },
                     })),
                     "strategy": { "enum": ["parallel", "adaptive", "sequential"] },
-                    "aggregation": { "enum": ["merge", "concatenate"] },
+                    "aggregation": { "enum": ["merge", "concatenate", "auto"] },
                     "deadline": text("A time, or a span such as 30m"),
                     "budget": object(&[], json!({
                         "max_cost_usd": { "type": "number", "minimum": 0 },
@@ -69,7 +69,7 @@ pub(crate) fn tools() -> Vec<Tool> {
                     "subtask_id": { "type": "string" },
                     "attempt": text("As handed out"),
                     "result": { "description": "Text or JSON; or {success: false, error_message, cause?}" },
-                    "result_file": text("A file in the project that the agent wrote, instead of result"),
+                    "result_file": text("A project file that the agent wrote, instead of result"),
                     "worker": { "type": "string" },
                     "usage": object(&[], json!({
                         "input_tokens": { "type": "integer" },

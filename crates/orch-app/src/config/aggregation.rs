@@ -11,12 +11,14 @@ pub(crate) struct Aggregation(pub(crate) AggregationSettings);
 /// Says what is wrong with settings that can be read.
 pub(crate) fn fault(settings: &AggregationSettings) -> Option<String> {
     match settings.strategy {
-        AggregationStrategy::Concatenate | AggregationStrategy::Merge => {}
+        AggregationStrategy::Concatenate
+        | AggregationStrategy::Merge
+        | AggregationStrategy::Auto => {}
         unavailable @ (AggregationStrategy::Vote
         | AggregationStrategy::Reduce
         | AggregationStrategy::Custom) => {
             return Some(format!(
-                "strategy `{unavailable}` is not available here; available: concatenate, merge"
+                "strategy `{unavailable}` is not available here; available: concatenate, merge, auto"
             ));
         }
     }

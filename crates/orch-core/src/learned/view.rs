@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Day, HALF_LIFE_DAYS, PastRun, TaskStats, Weighted, WorkerStats};
-use crate::{DecompositionHeuristic, RoutingHeuristic, Tallies, WorkerName};
+use super::{Day, HALF_LIFE_DAYS, PastRun, TaskStats, Weighted, WorkerStats, decomposition_id};
+use crate::{DecompositionHeuristic, PlanSource, ProjectId, RoutingHeuristic, Tallies, WorkerName};
 
 /// What is known that may help with a task. Made once per run; the same memory gives the same view.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Learned {
+    /// Whose memory it is of.
+    pub project: ProjectId,
+    /// The type of the task that it is made for.
+    pub task_type: String,
     /// The latest day on which something was learned in the project: decay is measured as of this day, so that a view does
     /// not depend on when it is made.
     pub today: Day,
@@ -29,6 +33,8 @@ pub struct Learned {
 impl Default for Learned {
     fn default() -> Self {
         Self {
+            project: ProjectId::new(""),
+            task_type: String::new(),
             today: Day(0),
             workers: BTreeMap::new(),
             tasks: TaskStats::default(),
@@ -43,6 +49,13 @@ impl Learned {
     /// Makes an empty view.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns the rule about plans from `source` for such tasks; `None` when there is too little to make one of, or a person
+    /// has forbidden it.
+    pub fn plan_rule(&self, source: PlanSource) -> Option<&DecompositionHeuristic> {
+        let id = decomposition_id(&self.project, &self.task_type, source);
+        self.decomposition.iter().find(|rule| rule.id == id)
     }
 
     /// Returns what is known of `worker` at `task_type`.

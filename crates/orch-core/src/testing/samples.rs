@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::journal::{Append, RunHead, RunSummary};
+use crate::learned::Priors;
 use crate::*;
 
 /// Returns the time that is so many seconds after the epoch, and some microseconds; stores keep times to the microsecond.
@@ -182,6 +183,7 @@ fn submission() -> Vec<Event> {
         base_seq: Seq(u64::MAX),
         retire,
         add: Arc::new(add),
+        priors: Priors::default(),
     };
     vec![
         Event::RunSubmitted {

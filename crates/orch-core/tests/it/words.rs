@@ -43,7 +43,7 @@ fn the_words_of_the_stories() {
         &["capability_based", "phase_based", "domain_based", "hybrid"],
     );
     check(RoutingStrategy::ALL, &["best_fit", "least_loaded", "round_robin", "memory_informed"]);
-    check(AggregationStrategy::ALL, &["concatenate", "merge", "vote", "reduce", "custom"]);
+    check(AggregationStrategy::ALL, &["concatenate", "merge", "vote", "reduce", "custom", "auto"]);
     check(FailureType::ALL, &["timeout", "error", "quality", "unavailable"]);
 }
 

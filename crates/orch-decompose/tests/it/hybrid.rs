@@ -96,3 +96,56 @@ fn the_async_form_answers_at_once_and_the_same() {
     };
     assert_eq!(plan.unwrap(), world.plan());
 }
+
+#[test]
+fn a_way_that_was_surely_better_goes_before_the_usual_one() {
+    use PlanSource::{CapabilityBased, DomainBased, Single};
+    let split = world("Fetch the page, then parse the log", "count");
+    let makes = |world: World| {
+        let plan = world.plan();
+        (plan.source, plan.notes.join("; "))
+    };
+    let (source, note) =
+        makes(split.clone().earlier(&[(CapabilityBased, 2, 10), (Single, 20, 20)]));
+    assert_eq!(source, Single);
+    assert_eq!(
+        note,
+        "capability_based was not used: it succeeded in 20 % of the runs, and single is good for more than 91 %"
+    );
+    // A whole that fails gives way to a split that is not sure of itself.
+    let unsure = world(
+        "Fetch the old dog's bone behind the house, then count green sheep and blue cows",
+        "count",
+    );
+    let (source, note) = makes(unsure.earlier(&[(Single, 1, 9), (CapabilityBased, 9, 9)]));
+    assert_eq!(source, CapabilityBased);
+    assert!(note.contains("single was not used: it succeeded in 11 % of the runs"), "{note}");
+    // So do items.
+    let items = split.clone().context("items", json!([1, 2]));
+    let (source, _) = makes(items.earlier(&[(DomainBased, 0, 5), (CapabilityBased, 5, 5)]));
+    assert_eq!(source, CapabilityBased);
+    // Little is no evidence, nor is a difference that may be chance.
+    for runs in [
+        &[(CapabilityBased, 0, 2), (Single, 20, 20)][..],
+        &[(CapabilityBased, 0, 9), (Single, 2, 2)],
+        &[(CapabilityBased, 7, 10), (Single, 9, 10)],
+        &[(Single, 20, 20)],
+    ] {
+        assert_eq!(makes(split.clone().earlier(runs)), makes(split.clone()), "{runs:?}");
+    }
+}
+
+#[test]
+fn a_pinned_rule_decides_and_a_forbidden_one_says_nothing() {
+    let runs = [(PlanSource::CapabilityBased, 9, 9), (PlanSource::Single, 5, 9)];
+    let mut world = world("Fetch the page, then parse the log", "count").earlier(&runs);
+    let rules = &mut world.learned.as_mut().unwrap().decomposition;
+    let single = rules.iter_mut().find(|rule| rule.confidence < 0.6).unwrap();
+    single.confidence = 1.0; // what a memory says of a pinned rule
+    let id = single.id.clone();
+    let plan = world.plan();
+    assert_eq!(plan.source, PlanSource::Single);
+    assert_eq!(plan.notes, [format!("capability_based was not used: rule {id} is pinned")]);
+    world.learned.as_mut().unwrap().decomposition.retain(|rule| rule.id != id);
+    assert_eq!(world.plan().source, PlanSource::CapabilityBased);
+}

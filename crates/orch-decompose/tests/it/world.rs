@@ -4,10 +4,11 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use orch_core::learned::{Learned, Moments, Reward, decomposition_heuristics};
 use orch_core::{
     ComplexTask, Constraints, DecomposeError, DecompositionPlan, DecompositionRequest,
-    DecompositionStrategy, JsonMap, Worker, WorkerCapability, WorkerContext, WorkerError,
-    WorkerName, WorkerResult,
+    DecompositionStrategy, JsonMap, PlanSource, Worker, WorkerCapability, WorkerContext,
+    WorkerError, WorkerName, WorkerResult,
 };
 use orch_decompose::{Declined, TaskDecomposer};
 use serde_json::Value;
@@ -55,6 +56,7 @@ pub(crate) struct World {
     pub(crate) workers: Vec<Arc<dyn Worker>>,
     pub(crate) max: usize,
     pub(crate) decomposer: TaskDecomposer,
+    pub(crate) learned: Option<Learned>,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
             workers: TEAM.iter().map(|card| worker(card)).collect(),
             max: 100,
             decomposer: TaskDecomposer::new(strategy).expect("available"),
+            learned: None,
         }
     }
 
@@ -82,6 +85,23 @@ impl World {
         self
     }
 
+    /// Lets earlier runs have gone so: what made the plan, how often that succeeded, of how many.
+    pub(crate) fn earlier(mut self, runs: &[(PlanSource, u32, u32)]) -> Self {
+        let mut learned = Learned::new();
+        for (source, done, all) in runs {
+            let plans = learned.tasks.plans.entry(*source).or_default();
+            for run in 0..*all {
+                let reward = if run < *done { Reward::FULL } else { Reward::NONE };
+                plans.history.record(learned.today, Moments::one(run < *done, reward));
+            }
+        }
+        let (project, stats) = (&learned.project, &learned.tasks);
+        let rules = decomposition_heuristics(project, "", stats, learned.today, 3);
+        learned.decomposition = rules;
+        self.learned = Some(learned);
+        self
+    }
+
     pub(crate) fn max(mut self, max: usize) -> Self {
         self.max = max;
         self
@@ -92,7 +112,9 @@ impl World {
         given: Option<&DecompositionPlan>,
     ) -> Result<DecompositionPlan, DecomposeError> {
         let max = NonZeroUsize::new(self.max).expect("at least 1");
-        let request = DecompositionRequest::new(&self.task, &self.workers, max).with_given(given);
+        let request = DecompositionRequest::new(&self.task, &self.workers, max)
+            .with_given(given)
+            .with_learned(self.learned.as_ref());
         self.decomposer.plan(&request)
     }
 

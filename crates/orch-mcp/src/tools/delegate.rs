@@ -222,12 +222,14 @@ fn settings(desk: &Desk, args: &Delegate) -> Result<RunSettings, ToolError> {
     settings.strategy = args.strategy.unwrap_or(ExecutionStrategy::Parallel);
     if let Some(strategy) = args.aggregation {
         match strategy {
-            AggregationStrategy::Concatenate | AggregationStrategy::Merge => {}
+            AggregationStrategy::Concatenate
+            | AggregationStrategy::Merge
+            | AggregationStrategy::Auto => {}
             AggregationStrategy::Vote
             | AggregationStrategy::Reduce
             | AggregationStrategy::Custom => {
                 return Err(ToolError::Arguments(format!(
-                    "aggregation `{strategy}` is not available; pass `merge` or `concatenate`."
+                    "aggregation `{strategy}` is not available; pass `merge`, `concatenate` or `auto`."
                 )));
             }
         }

@@ -30,6 +30,8 @@ pub(crate) fn view(
 ) -> Learned {
     let today = parts.histories.iter().filter_map(|(_, history)| history.latest()).max();
     let mut learned = Learned::new();
+    learned.project = project.clone();
+    task_type.clone_into(&mut learned.task_type);
     learned.today = today.unwrap_or(Day(0));
     for (cell, history) in parts.histories {
         let mut stats = WorkerStats::default();

@@ -10,9 +10,9 @@ use orch_core::learned::{
     lessons,
 };
 use orch_core::{
-    Cause, ComplexTask, EndStatus, Event, Failure, Fence, InterventionType, OrchestrationOutcome,
-    PlanSource, RoutingRecord, RunId, RunSettings, Scopes, Seq, SubtaskIndex, Usage, WorkerName,
-    WorkerResult,
+    AggregationStrategy, Cause, ComplexTask, EndStatus, Event, Failure, Fence, InterventionType,
+    OrchestrationOutcome, PlanSource, RoutingRecord, RunId, RunSettings, Scopes, Seq, SubtaskIndex,
+    Usage, WorkerName, WorkerResult,
 };
 
 use super::{Cell, Ended, Evidence, Grades};
@@ -53,6 +53,7 @@ struct Walk<'a> {
     attempts: BTreeMap<Fence, Attempt>,
     interventions: BTreeMap<SubtaskIndex, InterventionType>,
     width: Option<u32>,
+    liked: Option<AggregationStrategy>,
     evidence: Evidence,
 }
 
@@ -98,6 +99,7 @@ impl<'a> Walk<'a> {
             attempts: BTreeMap::new(),
             interventions: BTreeMap::new(),
             width: None,
+            liked: None,
             evidence,
         }
     }
@@ -106,9 +108,10 @@ impl<'a> Walk<'a> {
         let (at, is_new) = (recorded.at, recorded.seq > self.evidence.after);
         self.evidence.upto = self.evidence.upto.max(recorded.seq);
         match &recorded.event {
-            Event::PlanAdopted { revision, retire, add, .. } => {
+            Event::PlanAdopted { revision, retire, add, priors, .. } => {
                 if *revision <= 1 {
                     (self.source, self.parallelism) = (add.source, add.parallelism_factor);
+                    self.liked = priors.aggregation;
                 }
                 for index in retire {
                     if let Some(step) = self.steps.get_mut(index.get()) {
@@ -308,7 +311,7 @@ impl<'a> Walk<'a> {
         .with_decomposition_strategy(self.source.strategy())
         .with_subtask_count(u32::try_from(wanted.len()).unwrap_or(u32::MAX))
         .with_routing_decisions(routing)
-        .with_aggregation_strategy(self.settings.aggregation.strategy)
+        .with_aggregation_strategy(self.settings.aggregation.strategy.resolved(self.liked))
         .with_overall_success(success)
         .with_total_duration_ms(duration_ms)
         .with_worker_utilization(utilization(&wanted, duration_ms))

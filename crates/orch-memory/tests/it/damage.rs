@@ -1,6 +1,7 @@
 //! Files in which something cannot be read: the error says what and why.
 
 use orch_core::journal::{Blob, JournalError, RunFilter};
+use orch_core::learned::Priors;
 use orch_core::testing::{SampleRun, sample_plan};
 use orch_core::{BlobRef, Event, Journal, RequestKey, Seq};
 use orch_memory::SqliteJournal;
@@ -22,6 +23,7 @@ async fn damaged(sql: &str) -> Damaged {
         base_seq: Seq(0),
         retire: Vec::new(),
         add: sample_plan(1_000).into(),
+        priors: Priors::default(),
     };
     journal.append(run.step(0, 2)).await.unwrap();
     journal.append(run.append(2, vec![plan])).await.unwrap();

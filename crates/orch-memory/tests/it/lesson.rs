@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use orch_core::journal::{Append, Recorded, RunHead, RunSummary};
+use orch_core::learned::Priors;
 use orch_core::{
     Cause, ComplexTask, Counts, DecompositionPlan, Digest, EndStatus, Event, Failure, Fence,
     Journal, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask, SubtaskIndex, Token,
@@ -68,7 +69,13 @@ impl Lesson {
             Subtask::new(format!("s{index}"), text, attempt.task_type.clone())
         });
         let add = Arc::new(DecompositionPlan::new(subtasks).with_parallelism_factor(2.0));
-        events.push(Event::PlanAdopted { revision: 1, base_seq: Seq(1), retire: Vec::new(), add });
+        events.push(Event::PlanAdopted {
+            revision: 1,
+            base_seq: Seq(1),
+            retire: Vec::new(),
+            add,
+            priors: Priors::default(),
+        });
         for (index, attempt) in (0..).zip(&self.tries) {
             events.extend(attempt.events(SubtaskIndex(index), Fence(u64::from(index) + 1)));
         }

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use orch_core::learned::Priors;
 use orch_core::testing::{SampleRun, sample_plan};
 use orch_core::{Event, Fence, Journal, Seq, SubtaskIndex, Token, WorkerName};
 
@@ -42,6 +43,7 @@ async fn a_run_of_100_000_subtasks_is_stored_and_loaded() {
         base_seq: Seq(0),
         retire: Vec::new(),
         add: sample_plan(SUBTASKS).into(),
+        priors: Priors::default(),
     };
     let start = Instant::now();
     journal.append(run.append(0, vec![plan.clone()])).await.unwrap();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 use orch_core::journal::{AppendError, Blob, JournalError};
+use orch_core::learned::Priors;
 use orch_core::testing::{SampleRun, sample_plan, time, within_a_minute};
 use orch_core::{Event, Journal, Seq};
 use orch_memory::SqliteJournal;
@@ -150,6 +151,7 @@ async fn large_events_are_kept_as_blobs() {
         base_seq: Seq(0),
         retire: Vec::new(),
         add: sample_plan(20_000).into(),
+        priors: Priors::default(),
     };
     let append = run.append(0, vec![small, large, plan]);
     journal.append(append.clone()).await.unwrap();

@@ -119,7 +119,7 @@ impl Driver {
         let constraints = distinct.as_ref().or(own.as_ref()).or(class.constraints.as_ref());
         let available = self.pool.available(run, &spec.task_type, now);
         let context = RoutingContext::new(&available, self.pool.loads(), state.tallies())
-            .with_history(entry.recalled.tallies())
+            .with_history(entry.recalled.tallies().map(AsRef::as_ref))
             .with_constraints(constraints)
             .with_time_budget_ms(time_left(state, now));
         let router = &self.policies.router;

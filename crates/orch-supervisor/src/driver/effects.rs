@@ -304,7 +304,11 @@ impl Driver {
                 task: state.task().clone(),
                 given: state.given().cloned(),
                 max_subtasks: state.settings().max_subtasks,
+                learned: entry.recalled.learned().cloned(),
             });
+        }
+        if !state.must_plan() {
+            entry.recalled.is_planned();
         }
         // An answer whose append failed is decided anew, and need not be asked for again.
         let is_answered = || entry.inbox.iter().any(|queued| matches!(queued.work, Work::End(_)));
@@ -406,7 +410,7 @@ fn aggregate(state: &State) -> AggregateRun {
     AggregateRun {
         run: state.run(),
         task: state.task().clone(),
-        settings: state.settings().clone(),
+        settings: state.aggregation(),
         subtasks: state.nodes().iter().map(|node| node.spec.clone()).collect(),
         results: state.results(),
         failed: state.without_result(),

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::journal::{AcquireError, Append, AppendError, Blob, Recorded, RunHead};
+use orch_core::learned::Learned;
 use orch_core::{
-    AggregationInput, ComplexTask, DecompositionPlan, Digest, Epoch, Failure, Fence, JsonMap,
-    MemorySnapshot, OrchestrationOutcome, OrchestrationResult, ProjectId, RequestKey, RunId,
-    RunSettings, RunStatus, Seq, StoredResult, Worker, WorkerName,
+    AggregationInput, AggregationSettings, ComplexTask, DecompositionPlan, Digest, Epoch, Failure,
+    Fence, JsonMap, MemorySnapshot, OrchestrationOutcome, OrchestrationResult, ProjectId,
+    RequestKey, RunId, RunSettings, RunStatus, Seq, StoredResult, Worker, WorkerName,
 };
 
 use crate::machine::{Answer, Command, Outcome, Refusal};
@@ -254,6 +255,8 @@ pub enum Output {
         given: Option<Arc<DecompositionPlan>>,
         /// The most subtasks.
         max_subtasks: u32,
+        /// What memory knows.
+        learned: Option<Arc<Learned>>,
     },
     /// Ask the aggregator; answer with `Aggregated`.
     Aggregate(Box<AggregateRun>),
@@ -354,8 +357,8 @@ pub struct AggregateRun {
     pub run: RunId,
     /// The task.
     pub task: Arc<ComplexTask>,
-    /// The settings.
-    pub settings: Arc<RunSettings>,
+    /// How it is to be made.
+    pub settings: AggregationSettings,
     /// The subtasks, in plan order.
     pub subtasks: Vec<Arc<orch_core::Subtask>>,
     /// Accepted results, in plan order.
@@ -370,7 +373,7 @@ impl AggregateRun {
         &'a self,
         results: &'a [Arc<orch_core::WorkerResult>],
     ) -> AggregationInput<'a> {
-        AggregationInput::new(&self.task, &self.subtasks, results, &self.settings.aggregation)
+        AggregationInput::new(&self.task, &self.subtasks, results, &self.settings)
             .with_failed(&self.failed)
     }
 }

@@ -94,7 +94,7 @@ impl Driver {
             Input::Planned { run, plan } => self.planned(run, plan),
             Input::Recalled { run, snapshot } => {
                 if let Some(entry) = self.runs.get_mut(&run) {
-                    entry.recalled = Recalled::Known(snapshot.tallies);
+                    entry.recalled = Recalled::Whole(snapshot);
                 }
                 self.settle(run);
             }

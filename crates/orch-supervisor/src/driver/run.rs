@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
-use orch_core::{Epoch, Fence, LockName, Seq, WorkerName};
+use orch_core::learned::Learned;
+use orch_core::{Epoch, Fence, LockName, MemorySnapshot, Seq, Tallies, WorkerName};
 
 use super::io::{AttemptEnd, ReplyId, Response, Submission};
 use crate::machine::{Command, Outcome, Refusal, State};
@@ -63,16 +64,34 @@ pub(super) struct Run {
 pub(super) enum Recalled {
     NotAsked,
     Asked,
+    /// There is no plan yet.
+    Whole(MemorySnapshot),
     /// Of a snapshot only what is asked for later: past runs with their plans would be many times the run itself.
-    Known(Arc<orch_core::Tallies>),
+    Known(Arc<Tallies>),
 }
 
 impl Recalled {
     /// Returns what memory knows of workers.
-    pub(super) fn tallies(&self) -> Option<&orch_core::Tallies> {
+    pub(super) fn tallies(&self) -> Option<&Arc<Tallies>> {
         match self {
             Self::NotAsked | Self::Asked => None,
+            Self::Whole(snapshot) => Some(&snapshot.tallies),
             Self::Known(tallies) => Some(tallies),
+        }
+    }
+
+    /// Returns what memory knows, as long as there is no plan.
+    pub(super) fn learned(&self) -> Option<&Arc<Learned>> {
+        match self {
+            Self::NotAsked | Self::Asked | Self::Known(_) => None,
+            Self::Whole(snapshot) => Some(&snapshot.learned),
+        }
+    }
+
+    /// Forgets what was only needed for the plan.
+    pub(super) fn is_planned(&mut self) {
+        if let Self::Whole(snapshot) = self {
+            *self = Self::Known(snapshot.tallies.clone());
         }
     }
 }

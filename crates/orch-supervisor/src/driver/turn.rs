@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::journal::{Append, Blob, Recorded, RunHead};
+use orch_core::learned::Priors;
 use orch_core::{
     Cause, Event, Failure, FailureContext, FailureDecision, FailureEvent, Fence, LockName,
     LossCause, RoutingContext, RunId, Seq, SubtaskIndex,
@@ -115,8 +116,10 @@ impl Driver {
             Work::Finished(fence, end) => self.conclude(run, fence, *end, staged.now),
             Work::Dead(fences) => Command::Lose { fences, cause: LossCause::Restart },
             Work::Planned(Ok(plan)) => {
-                let adopted =
-                    Command::AdoptPlan { plan, base_seq: staged.base, retire: Vec::new() };
+                let learned = self.runs.get(&run).and_then(|entry| entry.recalled.learned());
+                let priors = learned.map(|it| Priors::of(it, &plan)).unwrap_or_default();
+                let (base_seq, retire) = (staged.base, Vec::new());
+                let adopted = Command::AdoptPlan { plan, base_seq, retire, priors };
                 let answer = self.try_execute(run, adopted, staged);
                 let Err(Refusal::Plan(reason)) = answer else { return answer };
                 Command::FailPlan { errors: vec![reason] }
@@ -295,7 +298,7 @@ impl Driver {
         let available = self.pool.available(run, &node.spec.task_type, now);
         let constraints = own_constraints(state, index);
         let routing = RoutingContext::new(&available, self.pool.loads(), state.tallies())
-            .with_history(entry.recalled.tallies())
+            .with_history(entry.recalled.tallies().map(AsRef::as_ref))
             .with_constraints(constraints.as_ref())
             .with_time_budget_ms(time_left(state, now));
         let context = FailureContext::new(&state.settings().retry, routing, &trouble.tried, draw)

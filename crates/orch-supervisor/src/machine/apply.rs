@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use orch_core::learned::Priors;
 use orch_core::{AttemptClosedReason, Event, Fence, LossCause, Seq};
 
 use super::attempt::{Attempt, AttemptKind};
@@ -13,6 +14,18 @@ use super::width::Width;
 use crate::bug::{self, Bug};
 
 impl State {
+    /// Begins with what earlier runs let expect. A later plan comes when the run has seen something itself.
+    fn expect(&mut self, priors: &Priors) {
+        if self.revision > 0 {
+            return;
+        }
+        self.width = Width::new(priors.initial_width(&self.settings));
+        for (task_type, cost) in &priors.cost_micro_usd {
+            self.ledger.expect(task_type, *cost);
+        }
+        self.liked = priors.aggregation;
+    }
+
     /// Folds one event.
     pub fn apply(&mut self, seq: Seq, at: Timestamp, event: &Event) {
         self.advance(at);
@@ -24,13 +37,16 @@ impl State {
                 self.context = Arc::new(task.context.clone());
                 self.settings = settings.clone();
                 self.given = given.clone();
-                self.width = Width::new(settings);
+                self.width = Width::new(Priors::default().initial_width(settings));
                 if let Some(deadline) = task.deadline {
                     self.timers.insert((deadline, Timer::Deadline));
                 }
                 self.start_clock(at);
             }
-            Event::PlanAdopted { revision, retire, add, .. } => self.adopt(*revision, retire, add),
+            Event::PlanAdopted { revision, retire, add, priors, .. } => {
+                self.expect(priors);
+                self.adopt(*revision, retire, add);
+            }
             Event::AttemptOffered { subtask, fence, token, worker, until, .. } => {
                 let attempt = Attempt {
                     subtask: *subtask,

@@ -17,7 +17,8 @@ pub(super) struct Ledger {
     pub(super) output_tokens: u64,
     /// Open attempts for which nothing could be set aside.
     pub(super) unpriced: u32,
-    /// The greatest cost seen per type of subtask: what the next one is expected to cost.
+    /// The greatest cost seen per type of subtask, or what earlier runs let expect if that is more: what the next one is
+    /// expected to cost.
     learned: BTreeMap<String, u64>,
     /// Whether any usage was reported at all.
     pub(super) any_usage: bool,
@@ -86,15 +87,18 @@ impl Ledger {
             None => self.unpriced = self.unpriced.saturating_sub(1),
         }
         match usage.and_then(Usage::cost_micro_usd) {
-            Some(cost) => {
-                let learned = self.learned.entry(task_type.to_owned()).or_default();
-                *learned = cost.max(*learned);
-            }
+            Some(cost) => self.expect(task_type, cost),
             None => self.presumed = self.presumed.saturating_add(reservation.unwrap_or(0)),
         }
         if let Some(usage) = usage {
             self.note(usage);
         }
+    }
+
+    /// Expects attempts of a type to cost at least so much.
+    pub(super) fn expect(&mut self, task_type: &str, cost: u64) {
+        let learned = self.learned.entry(task_type.to_owned()).or_default();
+        *learned = cost.max(*learned);
     }
 
     /// Counts usage.

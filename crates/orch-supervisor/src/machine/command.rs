@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::journal::Blob;
+use orch_core::learned::Priors;
 use orch_core::{
     AggregationResult, CancelReason, DecompositionPlan, Digest, Epoch, Event, Failure, Fence,
     Intervention, LockName, LossCause, RequestKey, RouteNote, Seq, StoredResult, Subtask,
@@ -25,6 +26,8 @@ pub enum Command {
         base_seq: Seq,
         /// Subtasks that it replaces.
         retire: Vec<SubtaskIndex>,
+        /// What earlier runs let this one expect.
+        priors: Priors,
     },
     /// No plan could be made.
     FailPlan {

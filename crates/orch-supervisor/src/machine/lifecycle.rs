@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use orch_core::learned::Priors;
 use orch_core::{
     AggregationResult, CancelReason, DecompositionPlan, EndStatus, Epoch, Event, Seq, SubtaskIndex,
     SubtaskPhase,
@@ -20,6 +21,7 @@ pub(super) fn adopt_plan(
     plan: Arc<DecompositionPlan>,
     base_seq: Seq,
     retire: Vec<SubtaskIndex>,
+    priors: Priors,
 ) -> Result<Decided, Refusal> {
     match state.stage {
         Stage::Planning if state.revision == 0 => {}
@@ -43,6 +45,7 @@ pub(super) fn adopt_plan(
         base_seq,
         retire,
         add: plan,
+        priors,
     }]))
 }
 

@@ -53,8 +53,8 @@ pub use state::{Ended, Stage, State};
 /// With the reason when the command cannot be carried out; nothing follows then.
 pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Decided, Refusal> {
     match command {
-        Command::AdoptPlan { plan, base_seq, retire } => {
-            lifecycle::adopt_plan(state, plan, base_seq, retire)
+        Command::AdoptPlan { plan, base_seq, retire, priors } => {
+            lifecycle::adopt_plan(state, plan, base_seq, retire, priors)
         }
         Command::FailPlan { errors } => lifecycle::fail_plan(state, errors),
         Command::Start(start) => start::decide(state, start, now),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    BlobRef, CancelReason, ComplexTask, Counts, DecompositionPlan, Digest, EndStatus, Fence,
-    JsonMap, LockName, PlanSource, RequestKey, RunId, RunPhase, RunSettings, Seq, SubtaskId,
-    SubtaskIndex, Tallies, WorkerName,
+    AggregationSettings, AggregationStrategy, BlobRef, CancelReason, ComplexTask, Counts,
+    DecompositionPlan, Digest, EndStatus, Fence, JsonMap, LockName, PlanSource, RequestKey, RunId,
+    RunPhase, RunSettings, Seq, SubtaskId, SubtaskIndex, Tallies, WorkerName,
 };
 use serde_json::Value;
 
@@ -60,6 +60,8 @@ pub struct State {
     /// Which attempt each report's request was about.
     pub(super) reports: BTreeMap<RequestKey, Fence>,
     pub(super) width: Width,
+    /// The way to make one output that people liked best.
+    pub(super) liked: Option<AggregationStrategy>,
     pub(super) ledger: Ledger,
     pub(super) tallies: Tallies,
     pub(super) busy_ms: BTreeMap<WorkerName, u64>,
@@ -156,6 +158,7 @@ impl State {
             claims: BTreeMap::new(),
             reports: BTreeMap::new(),
             width: Width::default(),
+            liked: None,
             ledger: Ledger::default(),
             tallies: Tallies::default(),
             busy_ms: BTreeMap::new(),
@@ -198,6 +201,13 @@ impl State {
     /// Returns how it is run.
     pub fn settings(&self) -> &Arc<RunSettings> {
         &self.settings
+    }
+
+    /// Returns how its results become one, by what earlier runs let expect.
+    pub fn aggregation(&self) -> AggregationSettings {
+        let settings = self.settings.aggregation.clone();
+        let strategy = settings.strategy.resolved(self.liked);
+        settings.with_strategy(strategy)
     }
 
     /// Returns the plan that came with the task.

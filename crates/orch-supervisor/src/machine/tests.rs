@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
+use orch_core::learned::Priors;
 use orch_core::{
     AggregationResult, AggregationSettings, Budget, CancelReason, Cause, ComplexTask, Constraints,
     DecompositionPlan, Digest, EndStatus, Epoch, Event, ExecutionStrategy, Failure, Fence,
@@ -32,13 +33,22 @@ fn start_of_time() -> Timestamp {
 
 impl Scenario {
     fn with(settings: RunSettings, subtasks: impl IntoIterator<Item = Subtask>) -> Self {
+        Self::expecting(settings, subtasks, Priors::default())
+    }
+
+    fn expecting(
+        settings: RunSettings,
+        subtasks: impl IntoIterator<Item = Subtask>,
+        priors: Priors,
+    ) -> Self {
         let (now, run) = (start_of_time(), RunId::new(start_of_time(), 1));
         let task = Arc::new(ComplexTask::new("t", "a test", "test"));
         let event = Event::RunSubmitted { task, settings: Arc::new(settings), given: None };
         let state = submit(run, event, now).unwrap();
         let mut scenario = Self { state, now };
         let plan = Arc::new(DecompositionPlan::new(subtasks));
-        scenario.ask(Command::AdoptPlan { plan, base_seq: Seq(1), retire: Vec::new() }).unwrap();
+        let (base_seq, retire) = (Seq(1), Vec::new());
+        scenario.ask(Command::AdoptPlan { plan, base_seq, retire, priors }).unwrap();
         scenario
     }
 
@@ -317,6 +327,22 @@ fn how_a_run_ends() {
         EndStatus::Failed,
         "must is missing"
     );
+}
+
+#[test]
+fn a_run_begins_with_what_earlier_ones_have_taught() {
+    let budget = Budget::default().with_max_cost_micro_usd(100_u64);
+    let adaptive = settings().with_strategy(ExecutionStrategy::Adaptive).with_max_parallel(8_u32);
+    let ids: Vec<Subtask> = (0..20).map(|i| Subtask::new(format!("s{i}"), "s", "work")).collect();
+    let priors: Priors =
+        serde_json::from_value(json!({ "width": 4, "cost_micro_usd": { "work": 40 } })).unwrap();
+    let mut run = Scenario::expecting(adaptive.with_budget(budget), ids, priors);
+    assert_eq!(run.state.limit(), 4);
+    let (first, _) = (run.start("s0"), run.start("s1"));
+    let refused = run.state.may_start(run.index("s2")).unwrap_err();
+    assert_eq!(refused, Blocked::Budget("the cost budget does not cover it"), "2 x 40 of 100");
+    run.fail(first, Cause::RateLimit);
+    assert_eq!(run.state.limit(), 2, "what is expected does not outlive what is seen");
 }
 
 #[test]

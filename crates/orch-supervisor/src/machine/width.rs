@@ -1,6 +1,6 @@
 //! How many attempts an adaptive run makes at once: doubles after a full window of successes, halves on trouble.
 
-use orch_core::{Cause, FailureType, Fence, RunSettings};
+use orch_core::{Cause, FailureType, Fence};
 
 use super::state::State;
 
@@ -15,11 +15,8 @@ pub(super) struct Width {
 }
 
 impl Width {
-    pub(super) fn new(settings: &RunSettings) -> Self {
-        Self {
-            current: settings.initial_width.clamp(1, settings.max_parallel.max(1)),
-            ..Self::default()
-        }
+    pub(super) fn new(current: u32) -> Self {
+        Self { current, ..Self::default() }
     }
 
     pub(super) fn succeeded(&mut self) {

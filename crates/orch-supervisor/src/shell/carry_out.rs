@@ -75,11 +75,13 @@ impl Engine {
                 let memory = self.parts.memory.clone();
                 self.ask(async move { Input::Recalled { run, snapshot: recall(memory, run, &project, &task).await } });
             }
-            Output::Plan { run, task, given, max_subtasks } => {
+            Output::Plan { run, task, given, max_subtasks, learned } => {
                 let (decomposer, workers) = (self.parts.decomposer.clone(), self.driver.pool().workers().to_vec());
                 let max = NonZeroUsize::new(max_subtasks as usize).unwrap_or(NonZeroUsize::MIN);
                 self.ask(async move {
-                    let request = DecompositionRequest::new(&task, &workers, max).with_given(given.as_deref());
+                    let request = DecompositionRequest::new(&task, &workers, max)
+                        .with_given(given.as_deref())
+                        .with_learned(learned.as_deref());
                     let plan = AssertUnwindSafe(decomposer.decompose(request)).catch_unwind().await;
                     let plan = match plan {
                         Ok(plan) => plan.map_err(|error| vec![with_causes(&error)]),

@@ -95,7 +95,10 @@ impl Book {
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
             | Event::RunResumed { .. } => {}
-            Event::PlanAdopted { add, .. } => self.adopt(&add.subtasks),
+            Event::PlanAdopted { add, priors, .. } => {
+                self.width = priors.initial_width(&self.settings);
+                self.adopt(&add.subtasks);
+            }
             Event::AttemptOffered { subtask, fence, token, until, .. } => {
                 self.open(*fence, *subtask, *token, Kind::Offered, *until, None);
             }

@@ -1,8 +1,7 @@
 //! What a process wants done is done, after the laws have looked at it.
 
-use orch_core::{
-    AggregationResult, DecompositionPlan, Event, MemorySnapshot, RunId, SubtaskIndex, Tallies,
-};
+use orch_core::learned::{Learned, WorkerStats};
+use orch_core::{AggregationResult, DecompositionPlan, Event, MemorySnapshot, RunId, SubtaskIndex};
 use serde_json::json;
 
 use super::journal::Fate;
@@ -38,7 +37,7 @@ impl World {
             }
             Output::Recall { run, .. } => {
                 self.processes[from.process].recalling.insert(run);
-                let snapshot = MemorySnapshot::new(Tallies::default());
+                let snapshot = self.remembered();
                 let wait = self.latency();
                 let input = Input::Recalled { run, snapshot };
                 self.soon(wait, Happening::Deliver(from, Box::new(input)));
@@ -66,6 +65,18 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// What memory knows: nothing half of the time, else something about widths, costs and opinions.
+    fn remembered(&mut self) -> MemorySnapshot {
+        let mut learned = Learned::new();
+        if self.dice.percent(50) {
+            learned.tasks.width.record(self.dice.between(1, 9));
+            let mut stats = WorkerStats::default();
+            stats.cost_micro_usd.record(self.dice.between(1, 2_000));
+            learned.workers.insert("a".into(), [("w0".into(), stats)].into());
+        }
+        learned.into()
     }
 
     fn send_append(&mut self, from: Address, append: Box<Append>) {

@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use orch_core::learned::{Day, Learned, Moments, Reward};
 use orch_core::{
-    BoxError, ComplexTask, Memory, MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId,
-    RunId, Subtask, Tallies, WorkerCapability, WorkerName,
+    AggregationSettings, AggregationStrategy, BoxError, ComplexTask, ExecutionStrategy, Memory,
+    MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId, RunId, RunSettings, Subtask,
+    WorkerCapability, WorkerName,
 };
-use orch_supervisor::{Supervisor, SupervisorError, worker_fn};
+use orch_supervisor::{SubmitOptions, Supervisor, SupervisorError, worker_fn};
 use serde_json::json;
 
 use crate::support::{plan, submit, task};
@@ -15,6 +17,7 @@ use crate::support::{plan, submit, task};
 #[derive(Default)]
 struct Notebook {
     fails: bool,
+    learned: Learned,
     told: Mutex<Vec<OrchestrationOutcome>>,
     feedback: Mutex<Vec<(RunId, f64, String)>>,
 }
@@ -25,11 +28,10 @@ impl Memory for Notebook {
         if self.fails {
             return Err("no memory of that".into());
         }
-        let mut tallies = Tallies::default();
-        for _ in 0..9 {
-            tallies.record(&"first".into(), "work", false);
-        }
-        Ok(MemorySnapshot::new(tallies))
+        let mut snapshot = MemorySnapshot::from(self.learned.clone());
+        let tallies = Arc::make_mut(&mut snapshot.tallies);
+        tallies.add(&"first".into(), "work", 9, 0);
+        Ok(snapshot)
     }
 
     async fn slice(
@@ -101,6 +103,35 @@ async fn a_worker_that_does_not_ask_is_told_nothing() {
     let supervisor = Supervisor::builder().worker(quiet).memory(memory).build();
     let result = supervisor.execute(ComplexTask::new("t", "x", "work"), None).await.unwrap();
     assert_eq!(result.aggregated_output, json!([true]));
+}
+
+#[tokio::test]
+async fn a_run_begins_with_the_width_and_the_aggregation_that_did_best() {
+    let mut learned = Learned::new();
+    (0..3).for_each(|_| learned.tasks.width.record(3));
+    let liked = learned.tasks.aggregation.entry(AggregationStrategy::Concatenate).or_default();
+    (0..3).for_each(|_| liked.record(Day(0), Moments::one(true, Reward::FULL)));
+    // Each waits for the other two: with a width of 1 none would end.
+    let together = Arc::new(tokio::sync::Barrier::new(3));
+    let waiting = worker_fn("only", [WorkerCapability::new("work", ["work"])], move |_| {
+        let together = together.clone();
+        async move {
+            together.wait().await;
+            Ok(json!({ "x": 1 }))
+        }
+    });
+    let settings = RunSettings::default()
+        .with_strategy(ExecutionStrategy::Adaptive)
+        .with_aggregation(AggregationSettings::default().with_strategy(AggregationStrategy::Auto));
+    let memory = Arc::new(Notebook { learned, ..Notebook::default() });
+    let supervisor = Supervisor::builder().worker(waiting).memory(memory.clone()).build();
+    let options = SubmitOptions::new().settings(settings).plan(plan("a; b; c"));
+    let run = supervisor.submit_with(task(), options).await.unwrap();
+    let output = supervisor.wait(run).await.unwrap().aggregated_output;
+    assert_eq!(output.as_array().map(Vec::len), Some(3), "a list, not a merged object: {output}");
+    supervisor.status(run).await.unwrap();
+    let told = memory.told.lock().unwrap()[0].aggregation_strategy;
+    assert_eq!(told, AggregationStrategy::Concatenate, "opinions are about what was done");
 }
 
 #[tokio::test]

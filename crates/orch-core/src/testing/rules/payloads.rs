@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{append, load, refused};
 use crate::journal::{Append, Blob, Journal, JournalError};
+use crate::learned::Priors;
 use crate::testing::{SampleRun, Writers, sample_events, sample_plan};
 use crate::{Event, Seq};
 
@@ -77,7 +78,13 @@ pub async fn large_plans_round_trip_exactly(writers: &Writers) {
     let add = Arc::new(sample_plan(2_000));
     round_trips(
         writers,
-        vec![Event::PlanAdopted { revision: 1, base_seq: Seq(0), retire: Vec::new(), add }],
+        vec![Event::PlanAdopted {
+            revision: 1,
+            base_seq: Seq(0),
+            retire: Vec::new(),
+            add,
+            priors: Priors::default(),
+        }],
     )
     .await;
 }

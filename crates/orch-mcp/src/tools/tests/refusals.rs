@@ -32,7 +32,11 @@ async fn a_refusal_says_what_to_do() {
         ("alma_delegate_task", delegate(json!({ "subtask": [] })), "did you mean `subtasks`?"),
         ("alma_delegate_task", delegate(json!({ "mode": "manged" })), "did you mean `managed`?"),
         ("alma_delegate_task", delegate(json!({ "strategy": "paralel" })), "unknown strategy"),
-        ("alma_delegate_task", delegate(json!({ "aggregation": "vote" })), "pass `merge` or"),
+        (
+            "alma_delegate_task",
+            delegate(json!({ "aggregation": "vote" })),
+            "pass `merge`, `concatenate` or `auto`",
+        ),
         ("alma_delegate_task", delegate(json!({ "deadline": "soon" })), "`deadline` is `soon`"),
         (
             "alma_delegate_task",

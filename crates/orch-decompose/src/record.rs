@@ -1,0 +1,42 @@
+//! What earlier runs say about the ways to make a plan.
+
+use orch_core::PlanSource;
+use orch_core::learned::Learned;
+
+use crate::draft::Draft;
+
+/// The record of plans for tasks of this type.
+#[derive(Clone, Copy)]
+pub(crate) struct Record<'a>(pub(crate) Option<&'a Learned>);
+
+impl Record<'_> {
+    /// Returns `usual`, unless runs with plans made as `other` were surely better, or a person has pinned the rule that says
+    /// so; the plan then has a note.
+    pub(crate) fn choose(&self, usual: Draft, mut other: Draft) -> Draft {
+        match self.prefers(other.source, usual.source) {
+            Some(note) => {
+                other.notes.push(note);
+                other
+            }
+            None => usual,
+        }
+    }
+
+    /// Both ways must have a rule, so that each has been tried often enough; what is compared is what the one is worth with
+    /// 95 % certainty and how often the other succeeded.
+    fn prefers(&self, other: PlanSource, usual: PlanSource) -> Option<String> {
+        let learned = self.0?;
+        let better = learned.plan_rule(other)?;
+        if better.confidence >= 1.0 {
+            return Some(format!("{usual} was not used: rule {} is pinned", better.id));
+        }
+        let poorer = learned.plan_rule(usual)?;
+        (better.confidence > poorer.success_rate).then(|| {
+            format!(
+                "{usual} was not used: it succeeded in {:.0} % of the runs, and {other} is good for more than {:.0} %",
+                poorer.success_rate * 1e2,
+                better.confidence * 1e2
+            )
+        })
+    }
+}
