@@ -54,7 +54,7 @@ mod task;
 mod wire;
 
 pub use config::{
-    ALMA_FILE, Alma, AlmaStorage, Config, Decomposition, Embeddings, FILE_NAME, Limits,
+    ALMA_FILE, Alma, AlmaStorage, AlmaUse, Config, Decomposition, Embeddings, FILE_NAME, Limits,
     MemoryConfig, MemoryStore, Place, PostgresUrl, PullConfig, Retry, Routing, Store, Webhook,
     WorkerConfig,
 };

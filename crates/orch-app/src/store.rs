@@ -6,6 +6,8 @@ use std::sync::Arc;
 use orch_core::Journal;
 use orch_memory::{LearnedMemory, OpenError, SqliteJournal, SqliteOptions};
 
+#[cfg(feature = "alma")]
+use crate::config::Alma;
 use crate::config::{Config, MemoryStore, PostgresUrl, Store};
 use crate::error::AppError;
 use crate::wire::with_causes;
@@ -94,6 +96,7 @@ pub async fn open_memory(
         Some(embeddings) => memory.with_embedder(embeddings.embedder()?),
         None => memory,
     };
+    let memory = beside_alma(config, memory);
     if access != Access::Read {
         // What cannot be learned now can be later; a run does not fail because of it.
         match memory.catch_up(&config.settings().project).await {
@@ -104,4 +107,17 @@ pub async fn open_memory(
         }
     }
     Ok(Some(Arc::new(memory)))
+}
+
+#[cfg(feature = "alma")]
+fn beside_alma(config: &Config, memory: LearnedMemory) -> LearnedMemory {
+    match config.alma_read().and_then(Alma::memory) {
+        Some(alma) => memory.with_alma(config.project.clone(), alma),
+        None => memory,
+    }
+}
+
+#[cfg(not(feature = "alma"))]
+fn beside_alma(_: &Config, memory: LearnedMemory) -> LearnedMemory {
+    memory
 }

@@ -36,6 +36,9 @@ pub struct LearnedMemory {
     journal: Arc<dyn Journal>,
     embedder: Arc<dyn Embedder>,
     pub(crate) scopes: Arc<Scopes>,
+    /// Another memory, and the project that it is read for.
+    #[cfg(feature = "alma")]
+    alma: Option<(ProjectId, crate::Alma)>,
 }
 
 impl fmt::Debug for LearnedMemory {
@@ -60,6 +63,8 @@ impl LearnedMemory {
             journal,
             embedder: Arc::new(HashedNgrams::new()),
             scopes: Arc::default(),
+            #[cfg(feature = "alma")]
+            alma: None,
         })
     }
 
@@ -77,6 +82,14 @@ impl LearnedMemory {
     #[must_use]
     pub fn with_embedder(mut self, embedder: impl Embedder) -> Self {
         self.embedder = Arc::new(embedder);
+        self
+    }
+
+    /// Reads what ALMA knows, too, when workers of `project` are told what may help them.
+    #[cfg(feature = "alma")]
+    #[must_use]
+    pub fn with_alma(mut self, project: ProjectId, alma: crate::Alma) -> Self {
+        self.alma = Some((project, alma));
         self
     }
 
@@ -207,6 +220,28 @@ impl LearnedMemory {
         Ok(Source { rules: rules.collect(), examples: runs.collect(), ..Source::default() })
     }
 
+    /// Returns what another memory knows that one of `agents` has learned.
+    #[cfg(feature = "alma")]
+    async fn elsewhere(
+        &self,
+        project: &ProjectId,
+        agents: &[String],
+        subtask: &Subtask,
+    ) -> MemorySlice {
+        match &self.alma {
+            Some((of, alma)) if of == project => {
+                let embedder = &*self.embedder;
+                alma.recall(embedder, agents, &subtask.task_type, &subtask.description).await
+            }
+            Some(_) | None => MemorySlice::new(),
+        }
+    }
+
+    #[cfg(not(feature = "alma"))]
+    async fn elsewhere(&self, _: &ProjectId, _: &[String], _: &Subtask) -> MemorySlice {
+        MemorySlice::new()
+    }
+
     /// Returns what a worker has learned that may help with a subtask.
     async fn of_worker(
         &self,
@@ -265,7 +300,9 @@ impl Memory for LearnedMemory {
             .map(|(cell, stats)| (cell.worker, stats))
             .collect();
         let mut sources = Vec::new();
-        for agent in self.scopes.sources(worker.as_str(), &subtask.task_type) {
+        let agents = self.scopes.sources(worker.as_str(), &subtask.task_type);
+        let elsewhere = self.elsewhere(project, &agents, subtask).await;
+        for agent in agents {
             let name = WorkerName::new(agent.as_str());
             let source = if agent == self.scopes.supervisor().agent_name {
                 self.of_supervisor(project, subtask).await?
@@ -275,7 +312,7 @@ impl Memory for LearnedMemory {
             let from = (name != *worker).then_some(agent);
             sources.push(Source { from, ..source });
         }
-        Ok(slice(&sources, max_tokens))
+        Ok(slice(&sources, &elsewhere, max_tokens))
     }
 
     async fn record_outcome(&self, outcome: &OrchestrationOutcome) -> Result<(), BoxError> {

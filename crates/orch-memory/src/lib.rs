@@ -66,10 +66,13 @@
 //!
 //! # Features
 //! `sqlite` (default): [`SqliteJournal`]. `postgres`: [`PostgresJournal`], TLS by rustls. Without both only
-//! [`MemoryJournal`] is left. `embeddings`: an [`Embedder`] that asks a server. `testing`: a PostgreSQL server for tests ([`testing`]).
+//! [`MemoryJournal`] is left. `alma`: what ALMA, another memory of the project, knows ([`Alma`]). `embeddings`: an [`Embedder`] that
+//! asks a server. `testing`: a PostgreSQL server for tests ([`testing`]).
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod admission;
+#[cfg(feature = "alma")]
+mod alma;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod codec;
 #[cfg(any(feature = "sqlite", feature = "embeddings"))]
@@ -99,6 +102,8 @@ pub mod testing;
 #[cfg(feature = "sqlite")]
 mod upkeep;
 
+#[cfg(feature = "alma")]
+pub use alma::Alma;
 #[cfg(any(feature = "sqlite", feature = "embeddings"))]
 pub use embed::{Embedder, HashedNgrams};
 #[cfg(feature = "embeddings")]

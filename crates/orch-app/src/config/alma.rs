@@ -35,7 +35,22 @@ pub enum AlmaStorage {
     Elsewhere(String),
 }
 
+/// The project of an ALMA that is told none.
+#[cfg(feature = "alma")]
+const DEFAULT_PROJECT: &str = "default";
+
 impl Alma {
+    /// Returns what ALMA remembers; `None` when it cannot be read from here.
+    #[cfg(feature = "alma")]
+    pub(crate) fn memory(&self) -> Option<orch_memory::Alma> {
+        let project_id = self.project_id.as_deref().unwrap_or(DEFAULT_PROJECT);
+        match &self.storage {
+            AlmaStorage::Sqlite(file) => Some(orch_memory::Alma::sqlite(file, project_id)),
+            AlmaStorage::Files(folder) => Some(orch_memory::Alma::files(folder, project_id)),
+            AlmaStorage::Elsewhere(_) => None,
+        }
+    }
+
     /// Reads the configuration of a project; `None` when there is none.
     pub(super) fn read(project_dir: &Path) -> Result<Option<Self>, Issue> {
         let file = project_dir.join(ALMA_FILE);

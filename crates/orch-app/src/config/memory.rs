@@ -1,4 +1,4 @@
-//! `memory`: where what was learned is kept.
+//! `memory`: where what was learned is kept, and what ALMA has to do with it.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +16,18 @@ pub struct MemoryConfig {
     pub store: MemoryStore,
     /// Who says how alike texts are; without it, hashed n-grams do.
     pub embeddings: Option<Embeddings>,
+    /// What is taken from ALMA.
+    #[serde(deserialize_with = "super::word::map")]
+    pub alma: AlmaUse,
+}
+
+/// What is taken from ALMA, where the project has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AlmaUse {
+    /// Whether workers are told what ALMA knows; they are unless it is `false`.
+    pub read: Option<bool>,
 }
 
 /// Where what was learned is kept.
@@ -35,16 +47,28 @@ impl MemoryConfig {
         self.store == MemoryStore::Alma
     }
 
-    /// Returns the field that is wrong, and what is wrong with it; not when ALMA's configuration cannot be read.
-    pub(super) fn fault(&self, alma: Option<&Alma>) -> Option<(&'static str, String)> {
+    /// Returns the fields that are wrong, and what is wrong with them; not when ALMA's configuration cannot be read.
+    pub(super) fn faults(&self, alma: Option<&Alma>) -> Vec<(&'static [&'static str], String)> {
+        let mut faults = Vec::new();
         if let Some(message) = self.embeddings.as_ref().and_then(Embeddings::fault) {
-            return Some(("embeddings", message));
+            faults.push((["memory", "embeddings"].as_slice(), message));
         }
+        if let Some(message) = self.store_fault(alma) {
+            faults.push((&["memory", "store"], message));
+        }
+        if self.alma.read == Some(true) && !cfg!(feature = "alma") {
+            let message = "this build cannot; build it with the feature `alma`".to_owned();
+            faults.push((&["memory", "alma", "read"], message));
+        }
+        faults
+    }
+
+    fn store_fault(&self, alma: Option<&Alma>) -> Option<String> {
         if self.store == MemoryStore::Orch {
             return None;
         }
         let needed = format!("`alma` needs `storage: sqlite` in {ALMA_FILE}");
-        let message = match alma.map(|alma| &alma.storage) {
+        Some(match alma.map(|alma| &alma.storage) {
             Some(AlmaStorage::Sqlite(_)) => return None,
             Some(AlmaStorage::Files(_)) => {
                 format!("ALMA keeps its memory in JSON files here; {needed}")
@@ -53,8 +77,7 @@ impl MemoryConfig {
                 format!("ALMA keeps its memory in `{storage}` here; {needed}")
             }
             None => format!("the project has no {ALMA_FILE}, so there is no file of ALMA"),
-        };
-        Some(("store", message))
+        })
     }
 
     /// Returns the SQLite file in which it is kept; `None` when it is kept in another database.

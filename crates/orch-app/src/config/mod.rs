@@ -39,7 +39,7 @@ pub use decomposition::Decomposition;
 pub use embeddings::Embeddings;
 pub use find::Place;
 pub use limits::Limits;
-pub use memory::{MemoryConfig, MemoryStore};
+pub use memory::{AlmaUse, MemoryConfig, MemoryStore};
 pub use postgres::PostgresUrl;
 pub use retry::Retry;
 pub use routing::Routing;
@@ -65,7 +65,7 @@ pub struct Config {
     pub project_dir: PathBuf,
     /// Where runs are kept.
     pub store: Store,
-    /// Where what was learned is kept.
+    /// Where what was learned is kept, and what is taken from ALMA.
     pub memory: MemoryConfig,
     /// How ALMA is configured, where the project has it.
     pub alma: Option<Alma>,
@@ -166,10 +166,10 @@ impl Config {
             Ok(alma) => (alma, None),
             Err(issue) => (None, Some(issue)),
         };
-        if unreadable.is_none()
-            && let Some((field, message)) = file.memory.fault(alma.as_ref())
-        {
-            note(&["memory", field], Some(message));
+        if unreadable.is_none() {
+            for (field, message) in file.memory.faults(alma.as_ref()) {
+                note(field, Some(message));
+            }
         }
         for (field, message) in file.limits.faults() {
             note(&["limits", field], Some(message));
@@ -228,6 +228,15 @@ impl Config {
     /// Returns the SQLite file in which what was learned is kept; `None` when it is kept in another database.
     pub fn memory_file(&self) -> Option<PathBuf> {
         self.memory.file(&self.project_dir, &self.store, self.alma.as_ref())
+    }
+
+    /// Returns ALMA's configuration when workers are told what it knows.
+    pub fn alma_read(&self) -> Option<&Alma> {
+        let alma = self.alma.as_ref().filter(|alma| match alma.storage {
+            AlmaStorage::Sqlite(_) | AlmaStorage::Files(_) => true,
+            AlmaStorage::Elsewhere(_) => false,
+        });
+        alma.filter(|_| cfg!(feature = "alma") && self.memory.alma.read != Some(false))
     }
 
     /// Returns how runs are run unless their task says otherwise.

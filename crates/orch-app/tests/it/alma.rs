@@ -67,6 +67,12 @@ fn what_cannot_be_shared_is_said() {
         ("memory: { store: alma }", Some("storage: azure\n"), "in `azure` here"),
         ("memory: { store: alma }", None, "the project has no .alma/config.yaml"),
         ("memory: { store: alm }", Some(SQLITE), "unknown word `alm`; did you mean `alma`?"),
+        (
+            "memory: { alma: { raed: true } }",
+            Some(SQLITE),
+            "unknown field `raed`; did you mean `read`?",
+        ),
+        ("memory: { alma: [] }", Some(SQLITE), "expected a map"),
         ("memory: { stor: alma }", Some(SQLITE), "unknown field `stor`; did you mean `store`?"),
         ("memory: alma", Some(SQLITE), "expected a map"),
         ("", Some("alma: [\n"), "ALMA's configuration cannot be read"),
@@ -79,4 +85,31 @@ fn what_cannot_be_shared_is_said() {
         assert_eq!(said.len(), 1, "{said:?}");
         assert!(said[0].contains(expected), "{:?} of {orch:?} {alma:?}", said[0]);
     }
+}
+
+#[cfg(feature = "alma")]
+#[test]
+fn what_alma_knows_is_read_unless_it_is_not_to_be() {
+    for (orch, alma, expected) in [
+        ("", SQLITE, true),
+        ("memory: { alma: { read: true } }", SQLITE, true),
+        ("memory: { alma: { read: false } }", SQLITE, false),
+        ("memory: { store: alma, alma: { read: false } }", SQLITE, false),
+        ("", "project_id: a\n", true),
+        ("", "storage: postgres\n", false),
+    ] {
+        let folder = folder(&[("orch.yaml", orch), (ALMA_FILE, alma)]);
+        let config = load(folder.path()).unwrap();
+        assert_eq!(config.alma_read().is_some(), expected, "{orch:?} {alma:?}");
+    }
+    assert!(load(folder(&[("orch.yaml", "")]).path()).unwrap().alma_read().is_none());
+}
+
+#[cfg(not(feature = "alma"))]
+#[test]
+fn a_build_that_cannot_read_what_alma_knows_says_so() {
+    let read = |text| folder(&[("orch.yaml", text), (ALMA_FILE, SQLITE)]);
+    let said = issues(load(read("memory: { alma: { read: true } }").path()));
+    assert_eq!(said, ["this build cannot; build it with the feature `alma`"]);
+    assert!(load(read("").path()).unwrap().alma_read().is_none());
 }

@@ -70,6 +70,11 @@ fn memory_in_almas_file_is_there_and_nowhere_else() {
     assert_eq!(stats["file"], file.to_str().unwrap(), "{stats}");
     let text = project.orch(&["memory", "stats"]).stdout;
     assert!(text.contains(".alma/alma.db, the file of ALMA\n"), "{text}");
+    assert!(text.contains(".alma/config.yaml; workers are told what it knows\n"), "{text}");
+    assert_eq!(
+        (&stats["alma"]["project_id"], &stats["alma"]["read"]),
+        (&"shop".into(), &true.into())
+    );
     project.orch(&["memory", "vacuum"]).exits(2).says("end ALMA, and run `sqlite3");
 
     project.write("orch.yaml", WORKERS);

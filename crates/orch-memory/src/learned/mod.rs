@@ -23,6 +23,8 @@ pub(crate) use feedback::{Grades, Regrade};
 pub(crate) use record::{Example, Record, VERSION};
 pub use rules::{Heuristic, Rule, Ruling, Verdict};
 pub(crate) use rules::{Known, ruled, rules};
+#[cfg(feature = "alma")]
+pub(crate) use similar::likeness;
 pub(crate) use similar::similar;
 pub(crate) use slice::{Source, record, slice};
 pub(crate) use store::{Match, Scope, Sink, Store, Told};

@@ -27,36 +27,57 @@ pub(crate) async fn similar(
         words(query).into_iter().filter(|word| seen.insert(word.clone())).take(SEARCHED).collect();
     let (found, total) = store.matching(scope, &searched, LOOKED_AT).await?;
     let texts: Vec<&str> = found.iter().map(|found| found.text.as_str()).collect();
-    let mut ranked: Vec<(f64, Match)> =
-        lexical(query, &texts, total).into_iter().zip(found).collect();
-    sort(&mut ranked);
-    ranked.truncate(EMBEDDED);
-    by_vectors(embedder, query, &mut ranked).await;
+    let scores = likeness(embedder, query, &texts, total).await;
+    let mut ranked: Vec<(f64, Match)> = scores.into_iter().zip(found).collect();
     sort(&mut ranked);
     ranked.truncate(most);
     Ok(ranked)
 }
 
-async fn by_vectors(embedder: &dyn Embedder, query: &str, ranked: &mut [(f64, Match)]) {
-    let texts: Vec<&str> =
-        std::iter::once(query).chain(ranked.iter().map(|(_, found)| found.text.as_str())).collect();
-    let vectors = match embedder.embed(&texts).await {
-        Ok(vectors) if vectors.len() == texts.len() => vectors,
+/// Returns how much each of `texts` resembles `query`, from 0 for those without a common word: half of it from common words,
+/// half from the vectors, the latter of the best by words only. `total` is how many texts there are in all.
+pub(crate) async fn likeness(
+    embedder: &dyn Embedder,
+    query: &str,
+    texts: &[&str],
+    total: usize,
+) -> Vec<f64> {
+    let mut scores = lexical(query, texts, total);
+    let mut best: Vec<usize> = (0..texts.len()).filter(|index| scores[*index] > 0.0).collect();
+    best.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
+    best.truncate(EMBEDDED);
+    if best.is_empty() {
+        return scores;
+    }
+    let compared: Vec<&str> = best.iter().map(|index| texts[*index]).collect();
+    let Some(cosines) = cosines(embedder, query, &compared).await else { return scores };
+    // Those that were not compared are less alike by their words than those that were, and stay behind them.
+    scores.iter_mut().for_each(|score| *score /= 2.0);
+    for (index, cosine) in best.into_iter().zip(cosines) {
+        scores[index] += cosine.max(0.0) / 2.0;
+    }
+    scores
+}
+
+/// Returns the cosine of each text's vector with that of `query`; `None` when there are no vectors.
+async fn cosines(embedder: &dyn Embedder, query: &str, texts: &[&str]) -> Option<Vec<f64>> {
+    let all: Vec<&str> = std::iter::once(query).chain(texts.iter().copied()).collect();
+    match embedder.embed(&all).await {
+        Ok(vectors) if vectors.len() == all.len() => {
+            Some(vectors[1..].iter().map(|vector| cosine(&vectors[0], vector)).collect())
+        }
         Ok(vectors) => {
             tracing::warn!(
-                expected = texts.len(),
+                expected = all.len(),
                 got = vectors.len(),
                 "the embedder answered with another number of vectors; texts are compared by their words alone"
             );
-            return;
+            None
         }
         Err(error) => {
             tracing::warn!(%error, "the embedder does not answer; texts are compared by their words alone");
-            return;
+            None
         }
-    };
-    for ((score, _), vector) in ranked.iter_mut().zip(&vectors[1..]) {
-        *score = f64::midpoint(*score, cosine(&vectors[0], vector).max(0.0));
     }
 }
 

@@ -39,8 +39,9 @@ impl Source {
 }
 
 /// Makes a slice of at most `max_tokens` tokens: first what went wrong, then what is known, then examples, the most similar
-/// first. What the first of the sources says comes before what the others say.
-pub(crate) fn slice(sources: &[Source], max_tokens: u32) -> MemorySlice {
+/// first. What the first of the sources says comes before what the others say, and `elsewhere`, what another memory knows, after
+/// them.
+pub(crate) fn slice(sources: &[Source], elsewhere: &MemorySlice, max_tokens: u32) -> MemorySlice {
     let mut budget = Budget { slice: MemorySlice::new(), max_tokens };
     for source in sources {
         for (cause, pattern) in &source.failures {
@@ -48,17 +49,22 @@ pub(crate) fn slice(sources: &[Source], max_tokens: u32) -> MemorySlice {
             budget.add(&entry, |slice| &mut slice.anti_patterns);
         }
     }
+    budget.add_all(&elsewhere.anti_patterns, |slice| &mut slice.anti_patterns);
     for source in sources {
         for rule in &source.rules {
             budget.add(&source.say(rule), |slice| &mut slice.heuristics);
         }
     }
+    budget.add_all(&elsewhere.heuristics, |slice| &mut slice.heuristics);
+    budget.add_all(&elsewhere.preferences, |slice| &mut slice.preferences);
+    budget.add_all(&elsewhere.domain_knowledge, |slice| &mut slice.domain_knowledge);
     let mut examples: Vec<(f64, String)> = sources.iter().flat_map(Source::told).collect();
     // A stable sort: of equals the reader's own come first.
     examples.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     for (_, example) in examples.iter().take(EXAMPLES) {
         budget.add(example, |slice| &mut slice.outcomes);
     }
+    budget.add_all(&elsewhere.outcomes, |slice| &mut slice.outcomes);
     budget.slice
 }
 
@@ -88,6 +94,12 @@ struct Budget {
 }
 
 impl Budget {
+    fn add_all(&mut self, entries: &[String], list: impl Fn(&mut MemorySlice) -> &mut Vec<String>) {
+        for entry in entries {
+            self.add(entry, &list);
+        }
+    }
+
     /// Adds an entry, on one line and clipped, unless it makes the slice too long.
     fn add(&mut self, entry: &str, list: impl Fn(&mut MemorySlice) -> &mut Vec<String>) {
         let words: Vec<&str> = entry.split_whitespace().collect();

@@ -1,6 +1,7 @@
 //! The journals against real files, a real server and real processes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
+mod alma;
 mod children;
 mod contract;
 mod damage;

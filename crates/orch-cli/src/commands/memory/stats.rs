@@ -27,12 +27,22 @@ impl Stats {
             MemoryStore::Alma => place + ", the file of ALMA",
         }
     }
+
+    /// What there is to say of ALMA.
+    fn alma(&self) -> String {
+        let Some(alma) = &self.config.alma else { return String::new() };
+        let known = match self.config.alma_read() {
+            Some(_) => "workers are told what it knows",
+            None => "workers are not told what it knows",
+        };
+        format!("ALMA is configured by {}; {known}\n", alma.file.display())
+    }
 }
 
 impl Report for Stats {
     fn text(&self) -> Text {
         let stats = &self.stats;
-        Text::data(format!(
+        let all = format!(
             "project {}\nkept in {}\n{} outcomes of {} workers at {} types of subtask\n\
              {} rules, {} examples\n{} runs of all projects were learned from\n",
             stats.project,
@@ -43,13 +53,17 @@ impl Report for Stats {
             stats.rules,
             stats.examples,
             stats.runs_of_all_projects
-        ))
+        );
+        Text::data(all + &self.alma())
     }
 
     fn json(&self) -> Value {
         let mut json = json!(self.stats);
         json["file"] = json!(self.config.memory_file());
         json["alma"] = json!(self.config.alma);
+        if self.config.alma.is_some() {
+            json["alma"]["read"] = json!(self.config.alma_read().is_some());
+        }
         json
     }
 }
