@@ -27,7 +27,7 @@ pub fn routing_heuristic(
     let created_at = workers.values().filter_map(|stats| stats.first_at).min();
     let condition = format!("When a subtask is of type `{task_type}`");
     let heuristic = RoutingHeuristic::new(
-        id("route", project, task_type, ""),
+        routing_id(project, task_type),
         condition,
         preference(&ranked),
         created_at.unwrap_or(Timestamp::UNIX_EPOCH),
@@ -92,6 +92,11 @@ pub fn decomposition_heuristics(
         .collect();
     rules.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
     rules
+}
+
+/// Returns the id of the rule about who should get subtasks of type `task_type`.
+pub fn routing_id(project: &ProjectId, task_type: &str) -> String {
+    id("route", project, task_type, "")
 }
 
 /// Returns the id of the rule about plans from `source` for tasks of type `task_type`.

@@ -23,7 +23,7 @@ mod worker;
 pub use confidence::lower_bound;
 pub use expect::{Expectation, Typical};
 pub use failures::FailurePattern;
-pub use heuristics::{decomposition_heuristics, decomposition_id, routing_heuristic};
+pub use heuristics::{decomposition_heuristics, decomposition_id, routing_heuristic, routing_id};
 pub use history::{Day, HALF_LIFE_DAYS, History};
 pub use lessons::lessons;
 pub use moments::{Moments, Reward, Weighted};

@@ -1,11 +1,11 @@
 //! What a run begins with, by what earlier ones have taught.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{HALF_LIFE_DAYS, History, Learned, Spread, lower_bound};
-use crate::{AggregationStrategy, DecompositionPlan, RunSettings};
+use crate::{AggregationStrategy, DecompositionPlan, RunSettings, WorkerName};
 
 /// How many opinions there must be before they count.
 const OPINIONS: u64 = 3;
@@ -27,18 +27,24 @@ pub struct Priors {
     /// which there are at least three.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aggregation: Option<AggregationStrategy>,
+    /// Whom pinned rules prefer, by type of subtask, best first; who asks for somebody else is heard first.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub prefer: BTreeMap<String, Vec<WorkerName>>,
 }
 
 impl Priors {
     /// Reads them from what is known of the task's type and of the types of subtasks in `plan`.
     pub fn of(learned: &Learned, plan: &DecompositionPlan) -> Self {
         let width = learned.tasks.width.quantile(0.5);
-        let types = plan.subtasks.iter().map(|subtask| &subtask.task_type);
-        let costs = types.filter_map(|kind| Some((kind.clone(), cost(learned, kind)?)));
+        let types: BTreeSet<&String> = plan.subtasks.iter().map(|it| &it.task_type).collect();
+        let costs = types.iter().filter_map(|kind| Some(((*kind).clone(), cost(learned, kind)?)));
+        let prefer =
+            types.iter().map(|kind| ((*kind).clone(), learned.pinned_workers(kind).to_vec()));
         Self {
             width: width.map(|width| u32::try_from(width).unwrap_or(u32::MAX)),
             cost_micro_usd: costs.collect(),
             aggregation: liked(learned),
+            prefer: prefer.filter(|(_, workers)| !workers.is_empty()).collect(),
         }
     }
 
@@ -75,8 +81,8 @@ fn cost(learned: &Learned, task_type: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Subtask;
-    use crate::learned::{Day, Moments, Reward, WorkerStats};
+    use crate::learned::{Day, Moments, Reward, WorkerStats, routing_id};
+    use crate::{RoutingHeuristic, Subtask};
 
     #[test]
     fn priors_are_of_the_types_in_the_plan() {
@@ -110,6 +116,16 @@ mod tests {
             "a width that is set stands"
         );
         assert!(Priors::of(&Learned::new(), &plan).is_empty());
+
+        let rule = |kind: &str, confidence: f64| {
+            let id = routing_id(&learned.project, kind);
+            RoutingHeuristic::new(id, "", "", jiff::Timestamp::UNIX_EPOCH)
+                .with_worker_preference(vec!["bob".into()])
+                .with_confidence(confidence)
+        };
+        learned.routing = vec![rule("web", 0.99), rule("ui", 1.0), rule("api", 1.0)];
+        let prefer = Priors::of(&learned, &plan).prefer;
+        assert_eq!(prefer, [("ui".to_owned(), vec!["bob".into()])].into(), "what is pinned");
 
         let mut say = |strategy, scores: &[f64]| {
             let history = learned.tasks.aggregation.entry(strategy).or_default();

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Day, HALF_LIFE_DAYS, PastRun, TaskStats, Weighted, WorkerStats, decomposition_id};
+use super::{
+    Day, HALF_LIFE_DAYS, PastRun, TaskStats, Weighted, WorkerStats, decomposition_id, routing_id,
+};
 use crate::{DecompositionHeuristic, PlanSource, ProjectId, RoutingHeuristic, Tallies, WorkerName};
 
 /// What is known that may help with a task. Made once per run; the same memory gives the same view.
@@ -49,6 +51,15 @@ impl Learned {
     /// Makes an empty view.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Returns the workers that a person wants for subtasks of type `task_type`, best first: those of the rule about it, if it is
+    /// pinned.
+    pub fn pinned_workers(&self, task_type: &str) -> &[WorkerName] {
+        let id = routing_id(&self.project, task_type);
+        // Only a person is that sure.
+        let pinned = self.routing.iter().find(|rule| rule.confidence >= 1.0 && rule.id == id);
+        pinned.map_or(&[], |rule| &rule.worker_preference)
     }
 
     /// Returns the rule about plans from `source` for such tasks; `None` when there is too little to make one of, or a person

@@ -10,7 +10,7 @@ use orch_core::{
 
 use super::Driver;
 use super::policies::ask;
-use super::turn::{Staged, own_constraints, time_left};
+use super::turn::{Staged, time_left};
 use crate::machine::{AttemptKind, Blocked, ClassId, Command, Start, State};
 
 /// What a subtask could be given to.
@@ -158,7 +158,7 @@ impl Driver {
         if self.pool.worker(required).is_some() {
             return None;
         }
-        Some(own_constraints(state, index).unwrap_or_default())
+        Some(state.constraints_of(&state.node(index).spec).unwrap_or_default())
     }
 
     fn start(

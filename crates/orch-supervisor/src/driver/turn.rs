@@ -296,7 +296,7 @@ impl Driver {
             trouble.tried.last().cloned().unwrap_or_else(|| orch_core::WorkerName::new(""));
         let event = FailureEvent::new(node.spec.id.clone(), worker, failure, now);
         let available = self.pool.available(run, &node.spec.task_type, now);
-        let constraints = own_constraints(state, index);
+        let constraints = state.constraints_of(&node.spec);
         let routing = RoutingContext::new(&available, self.pool.loads(), state.tallies())
             .with_history(entry.recalled.tallies().map(AsRef::as_ref))
             .with_constraints(constraints.as_ref())
@@ -408,17 +408,6 @@ fn nonsense(subtask: SubtaskIndex, what: &str) -> Command {
         subtask,
         failure: Some(Failure::new(Cause::Policy, what)),
         reason: String::new(),
-    }
-}
-
-/// The constraints of a subtask without the worker that an earlier retry was planned for.
-pub(super) fn own_constraints(
-    state: &State,
-    index: SubtaskIndex,
-) -> Option<orch_core::Constraints> {
-    match (&state.node(index).spec.constraints, &state.task().constraints) {
-        (Some(own), Some(outer)) => Some(own.within(outer)),
-        (own, outer) => own.clone().or_else(|| outer.clone()),
     }
 }
 

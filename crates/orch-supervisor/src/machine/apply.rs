@@ -24,6 +24,7 @@ impl State {
             self.ledger.expect(task_type, *cost);
         }
         self.liked = priors.aggregation;
+        self.preferred.clone_from(&priors.prefer);
     }
 
     /// Folds one event.

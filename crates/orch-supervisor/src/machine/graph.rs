@@ -55,7 +55,8 @@ impl State {
     }
 
     fn push_node(&mut self, spec: Arc<Subtask>) {
-        let class = self.ready.class_of(&spec, self.task.constraints.as_ref(), None);
+        let constraints = self.constraints_of(&spec);
+        let class = self.ready.class_of(&spec, constraints);
         self.nodes.push(Node {
             spec,
             dependencies: Box::default(),
@@ -158,7 +159,11 @@ impl State {
         worker: Option<&WorkerName>,
     ) {
         let spec = self.nodes[index.get()].spec.clone();
-        let class = self.ready.class_of(&spec, self.task.constraints.as_ref(), worker);
+        let mut constraints = self.constraints_of(&spec);
+        if let Some(worker) = worker {
+            constraints.get_or_insert_default().require_worker = Some(worker.clone());
+        }
+        let class = self.ready.class_of(&spec, constraints);
         // The subtask is in no queue now, so its class can change.
         self.nodes[index.get()].class = class;
         let state =

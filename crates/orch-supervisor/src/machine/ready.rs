@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 
-use orch_core::{Constraints, LockName, Subtask, SubtaskIndex, WorkerName};
+use orch_core::{Constraints, LockName, Subtask, SubtaskIndex};
 
 /// Names a class of subtasks.
 pub type ClassId = u32;
@@ -51,13 +51,7 @@ pub(super) struct ReadyQueue {
 
 impl ReadyQueue {
     /// Returns the class of a subtask, a new one if there was none like it.
-    pub(super) fn class_of(
-        &mut self,
-        spec: &Subtask,
-        task: Option<&Constraints>,
-        pinned: Option<&WorkerName>,
-    ) -> ClassId {
-        let constraints = effective(spec, task, pinned);
+    pub(super) fn class_of(&mut self, spec: &Subtask, constraints: Option<Constraints>) -> ClassId {
         let key = if constraints.is_none() && spec.locks.is_empty() && spec.group.is_none() {
             spec.task_type.clone()
         } else {
@@ -122,23 +116,6 @@ impl ReadyQueue {
     pub(super) fn iter(&self) -> impl Iterator<Item = SubtaskIndex> {
         self.classes.iter().flat_map(|class| class.ready.iter().map(|key| key.index))
     }
-}
-
-fn effective(
-    spec: &Subtask,
-    task: Option<&Constraints>,
-    pinned: Option<&WorkerName>,
-) -> Option<Constraints> {
-    let mut all = match (&spec.constraints, task) {
-        (None, None) => None,
-        (Some(own), None) => Some(own.clone()),
-        (None, Some(outer)) => Some(outer.clone()),
-        (Some(own), Some(outer)) => Some(own.within(outer)),
-    };
-    if let Some(worker) = pinned {
-        all.get_or_insert_default().require_worker = Some(worker.clone());
-    }
-    all
 }
 
 impl Class {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    AggregationSettings, AggregationStrategy, BlobRef, CancelReason, ComplexTask, Counts,
-    DecompositionPlan, Digest, EndStatus, Fence, JsonMap, LockName, PlanSource, RequestKey, RunId,
-    RunPhase, RunSettings, Seq, SubtaskId, SubtaskIndex, Tallies, WorkerName,
+    AggregationSettings, AggregationStrategy, BlobRef, CancelReason, ComplexTask, Constraints,
+    Counts, DecompositionPlan, Digest, EndStatus, Fence, JsonMap, LockName, PlanSource, RequestKey,
+    RunId, RunPhase, RunSettings, Seq, Subtask, SubtaskId, SubtaskIndex, Tallies, WorkerName,
 };
 use serde_json::Value;
 
@@ -62,6 +62,8 @@ pub struct State {
     pub(super) width: Width,
     /// The way to make one output that people liked best.
     pub(super) liked: Option<AggregationStrategy>,
+    /// Whom pinned rules prefer, by type of subtask.
+    pub(super) preferred: BTreeMap<String, Vec<WorkerName>>,
     pub(super) ledger: Ledger,
     pub(super) tallies: Tallies,
     pub(super) busy_ms: BTreeMap<WorkerName, u64>,
@@ -159,6 +161,7 @@ impl State {
             reports: BTreeMap::new(),
             width: Width::default(),
             liked: None,
+            preferred: BTreeMap::new(),
             ledger: Ledger::default(),
             tallies: Tallies::default(),
             busy_ms: BTreeMap::new(),
@@ -201,6 +204,19 @@ impl State {
     /// Returns how it is run.
     pub fn settings(&self) -> &Arc<RunSettings> {
         &self.settings
+    }
+
+    /// Returns what holds for who does `spec`: its own constraints, those of the task, and at last what pinned rules prefer. The
+    /// worker that a retry was planned for is not among them.
+    pub fn constraints_of(&self, spec: &Subtask) -> Option<Constraints> {
+        let mut all = match (&spec.constraints, &self.task.constraints) {
+            (Some(own), Some(outer)) => Some(own.within(outer)),
+            (own, outer) => own.clone().or_else(|| outer.clone()),
+        };
+        if let Some(workers) = self.preferred.get(&spec.task_type) {
+            all.get_or_insert_default().prefer.extend(workers.iter().cloned());
+        }
+        all
     }
 
     /// Returns how its results become one, by what earlier runs let expect.

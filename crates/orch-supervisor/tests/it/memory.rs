@@ -3,11 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use orch_core::learned::{Day, Learned, Moments, Reward};
+use jiff::Timestamp;
+use orch_core::learned::{Day, Learned, Moments, Reward, routing_id};
 use orch_core::{
-    AggregationSettings, AggregationStrategy, BoxError, ComplexTask, ExecutionStrategy, Memory,
-    MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId, RunId, RunSettings, Subtask,
-    WorkerCapability, WorkerName,
+    AggregationSettings, AggregationStrategy, BoxError, ComplexTask, Constraints,
+    ExecutionStrategy, Memory, MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId,
+    RouteError, Router, RoutingContext, RoutingDecision, RoutingHeuristic, RunId, RunSettings,
+    Subtask, WorkerCapability, WorkerName,
 };
 use orch_supervisor::{SubmitOptions, Supervisor, SupervisorError, worker_fn};
 use serde_json::json;
@@ -132,6 +134,45 @@ async fn a_run_begins_with_the_width_and_the_aggregation_that_did_best() {
     supervisor.status(run).await.unwrap();
     let told = memory.told.lock().unwrap()[0].aggregation_strategy;
     assert_eq!(told, AggregationStrategy::Concatenate, "opinions are about what was done");
+}
+
+/// Gives everything to who is preferred most.
+struct Obliging;
+
+impl Router for Obliging {
+    fn route(
+        &self,
+        subtask: &Subtask,
+        context: &RoutingContext<'_>,
+    ) -> Result<RoutingDecision, RouteError> {
+        let most = context.constraints.unwrap().prefer[0].clone();
+        Ok(RoutingDecision::new(subtask.id.clone(), most, "preferred"))
+    }
+}
+
+#[tokio::test]
+async fn a_pinned_rule_is_a_preference_that_a_task_may_overrule() {
+    let rule =
+        RoutingHeuristic::new(routing_id(&"p".into(), "work"), "", "", Timestamp::UNIX_EPOCH);
+    let mut learned = Learned::new();
+    learned.project = "p".into();
+    learned.routing = vec![rule.with_worker_preference(vec!["third".into()]).with_confidence(1.0)];
+    let memory = Arc::new(Notebook { learned, ..Notebook::default() });
+    let supervisor = ["first", "second", "third"]
+        .into_iter()
+        .fold(Supervisor::builder(), |builder, name| builder.worker(recalling(name)))
+        .router(Obliging)
+        .memory(memory)
+        .build();
+    for (prefer, expected) in [(None, "third"), (Some("second"), "second")] {
+        let constraints =
+            prefer.map(|name: &str| Constraints::new().with_prefer(vec![name.into()]));
+        let task = task().with_constraints(constraints);
+        let options = SubmitOptions::new().plan(plan("a"));
+        let run = supervisor.submit_with(task, options).await.unwrap();
+        let result = supervisor.wait(run).await.unwrap();
+        assert_eq!(result.subtask_results[0].worker_name, expected);
+    }
 }
 
 #[tokio::test]
