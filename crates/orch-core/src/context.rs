@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::setters::setters;
 use crate::{
     Failure, Fence, JsonMap, MemorySlice, ProcessLog, RunId, StopSignal, Subtask, SubtaskId,
-    SubtaskPhase, Token, WorkerResult,
+    SubtaskPhase, Token, WorkerMemory, WorkerResult,
 };
 
 /// All that a worker gets for one attempt. Its JSON form is what a command worker reads on stdin.
@@ -36,6 +36,9 @@ pub struct WorkerContext {
     /// Where a worker that starts a process says so.
     #[serde(skip)]
     pub processes: Option<Arc<dyn ProcessLog>>,
+    /// What the worker may ask memory, and tell it; `None` when there is no memory.
+    #[serde(skip)]
+    pub memory: Option<Arc<dyn WorkerMemory>>,
 }
 
 /// The context of tasks that have none: as a rule it is replaced at once, and so not made anew each time.
@@ -53,6 +56,7 @@ impl WorkerContext {
             attempt,
             stop: StopSignal::new(),
             processes: None,
+            memory: None,
         }
     }
 }
@@ -70,6 +74,8 @@ setters! { WorkerContext {
     with_stop => stop: StopSignal,
     /// Sets where a worker that starts a process says so.
     with_processes => processes: Option<Arc<dyn ProcessLog>>,
+    /// Sets what the worker may ask memory, and tell it.
+    with_memory => memory: Option<Arc<dyn WorkerMemory>>,
 } }
 
 impl std::fmt::Debug for WorkerContext {

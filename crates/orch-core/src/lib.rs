@@ -49,6 +49,7 @@ pub mod testing;
 mod validate;
 mod words;
 mod worker;
+mod worker_memory;
 
 pub use aggregate::{
     AggregateError, AggregationInput, AggregationResult, AggregationStrategy, Aggregator,
@@ -93,6 +94,7 @@ pub use task_type::infer_task_type;
 pub use validate::{MAX_NAME_LENGTH, NameFault, PlanIssue, PlanLimits, Unserved};
 pub use words::{UnknownWord, nearest};
 pub use worker::{Fit, Standing, Worker, WorkerCapability, WorkerError, WorkerKind, fit};
+pub use worker_memory::{LessonError, MAX_LESSON_LENGTH, MAX_LESSONS, WorkerMemory, check_lesson};
 
 /// A JSON object, in the order in which its keys were written.
 pub type JsonMap = serde_json::Map<String, serde_json::Value>;

@@ -45,7 +45,7 @@ pub struct WorkerResult {
     /// How sure the worker is, 0 to 1.
     #[serde(default = "sure", deserialize_with = "or_nan")]
     pub confidence: f64,
-    /// Anything else; the keys `usage`, `artifacts` and `evidence` have a fixed meaning.
+    /// Anything else; the keys `usage`, `artifacts`, `evidence` and `lessons` have a fixed meaning.
     #[serde(default, skip_serializing_if = "JsonMap::is_empty")]
     pub metadata: JsonMap,
 }
@@ -101,6 +101,15 @@ impl WorkerResult {
     /// When `metadata.artifacts` has another shape.
     pub fn artifacts(&self) -> Result<Vec<Artifact>, MetadataError> {
         Ok(read(&self.metadata, "artifacts")?.unwrap_or_default())
+    }
+
+    /// Returns what the worker says that it has learned. At most [`MAX_LESSONS`](crate::MAX_LESSONS) of at most
+    /// [`MAX_LESSON_LENGTH`](crate::MAX_LESSON_LENGTH) characters are kept, if its scope allows it.
+    ///
+    /// # Errors
+    /// When `metadata.lessons` is no list of texts.
+    pub fn lessons(&self) -> Result<Vec<String>, MetadataError> {
+        Ok(read(&self.metadata, "lessons")?.unwrap_or_default())
     }
 
     /// Returns the evidence that the attempt left, such as its captured stderr.

@@ -14,7 +14,7 @@ use orch_core::{
 };
 
 use crate::learned::{
-    Evidence, Parts, Scope, Source, Store, Told, evidence, record, similar, slice, view,
+    Evidence, Parts, Scope, Source, Store, Told, evidence, helpful, record, similar, slice, view,
 };
 use crate::sqlite::SqliteStore;
 use crate::{Embedder, HashedNgrams, MemoryError, OpenError, SqliteOptions};
@@ -152,7 +152,11 @@ impl LearnedMemory {
     async fn evidence(&self, run: RunId, after: Seq) -> Result<Option<Evidence>, MemoryError> {
         let events = self.journal.load(run, Seq(0)).await;
         let events = events.map_err(|source| MemoryError::Journal { run, source })?;
-        Ok(evidence(run, &events, after, &self.scopes))
+        let evidence = evidence(run, &events, after, &self.scopes);
+        for reason in evidence.iter().flat_map(|evidence| &evidence.refused) {
+            tracing::warn!(%run, %reason, "not learned");
+        }
+        Ok(evidence)
     }
 
     /// Returns what the supervisor knows that may help with a task.
@@ -260,6 +264,7 @@ impl LearnedMemory {
         let examples = found.into_iter().map(|(score, found)| (score, found.success, found.text));
         Ok(Source {
             from: None,
+            lessons: helpful(&known.lessons, query),
             failures: known.failures,
             rules: rule.into_iter().collect(),
             examples: examples.collect(),
@@ -296,8 +301,14 @@ impl Memory for LearnedMemory {
         let known = self.store.workers(project, Some(types)).await?;
         let mut known: HashMap<WorkerName, WorkerStats> = known
             .into_iter()
-            .filter(|_| may_know)
-            .map(|(cell, stats)| (cell.worker, stats))
+            .map(|(cell, mut stats)| {
+                if !may_know {
+                    let lessons = std::mem::take(&mut stats.lessons);
+                    stats = WorkerStats::default();
+                    stats.lessons = lessons;
+                }
+                (cell.worker, stats)
+            })
             .collect();
         let mut sources = Vec::new();
         let agents = self.scopes.sources(worker.as_str(), &subtask.task_type);

@@ -40,6 +40,9 @@ pub struct WorkerRecord {
     pub worker: WorkerName,
     /// What is to be expected of it, as of the latest day on which something was learned in the project.
     pub expected: Expectation,
+    /// What it says that it has learned, the newest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lessons: Vec<String>,
 }
 
 /// What is to be forgotten: everything of the project that fits all that is given.
@@ -142,7 +145,8 @@ impl LearnedMemory {
             workers.into_iter().map(move |(worker, stats)| (task_type.clone(), worker, stats))
         });
         let records = cells.filter_map(|(task_type, worker, stats)| {
-            Some(WorkerRecord { task_type, worker, expected: stats.expectation(today)? })
+            let lessons = stats.lessons.newest_first().into_iter().map(str::to_owned).collect();
+            Some(WorkerRecord { task_type, worker, expected: stats.expectation(today)?, lessons })
         });
         Ok(records.collect())
     }

@@ -5,6 +5,7 @@
 mod alma;
 mod config;
 mod history;
+mod lessons;
 mod place;
 mod postgres;
 mod task;

@@ -71,3 +71,27 @@ fn what_a_scope_forbids_names_its_rule() {
         .exits(1)
         .says("`cannot_learn` of its scope names it");
 }
+
+#[test]
+fn a_program_puts_its_lessons_into_its_result() {
+    let worker = |name: &str, scope: &str| {
+        let said = r#"{"$orch":{"output":1,"metadata":{"lessons":["Books are heavy"]}}}"#;
+        format!(
+            "  {name}: {{ command: [echo, '{said}'], output: json, capabilities: [{{ name: {name}, task_types: [{name}] }}], scope: {scope} }}\n"
+        )
+    };
+    let task = "description: Read\nsubtasks: [{ id: a, task_type: ann, description: Read }, { id: b, task_type: bob, description: Read }]\n";
+    let config =
+        format!("workers:\n{}{}", worker("ann", "{}"), worker("bob", "{ can_learn: [x] }"));
+    let project = Project::new(&[("orch.yaml", &config), ("task.yaml", task)]);
+    let done = project.orch(&["run", "task.yaml"]).exits(0);
+    done.says("lesson `Books are heavy` of `bob`: `bob` may not learn about `bob`: `can_learn` of its scope does not name it");
+    let shown = project.orch(&["memory", "show"]).exits(0).stdout;
+    let lines: Vec<&str> = shown.lines().collect();
+    assert_eq!(lines.len(), 3, "{shown}");
+    assert!(
+        lines[0].starts_with("`ann` at `ann`") && lines[2].starts_with("`bob` at `bob`"),
+        "{shown}"
+    );
+    assert_eq!(lines[1], "  - Books are heavy");
+}

@@ -19,6 +19,7 @@ mod spread;
 mod task;
 mod view;
 mod worker;
+mod worker_lessons;
 
 pub use confidence::lower_bound;
 pub use expect::{Expectation, Typical};
@@ -33,3 +34,4 @@ pub use spread::Spread;
 pub use task::{PlanStats, TaskStats};
 pub use view::Learned;
 pub use worker::WorkerStats;
+pub use worker_lessons::Lessons;

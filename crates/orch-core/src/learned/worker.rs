@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{FailurePattern, History, Spread};
+use super::{FailurePattern, History, Lessons, Spread};
 use crate::Cause;
 
 /// What is known of a worker at a type of subtask: sums over its finished attempts.
@@ -27,6 +27,9 @@ pub struct WorkerStats {
     /// Why attempts failed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub failures: BTreeMap<Cause, FailurePattern>,
+    /// What the worker itself says that it has learned.
+    #[serde(skip_serializing_if = "Lessons::is_empty")]
+    pub lessons: Lessons,
 }
 
 impl WorkerStats {
@@ -37,6 +40,7 @@ impl WorkerStats {
         self.duration_ms.merge(&other.duration_ms);
         self.cost_micro_usd.merge(&other.cost_micro_usd);
         self.tokens.merge(&other.tokens);
+        self.lessons.merge(&other.lessons);
         for (cause, pattern) in &other.failures {
             match self.failures.get_mut(cause) {
                 Some(known) => known.merge(pattern),

@@ -27,6 +27,8 @@ pub(crate) struct Evidence {
     pub(crate) upto: Seq,
     pub(crate) workers: BTreeMap<Cell, WorkerStats>,
     pub(crate) task: TaskStats,
+    /// What was said and is not learned, with the reason.
+    pub(crate) refused: Vec<String>,
     /// The whole run, when its end is among the events.
     pub(crate) ended: Option<Box<Ended>>,
 }

@@ -26,7 +26,7 @@ pub(crate) use rules::{Known, ruled, rules};
 #[cfg(feature = "alma")]
 pub(crate) use similar::likeness;
 pub(crate) use similar::similar;
-pub(crate) use slice::{Source, record, slice};
+pub(crate) use slice::{Source, helpful, record, slice};
 pub(crate) use store::{Match, Scope, Sink, Store, Told};
 pub(crate) use view::{Parts, view};
 pub(crate) use walk::evidence;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use orch_core::learned::{FailurePattern, WorkerStats};
+use orch_core::learned::{FailurePattern, Lessons, WorkerStats};
 use orch_core::{Cause, MemorySlice};
+
+use super::rank::lexical;
 
 /// The most characters of one entry.
 const ENTRY: usize = 400;
@@ -17,6 +19,8 @@ pub(crate) struct Source {
     pub(crate) from: Option<String>,
     pub(crate) failures: BTreeMap<Cause, FailurePattern>,
     pub(crate) rules: Vec<String>,
+    /// What it says that it has learned, the most helpful first.
+    pub(crate) lessons: Vec<String>,
     /// Each with its similarity and whether it went well, the most similar first.
     pub(crate) examples: Vec<(f64, bool, String)>,
 }
@@ -38,9 +42,9 @@ impl Source {
     }
 }
 
-/// Makes a slice of at most `max_tokens` tokens: first what went wrong, then what is known, then examples, the most similar
-/// first. What the first of the sources says comes before what the others say, and `elsewhere`, what another memory knows, after
-/// them.
+/// Makes a slice of at most `max_tokens` tokens: first what went wrong, then what is known, then lessons, then examples, the most
+/// similar first. What the first of the sources says comes before what the others say, and `elsewhere`, what another memory
+/// knows, after them.
 pub(crate) fn slice(sources: &[Source], elsewhere: &MemorySlice, max_tokens: u32) -> MemorySlice {
     let mut budget = Budget { slice: MemorySlice::new(), max_tokens };
     for source in sources {
@@ -57,6 +61,11 @@ pub(crate) fn slice(sources: &[Source], elsewhere: &MemorySlice, max_tokens: u32
     }
     budget.add_all(&elsewhere.heuristics, |slice| &mut slice.heuristics);
     budget.add_all(&elsewhere.preferences, |slice| &mut slice.preferences);
+    for source in sources {
+        for lesson in &source.lessons {
+            budget.add(&source.say(lesson), |slice| &mut slice.domain_knowledge);
+        }
+    }
     budget.add_all(&elsewhere.domain_knowledge, |slice| &mut slice.domain_knowledge);
     let mut examples: Vec<(f64, String)> = sources.iter().flat_map(Source::told).collect();
     // A stable sort: of equals the reader's own come first.
@@ -72,6 +81,15 @@ fn failure(cause: Cause, pattern: &FailurePattern) -> String {
     let times =
         if pattern.count == 1 { "once".to_owned() } else { format!("{} times", pattern.count) };
     format!("Failed {times} with `{cause}`, the last time: {}", pattern.message)
+}
+
+/// Returns lessons, those first that resemble `query`, and of equals the newest.
+pub(crate) fn helpful(lessons: &Lessons, query: &str) -> Vec<String> {
+    let texts = lessons.newest_first();
+    let mut ranked: Vec<(f64, &str)> =
+        lexical(query, &texts, texts.len()).into_iter().zip(texts).collect();
+    ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    ranked.into_iter().map(|(_, lesson)| lesson.to_owned()).collect()
 }
 
 /// Says how often a worker did subtasks of a type, and how well.

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::learned::{
-    Day, FailurePattern, Moments, PastRun, PastStep, PlanStats, Reward, TaskStats, WorkerStats,
-    lessons,
+    Day, FailurePattern, Lessons, Moments, PastRun, PastStep, PlanStats, Reward, TaskStats,
+    WorkerStats, lessons,
 };
 use orch_core::{
     AggregationStrategy, Cause, ComplexTask, EndStatus, Event, Failure, Fence, InterventionType,
     OrchestrationOutcome, PlanSource, RoutingRecord, RunId, RunSettings, Scopes, Seq, SubtaskIndex,
-    Usage, WorkerName, WorkerResult,
+    Usage, WorkerName, WorkerResult, check_lesson,
 };
 
 use super::{Cell, Ended, Evidence, Grades};
@@ -23,7 +23,7 @@ const TEXT: usize = 2_000;
 
 /// Returns what those of `events` say that come after `after`; `events` is the whole run from its first event on, since what
 /// is said later can only be understood with what was said before. What nobody may learn is left out: how a worker did, and how
-/// the run went, is the supervisor's to learn; what a worker has done, and why it failed, in words, is the worker's. `None` without
+/// the run went, is the supervisor's to learn; what a worker has done, why it failed, in words, and its lessons are the worker's. `None` without
 /// events.
 pub(crate) fn evidence(
     run: RunId,
@@ -86,6 +86,7 @@ impl<'a> Walk<'a> {
             upto: after,
             workers: BTreeMap::new(),
             task: TaskStats::default(),
+            refused: Vec::new(),
             ended: None,
         };
         Self {
@@ -196,10 +197,44 @@ impl<'a> Walk<'a> {
             step.past.duration_ms = duration;
             step.past.ended_at = Some(at);
         }
+        if is_new {
+            self.said(subtask, fence, at);
+        }
         if is_new && let Some(stats) = self.stats(subtask, fence) {
             stats.history.record(Day::of(at), outcome(true));
             stats.duration_ms.record(duration);
             stats.first_at.get_or_insert(at);
+        }
+    }
+
+    /// Takes what the worker says that it has learned.
+    fn said(&mut self, subtask: SubtaskIndex, fence: Fence, at: Timestamp) {
+        let (Some(attempt), Some(step)) =
+            (self.attempts.get(&fence), self.steps.get(subtask.get()))
+        else {
+            return;
+        };
+        let (worker, task_type) = (&attempt.worker, &step.past.task_type);
+        let said = match attempt.result.as_ref().map(|result| result.lessons()) {
+            Some(Ok(said)) if !said.is_empty() => said,
+            Some(Ok(_)) | None => return,
+            Some(Err(error)) => {
+                return self.evidence.refused.push(format!("what `{worker}` has learned: {error}"));
+            }
+        };
+        let (scope, mut kept) = (self.scopes.of(worker.as_str()), Lessons::default());
+        for (before, lesson) in said.iter().enumerate() {
+            match check_lesson(lesson, &scope, task_type, before) {
+                Ok(()) => kept.record(at, lesson),
+                Err(error) => {
+                    let short: String = lesson.chars().take(60).collect();
+                    self.evidence.refused.push(format!("lesson `{short}` of `{worker}`: {error}"));
+                }
+            }
+        }
+        if !kept.is_empty() {
+            let cell = Cell { task_type: task_type.clone(), worker: worker.clone() };
+            self.evidence.workers.entry(cell).or_default().lessons.merge(&kept);
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Try {
     /// `None` when it succeeds.
     pub(crate) cause: Option<Cause>,
     pub(crate) duration_ms: u64,
+    /// What its worker says that it has learned, when it succeeds.
+    pub(crate) lesson: Option<String>,
 }
 
 /// A run with its attempts.
@@ -33,7 +35,13 @@ pub(crate) struct Lesson {
 }
 
 pub(crate) fn done(task_type: &str, worker: &str, duration_ms: u64) -> Try {
-    Try { task_type: task_type.to_owned(), worker: worker.to_owned(), cause: None, duration_ms }
+    Try {
+        task_type: task_type.to_owned(),
+        worker: worker.to_owned(),
+        cause: None,
+        duration_ms,
+        lesson: None,
+    }
 }
 
 pub(crate) fn failed(task_type: &str, worker: &str, cause: Cause) -> Try {
@@ -144,7 +152,7 @@ impl Try {
             let result = WorkerResult::success("s", self.worker.as_str(), json!(1))
                 .with_duration_ms(self.duration_ms)
                 .with_metadata(
-                    json!({ "usage": { "cost_usd": 0.01, "output_tokens": 50 } })
+                    json!({ "usage": { "cost_usd": 0.01, "output_tokens": 50 }, "lessons": Vec::from_iter(&self.lesson) })
                         .as_object()
                         .cloned()
                         .unwrap(),

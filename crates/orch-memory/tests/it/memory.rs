@@ -202,6 +202,7 @@ fn attempt() -> impl Strategy<Value = Try> {
         prop::option::of(prop::sample::select(vec![Cause::Timeout, Cause::Gate, Cause::Lost]));
     (0..3_u8, 0..3_u8, cause, 0..10_000_u64).prop_map(|(task_type, worker, cause, ms)| Try {
         cause,
+        lesson: (ms % 2 == 0).then(|| format!("lesson {}", ms % 50)),
         ..done(&format!("type{task_type}"), &format!("worker{worker}"), ms)
     })
 }

@@ -11,7 +11,7 @@ use orch_memory::{LearnedMemory, MemoryError};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use crate::lesson::{Lesson, done, failed};
+use crate::lesson::{Lesson, Try, done, failed};
 use crate::support::{TempFile, quick};
 
 fn list(words: &str) -> Vec<String> {
@@ -178,6 +178,23 @@ async fn what_was_learned_before_a_scope_forbade_it_is_read_by_nobody() {
 }
 
 #[tokio::test]
+async fn lessons_are_the_worker_s_even_where_its_supervisor_may_not_learn() {
+    let file = TempFile::new();
+    let lesson = |number, agent: &str| {
+        let said = Try { lesson: Some(format!("lesson of {agent}")), ..done("read", agent, 1) };
+        Lesson::new(number, "Audit the house", [said])
+    };
+    let boss = scope("boss").with_cannot_learn(list("read"));
+    let bob = scope("bob").with_can_learn(list("write"));
+    let told = [lesson(1, "ann"), lesson(2, "bob")];
+    let (_, memory) = taught(&file, &told, Scopes::new(boss, [bob])).await;
+    let ann = slice(&memory, "ann").await;
+    assert_eq!(ann.domain_knowledge, ["lesson of ann"]);
+    assert!(ann.heuristics.is_empty(), "how it did is the supervisor's");
+    assert_eq!(slice(&memory, "bob").await, MemorySlice::new());
+}
+
+#[tokio::test]
 async fn a_rule_takes_as_many_outcomes_as_its_owner_s_scope_says() {
     let file = TempFile::new();
     let (journal, _) = taught(&file, &lessons(), Scopes::default()).await;
@@ -229,7 +246,9 @@ proptest! {
             let told = AGENTS.iter().enumerate().flat_map(|(number, agent)| {
                 ["read", "write"].iter().enumerate().map(move |(part, task_type)| {
                     let number = (number * 2 + part) as u32;
-                    Lesson::new(number, &format!("secret of {agent}"), [done(task_type, agent, 1)])
+                    let secret = format!("secret of {agent}");
+                    let told = Try { lesson: Some(secret.clone()), ..done(task_type, agent, 1) };
+                    Lesson::new(number, &secret, [told])
                 })
             });
             let told: Vec<Lesson> = told.collect();
@@ -241,7 +260,10 @@ proptest! {
                     let name = reader.agent_name.as_str();
                     let slice = memory.slice(&ProjectId::new("p"), &name.into(), &subtask, 9_000).await.unwrap();
                     for other in &all {
-                        let is_read = slice.outcomes.iter().any(|text| text.contains(&format!("secret of {}", other.agent_name)));
+                        let secret = format!("secret of {}", other.agent_name);
+                        let has_it = |texts: &[String]| texts.iter().any(|text| text.contains(&secret));
+                        let is_read = has_it(&slice.outcomes);
+                        assert_eq!(is_read, has_it(&slice.domain_knowledge), "examples and lessons");
                         let is_shared = other.agent_name == name
                             || (has(&reader.inherit_from, &other.agent_name) && has(&other.share_with, name));
                         assert_eq!(is_read, is_shared && !has(&other.cannot_learn, task_type), "{name} {slice:?}");

@@ -7,13 +7,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use orch_core::journal::{AttemptProcess, Journal, ProcessId};
 use orch_core::{
-    Cause, Fence, Memory, MemorySlice, ProcessLog, RunId, StopSignal, Worker, WorkerContext,
-    WorkerError, WorkerResult,
+    Cause, Fence, Memory, MemorySlice, ProcessLog, RunId, StopSignal, SubtaskId, Worker,
+    WorkerContext, WorkerError, WorkerMemory, WorkerResult,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::clock::monotonic;
 use super::results::{reported, whole};
+use super::worker_memory::BoundMemory;
 use crate::driver::{AttemptEnd, Input, StartAttempt};
 
 /// How much longer than its grace time a stopped attempt may take before its future is dropped.
@@ -103,28 +104,41 @@ async fn work(
         })?;
         inputs.push(input);
     }
-    let slice = recall(&stores, &start).await;
     let start = *start;
+    let worker = start.worker;
+    let memory = stores.memory.map(|memory| {
+        Arc::new(BoundMemory::new(memory, start.project, &*worker, start.subtask.clone()))
+    });
+    let slice = recall(memory.as_deref(), &*worker, &start.subtask.id).await;
     let log = Log { journal: stores.journal, run: start.run, fence: start.attempt.fence };
     let context = WorkerContext::new(start.subtask, start.attempt)
         .with_parent_context(start.context)
         .with_memory_slice(slice)
+        .with_memory(memory.clone().map(|memory| memory as Arc<dyn WorkerMemory>))
         .with_sibling_results(inputs)
         .with_absent(start.absent)
         .with_stop(stop)
         .with_processes(Some(Arc::new(log) as Arc<dyn ProcessLog>));
-    start.worker.prepare(&context).await?;
-    start.worker.execute(context).await
+    worker.prepare(&context).await?;
+    let mut result = worker.execute(context).await?;
+    if let Some(memory) = memory {
+        memory.add_to(&mut result);
+    }
+    Ok(result)
 }
 
 /// Asks memory what may help a worker that wants to know; without an answer the attempt is made without.
-async fn recall(stores: &Stores, start: &StartAttempt) -> Option<MemorySlice> {
-    let tokens = start.worker.memory_tokens();
-    let memory = stores.memory.as_ref().filter(|_| tokens > 0)?;
-    match memory.slice(&start.project, start.worker.name(), &start.subtask, tokens).await {
+async fn recall(
+    memory: Option<&BoundMemory>,
+    worker: &dyn Worker,
+    subtask: &SubtaskId,
+) -> Option<MemorySlice> {
+    let tokens = worker.memory_tokens();
+    let memory = memory.filter(|_| tokens > 0)?;
+    match memory.slice(tokens).await {
         Ok(slice) => Some(slice),
         Err(error) => {
-            tracing::warn!(%error, subtask = %start.subtask.id, "memory has nothing to say about a subtask");
+            tracing::warn!(%error, %subtask, "memory has nothing to say about a subtask");
             None
         }
     }

@@ -15,6 +15,7 @@ mod entropy;
 mod lookup;
 mod parts;
 mod results;
+mod worker_memory;
 
 pub(crate) use call::Call;
 pub use call::Lifecycle;

@@ -91,7 +91,8 @@ pub enum OutputMode {
     #[default]
     Text,
     /// One JSON value: the output. An object with the only key `$orch` is a whole result instead, with the optional keys
-    /// `output`, `success`, `error_message`, `confidence` and `metadata`.
+    /// `output`, `success`, `error_message`, `confidence` and `metadata`. What the worker has learned is a list of texts in
+    /// `metadata.lessons`.
     Json,
 }
 

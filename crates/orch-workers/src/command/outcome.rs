@@ -215,6 +215,7 @@ fn add_evidence(result: &mut WorkerResult, ours: JsonMap) -> Result<(), String> 
     let said = |e: orch_core::MetadataError| format!("`$orch`: {e}");
     result.usage().map_err(said)?;
     result.artifacts().map_err(said)?;
+    result.lessons().map_err(said)?;
     let mut all = result.evidence().map_err(said)?.unwrap_or_default();
     all.extend(ours);
     result.metadata.insert("evidence".into(), json!(all));

@@ -187,6 +187,7 @@ async fn output_that_cannot_be_read_is_bad_output() {
         (r#"{"$orch": {"confidence": 1.5}}"#, "confidence 1.5 is not in 0 to 1"),
         (r#"{"$orch": {"metadata": {"usage": 5}}}"#, "metadata.usage"),
         (r#"{"$orch": {"metadata": {"artifacts": 5}}}"#, "metadata.artifacts"),
+        (r#"{"$orch": {"metadata": {"lessons": ["x", 5]}}}"#, "metadata.lessons"),
         (r#"{"$orch": {"metadata": {"evidence": 5}}}"#, "metadata.evidence"),
     ] {
         let error = run(json_printer(text)).await.unwrap_err();

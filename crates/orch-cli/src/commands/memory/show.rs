@@ -41,8 +41,13 @@ impl Report for Records {
             return Text { notice, ..Text::default() };
         }
         let sentences =
-            self.0.iter().map(|WorkerRecord { task_type, worker, expected, .. }| {
-                format!("`{worker}` at `{task_type}`: {expected}.\n")
+            self.0.iter().map(|WorkerRecord { task_type, worker, expected, lessons, .. }| {
+                let on_one_line = |lesson: &String| {
+                    let words: Vec<&str> = lesson.split_whitespace().collect();
+                    format!("  - {}\n", words.join(" "))
+                };
+                let lessons = lessons.iter().map(on_one_line);
+                format!("`{worker}` at `{task_type}`: {expected}.\n{}", lessons.collect::<String>())
             });
         Text::data(sentences.collect::<String>())
     }

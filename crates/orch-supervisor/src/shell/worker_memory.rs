@@ -1,0 +1,72 @@
+//! The memory that a worker has in its hands during an attempt.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use orch_core::{
+    BoxError, LessonError, Memory, MemoryScope, MemorySlice, ProjectId, Subtask, Worker,
+    WorkerMemory, WorkerName, WorkerResult, check_lesson,
+};
+use serde_json::Value;
+
+/// Memory, bound to a worker, its scope and the subtask of an attempt. What the worker learns waits here until its result takes it
+/// along: so it is in the journal, and memory takes it from there as everything else, once.
+pub(super) struct BoundMemory {
+    memory: Arc<dyn Memory>,
+    project: ProjectId,
+    worker: WorkerName,
+    scope: MemoryScope,
+    subtask: Arc<Subtask>,
+    learned: Mutex<Vec<String>>,
+}
+
+impl BoundMemory {
+    pub(super) fn new(
+        memory: Arc<dyn Memory>,
+        project: ProjectId,
+        worker: &dyn Worker,
+        subtask: Arc<Subtask>,
+    ) -> Self {
+        let name = worker.name().clone();
+        let scope = worker.scope().cloned().unwrap_or_else(|| MemoryScope::new(name.as_str()));
+        Self { memory, project, worker: name, scope, subtask, learned: Mutex::default() }
+    }
+
+    /// Asks what may help with the subtask as it is described.
+    pub(super) async fn slice(&self, max_tokens: u32) -> Result<MemorySlice, BoxError> {
+        self.memory.slice(&self.project, &self.worker, &self.subtask, max_tokens).await
+    }
+
+    /// Puts what was learned into the metadata of the result, after what the worker has put there itself.
+    pub(super) fn add_to(&self, result: &mut WorkerResult) {
+        let learned = std::mem::take(&mut *self.learned());
+        if learned.is_empty() {
+            return;
+        }
+        // What is there and is no list of lessons is said so when the result is learned from.
+        let lessons = result.metadata.entry("lessons").or_insert_with(|| Value::Array(Vec::new()));
+        if let Some(lessons) = lessons.as_array_mut() {
+            lessons.extend(learned.into_iter().map(Value::String));
+        }
+    }
+
+    fn learned(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl WorkerMemory for BoundMemory {
+    async fn retrieve(&self, query: &str, max_tokens: u32) -> Result<MemorySlice, BoxError> {
+        let mut like = (*self.subtask).clone();
+        query.clone_into(&mut like.description);
+        self.memory.slice(&self.project, &self.worker, &like, max_tokens).await
+    }
+
+    fn learn(&self, lesson: &str) -> Result<(), LessonError> {
+        let mut learned = self.learned();
+        check_lesson(lesson, &self.scope, &self.subtask.task_type, learned.len())?;
+        learned.push(lesson.to_owned());
+        Ok(())
+    }
+}
