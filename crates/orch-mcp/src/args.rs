@@ -70,6 +70,8 @@ pub(crate) struct Report {
     pub(crate) worker: Option<WorkerName>,
     pub(crate) usage: Option<UsageArg>,
     #[serde(default)]
+    pub(crate) lessons: Vec<String>,
+    #[serde(default)]
     pub(crate) next: Next,
     pub(crate) request_key: Option<RequestKey>,
 }

@@ -43,6 +43,9 @@ pub(crate) struct Args {
     /// What it used: input_tokens=N, output_tokens=N, cost_usd=N, with commas between them.
     #[arg(long, value_name = "FIELD=N", value_delimiter = ',')]
     usage: Vec<String>,
+    /// What was learned for the next time, in a sentence; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    lesson: Vec<String>,
 }
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
@@ -59,6 +62,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let mut arguments = JsonMap::new();
     arguments.insert("orchestration_id".to_owned(), json!(desk.find(args.run.as_deref()).await?));
     arguments.insert("subtask_id".to_owned(), args.subtask.into());
+    arguments.insert("lessons".to_owned(), args.lesson.into());
     // Whoever wants another one claims it.
     arguments.insert("next".to_owned(), "none".into());
     let optional = [
@@ -113,8 +117,10 @@ impl Report for Reported {
         let word = |field: &str| self.0[field].as_str().unwrap_or_default();
         let standing = text::standing_of(&self.0);
         let data = format!("{}: {}; {standing}\n", word("answer"), word("subtask_id"));
-        let notice = if self.counts() { "" } else { word("message") };
-        Text { data, notice: notice.to_owned(), ..Text::default() }
+        let refused = self.0["lessons_refused"].as_array().into_iter().flatten();
+        let notices = (!self.counts()).then(|| word("message")).into_iter();
+        let notices: Vec<&str> = notices.chain(refused.filter_map(Value::as_str)).collect();
+        Text { data, notice: notices.join("\n"), ..Text::default() }
     }
 
     fn json(&self) -> Value {

@@ -99,10 +99,19 @@ fn agents_claim_and_report_a_run_to_its_end_without_any_server() {
     assert_eq!(claimed.as_object().unwrap().keys().next().unwrap(), "success");
     assert_eq!(claimed["ready"][0]["subtask_id"], "c");
     let usage = ["--usage", "input_tokens=1200,cost_usd=0.02", "--worker", "somebody"];
-    let report = [&["report", run, "c", "--result", "of c", "--json"], &usage[..]].concat();
+    let long = "x".repeat(401);
+    let lessons = ["--lesson", "Look twice", "--lesson", &long];
+    let report = ["report", run, "c", "--result", "of c", "--json"];
+    let report = [&report[..], &usage[..], &lessons[..]].concat();
     let last = orch(&project, &report).exits(0).json();
     assert_eq!((&last["answer"], &last["status"]), (&json!("accepted"), &json!("completed")));
     assert_eq!(last["aggregated_output"], json!({ "a": "of a", "b": "of b", "c": "of c" }));
+    let refused = last["lessons_refused"].as_array().unwrap();
+    assert!(refused.len() == 1 && refused[0].as_str().unwrap().contains("may have 400"), "{last}");
+    let known = project.orch(&["memory", "show", "--json"]).exits(0).json();
+    let known = known["records"].as_array().unwrap().iter();
+    let lessons: Vec<_> = known.filter_map(|record| record["lessons"].as_array()).collect();
+    assert_eq!(lessons, [&vec![json!("Look twice")]], "learned by whoever had the attempt");
 
     let status = project.orch(&["status", run, "--json"]).exits(0).json();
     assert_eq!(status["usage"]["input_tokens"], 1200, "{status}");

@@ -1,6 +1,9 @@
 //! `alma_report_subtask`: what an agent made of a subtask.
 
-use orch_core::{Cause, Failure, Fence, JsonMap, Token, Usage, WorkerName, WorkerResult, nearest};
+use orch_core::{
+    Cause, Failure, Fence, JsonMap, MemoryScope, Token, Usage, WorkerName, WorkerResult,
+    check_lesson, nearest,
+};
 use orch_supervisor::{ReportAnswer, SubtaskReport};
 use serde_json::Value;
 
@@ -31,7 +34,10 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
     let node = find(&view, run, args.subtask_id.as_str())?;
     let attempt = attempt(args.attempt.as_deref())?;
     let worker = worker(node, attempt, args.worker.as_ref());
-    let report = made(desk, &args, worker.clone(), attempt)?;
+    // Who had the attempt has learned it, whoever says so.
+    let pupil = self::worker(node, attempt, None);
+    let (lessons, refused) = lessons(desk, &pupil, &node.spec.task_type, &args.lessons);
+    let report = made(desk, &args, worker.clone(), attempt, &lessons)?;
     desk.carry_on(&row).await?;
     let said = desk.retried(|| desk.supervisor.report(run, report.clone())).await?;
     let status = desk.attended(run).await?;
@@ -40,6 +46,9 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
     let mut answer = Answer::new(is_success(&said));
     answer.set("answer", word).set("message", message);
     answer.set("orchestration_id", run).set("subtask_id", &args.subtask_id);
+    if !refused.is_empty() {
+        answer.set("lessons_refused", refused);
+    }
     progress(&mut answer, &status);
     finish(desk, &mut answer, &status).await?;
     let wanted = match args.next {
@@ -87,11 +96,34 @@ fn worker(node: &Node, attempt: Option<(Fence, Token)>, said: Option<&WorkerName
     worker.cloned().unwrap_or_else(|| WorkerName::new("agent"))
 }
 
+/// Returns the lessons that the worker may keep, and a sentence about each that it may not.
+fn lessons(
+    desk: &Desk,
+    worker: &WorkerName,
+    topic: &str,
+    said: &[String],
+) -> (Vec<String>, Vec<String>) {
+    let known = desk.worker(worker);
+    let scope = known.as_ref().and_then(|worker| worker.scope().cloned());
+    let scope = scope.unwrap_or_else(|| MemoryScope::new(worker.as_str()));
+    let (mut kept, mut refused) = (Vec::new(), Vec::new());
+    for lesson in said {
+        match check_lesson(lesson, &scope, topic, kept.len()) {
+            Ok(()) => kept.push(lesson.clone()),
+            Err(error) => {
+                refused.push(format!("`{}` is not learned: {error}.", short(lesson, 60)));
+            }
+        }
+    }
+    (kept, refused)
+}
+
 fn made(
     desk: &Desk,
     args: &Report,
     worker: WorkerName,
     attempt: Option<(Fence, Token)>,
+    lessons: &[String],
 ) -> Result<SubtaskReport, ToolError> {
     let output = match (&args.result, &args.result_file) {
         (Some(result), None) => result.clone(),
@@ -114,8 +146,11 @@ fn made(
         Some(failure) => WorkerResult::failure(subtask.clone(), worker, failure.message.clone())
             .with_output(output),
     };
-    let mut report =
-        SubtaskReport::new(subtask, result.with_metadata(metadata(args.usage.as_ref())?));
+    let mut metadata = metadata(args.usage.as_ref())?;
+    if !lessons.is_empty() {
+        metadata.insert("lessons".to_owned(), lessons.into());
+    }
+    let mut report = SubtaskReport::new(subtask, result.with_metadata(metadata));
     report.attempt = attempt;
     report.failure = failure;
     report.request_key = args.request_key.clone();
