@@ -6,8 +6,6 @@ use std::sync::Arc;
 use orch_core::Journal;
 use orch_memory::{LearnedMemory, OpenError, SqliteJournal, SqliteOptions};
 
-#[cfg(feature = "alma")]
-use crate::config::Alma;
 use crate::config::{Config, MemoryStore, PostgresUrl, Store};
 use crate::error::AppError;
 use crate::wire::with_causes;
@@ -111,7 +109,8 @@ pub async fn open_memory(
 
 #[cfg(feature = "alma")]
 fn beside_alma(config: &Config, memory: LearnedMemory) -> LearnedMemory {
-    match config.alma_read().and_then(Alma::memory) {
+    let (read, write) = (config.alma_read().is_some(), config.alma_written().is_some());
+    match config.alma.as_ref().and_then(|alma| alma.memory(read, write)) {
         Some(alma) => memory.with_alma(config.project.clone(), alma),
         None => memory,
     }

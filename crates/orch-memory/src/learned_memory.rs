@@ -85,12 +85,19 @@ impl LearnedMemory {
         self
     }
 
-    /// Reads what ALMA knows, too, when workers of `project` are told what may help them.
+    /// Reads what ALMA knows, too, when workers of `project` are told what may help them; and tells ALMA of the project's runs,
+    /// if it is to be written.
     #[cfg(feature = "alma")]
     #[must_use]
     pub fn with_alma(mut self, project: ProjectId, alma: crate::Alma) -> Self {
         self.alma = Some((project, alma));
         self
+    }
+
+    /// Returns the memory of ALMA that is read or written.
+    #[cfg(feature = "alma")]
+    pub fn alma(&self) -> Option<&crate::Alma> {
+        self.alma.as_ref().map(|(_, alma)| alma)
     }
 
     /// Learns from the events of `run` that nobody has learned from yet; returns whether there were any.
@@ -155,6 +162,14 @@ impl LearnedMemory {
         let evidence = evidence(run, &events, after, &self.scopes);
         for reason in evidence.iter().flat_map(|evidence| &evidence.refused) {
             tracing::warn!(%run, %reason, "not learned");
+        }
+        #[cfg(feature = "alma")]
+        if let (Some(evidence), Some((project, alma))) = (&evidence, &self.alma)
+            && evidence.ended.is_some()
+            && evidence.project == *project
+        {
+            // Before the watermark moves, since after it nobody would try again.
+            alma.tell(run, &events, &self.scopes).await?;
         }
         Ok(evidence)
     }

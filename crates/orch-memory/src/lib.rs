@@ -103,7 +103,7 @@ pub mod testing;
 mod upkeep;
 
 #[cfg(feature = "alma")]
-pub use alma::Alma;
+pub use alma::{Alma, AlmaWritten};
 #[cfg(any(feature = "sqlite", feature = "embeddings"))]
 pub use embed::{Embedder, HashedNgrams};
 #[cfg(feature = "embeddings")]

@@ -21,6 +21,10 @@ pub struct Alma {
     pub project_id: Option<String>,
     /// Where ALMA keeps its memory.
     pub storage: AlmaStorage,
+    /// What makes its vectors.
+    pub embedding_provider: String,
+    /// How long they are, where that is a number.
+    pub embedding_dim: Option<u32>,
 }
 
 /// Where ALMA keeps its memory. A relative path starts at the project's folder, where ALMA is started.
@@ -40,12 +44,19 @@ pub enum AlmaStorage {
 const DEFAULT_PROJECT: &str = "default";
 
 impl Alma {
-    /// Returns what ALMA remembers; `None` when it cannot be read from here.
+    /// Returns ALMA's memory, to be read and to be written; `None` when it is not to be used, or cannot be from here.
     #[cfg(feature = "alma")]
-    pub(crate) fn memory(&self) -> Option<orch_memory::Alma> {
+    pub(crate) fn memory(&self, read: bool, write: bool) -> Option<orch_memory::Alma> {
+        if !read && !write {
+            return None;
+        }
         let project_id = self.project_id.as_deref().unwrap_or(DEFAULT_PROJECT);
         match &self.storage {
-            AlmaStorage::Sqlite(file) => Some(orch_memory::Alma::sqlite(file, project_id)),
+            AlmaStorage::Sqlite(file) => {
+                let alma = orch_memory::Alma::sqlite(file, project_id).with_reading(read);
+                let dimension = self.embedding_dim.filter(|_| self.embedding_provider == "mock");
+                Some(if write { alma.with_writing(dimension) } else { alma })
+            }
             AlmaStorage::Files(folder) => Some(orch_memory::Alma::files(folder, project_id)),
             AlmaStorage::Elsewhere(_) => None,
         }
@@ -78,7 +89,14 @@ impl Alma {
             // Whatever else it says, ALMA takes it for `file`.
             Some(_) | None => AlmaStorage::Files(folder),
         };
-        Ok(Some(Self { project_id: word("project_id"), storage, file }))
+        let dimension = word("embedding_dim").map_or(Some(384), |text| text.parse().ok());
+        Ok(Some(Self {
+            project_id: word("project_id"),
+            storage,
+            embedding_provider: word("embedding_provider").unwrap_or_else(|| "local".to_owned()),
+            embedding_dim: dimension,
+            file,
+        }))
     }
 }
 

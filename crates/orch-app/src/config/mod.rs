@@ -239,6 +239,12 @@ impl Config {
         alma.filter(|_| cfg!(feature = "alma") && self.memory.alma.read != Some(false))
     }
 
+    /// Returns ALMA's configuration when ALMA is told what workers did.
+    pub fn alma_written(&self) -> Option<&Alma> {
+        // Anything but SQLite is refused when the configuration is loaded.
+        self.alma.as_ref().filter(|_| cfg!(feature = "alma") && self.memory.alma.write)
+    }
+
     /// Returns how runs are run unless their task says otherwise.
     pub fn settings(&self) -> RunSettings {
         let settings = RunSettings::default()

@@ -63,9 +63,10 @@ fn memory_is_kept_in_almas_file_when_it_is_said() {
 #[test]
 fn what_cannot_be_shared_is_said() {
     for (orch, alma, expected) in [
-        ("memory: { store: alma }", Some(""), "JSON files here; `alma` needs `storage: sqlite`"),
+        ("memory: { store: alma }", Some(""), "JSON files here; this needs `storage: sqlite`"),
         ("memory: { store: alma }", Some("storage: azure\n"), "in `azure` here"),
-        ("memory: { store: alma }", None, "the project has no .alma/config.yaml"),
+        ("memory: { store: alma }", None, "the project has no .alma/config.yaml; this needs"),
+        ("memory: { alma: { write: yes } }", Some(SQLITE), "expected a boolean"),
         ("memory: { store: alm }", Some(SQLITE), "unknown word `alm`; did you mean `alma`?"),
         (
             "memory: { alma: { raed: true } }",
@@ -105,11 +106,53 @@ fn what_alma_knows_is_read_unless_it_is_not_to_be() {
     assert!(load(folder(&[("orch.yaml", "")]).path()).unwrap().alma_read().is_none());
 }
 
+#[cfg(feature = "alma")]
+#[test]
+fn alma_is_told_what_workers_did_only_where_that_is_said() {
+    for (orch, expected) in [
+        ("", false),
+        ("memory: { store: alma }", false),
+        ("memory: { alma: { write: true } }", true),
+        ("memory: { alma: { read: false, write: true } }", true),
+    ] {
+        let config = load(folder(&[("orch.yaml", orch), (ALMA_FILE, SQLITE)]).path()).unwrap();
+        assert_eq!(config.alma_written().is_some(), expected, "{orch:?}");
+    }
+    for (alma, expected) in [
+        (
+            Some("storage: file\n"),
+            "JSON files here; this needs `storage: sqlite` in .alma/config.yaml",
+        ),
+        (None, "the project has no .alma/config.yaml; this"),
+    ] {
+        let mut files = vec![("orch.yaml", "memory: { alma: { write: true } }")];
+        files.extend(alma.map(|text| (ALMA_FILE, text)));
+        let said = issues(load(folder(&files).path()));
+        assert!(said.len() == 1 && said[0].contains(expected), "{said:?}");
+    }
+}
+
+#[cfg(feature = "alma")]
+#[test]
+fn what_makes_almas_vectors_is_read() {
+    for (alma, provider, dimension) in [
+        ("storage: sqlite\n", "local", Some(384)),
+        ("embedding_provider: mock\nembedding_dim: 8\n", "mock", Some(8)),
+        ("embedding_provider: mock\nembedding_dim: many\n", "mock", None),
+    ] {
+        let config = load(folder(&[("orch.yaml", ""), (ALMA_FILE, alma)]).path()).unwrap();
+        let alma = config.alma.unwrap();
+        assert_eq!((alma.embedding_provider.as_str(), alma.embedding_dim), (provider, dimension));
+    }
+}
+
 #[cfg(not(feature = "alma"))]
 #[test]
 fn a_build_that_cannot_read_what_alma_knows_says_so() {
     let read = |text| folder(&[("orch.yaml", text), (ALMA_FILE, SQLITE)]);
-    let said = issues(load(read("memory: { alma: { read: true } }").path()));
-    assert_eq!(said, ["this build cannot; build it with the feature `alma`"]);
+    for asked in ["memory: { alma: { read: true } }", "memory: { alma: { write: true } }"] {
+        let said = issues(load(read(asked).path()));
+        assert_eq!(said, ["this build cannot; build it with the feature `alma`"]);
+    }
     assert!(load(read("").path()).unwrap().alma_read().is_none());
 }

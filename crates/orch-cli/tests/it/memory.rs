@@ -70,7 +70,10 @@ fn memory_in_almas_file_is_there_and_nowhere_else() {
     assert_eq!(stats["file"], file.to_str().unwrap(), "{stats}");
     let text = project.orch(&["memory", "stats"]).stdout;
     assert!(text.contains(".alma/alma.db, the file of ALMA\n"), "{text}");
-    assert!(text.contains(".alma/config.yaml; workers are told what it knows\n"), "{text}");
+    assert!(
+        text.contains(".alma/config.yaml; workers are told what it knows, it is not told"),
+        "{text}"
+    );
     assert_eq!(
         (&stats["alma"]["project_id"], &stats["alma"]["read"]),
         (&"shop".into(), &true.into())
@@ -79,4 +82,40 @@ fn memory_in_almas_file_is_there_and_nowhere_else() {
 
     project.write("orch.yaml", WORKERS);
     assert_eq!(json(&project, &["memory", "stats"])["file"], project.store().to_str().unwrap());
+}
+
+/// Those of ALMA's tables that are written to, with the columns that are.
+const ALMA_TABLES: &str = "import sqlite3
+for statement in [
+    'create table outcomes (id text primary key, agent, project_id, task_type, task_description, success, strategy_used, '
+    'duration_ms, timestamp, metadata)',
+    'create table workflow_outcomes (id text primary key, workflow_id, run_id, agent, project_id, result, summary, '
+    'strategies_used, successful_patterns, failed_patterns, extracted_heuristics, extracted_anti_patterns, '
+    'duration_seconds, node_count, error_message, metadata, created_at)',
+    'create table embeddings (id integer primary key, memory_type, memory_id, embedding, unique (memory_type, memory_id))',
+]:
+    sqlite3.connect('.alma/alma.db').execute(statement)
+";
+
+#[test]
+fn stats_say_what_alma_was_told_and_what_it_cannot_find() {
+    for (provider, expected) in [
+        ("mock", "it was told 2 outcomes of theirs\n"),
+        ("local", "2 outcomes of theirs, of which it does not find 2 until it has embedded them"),
+    ] {
+        let project = Project::with_workers(TASK);
+        let alma = format!(
+            "alma: {{ project_id: shop, storage: sqlite, embedding_provider: {provider} }}\n"
+        );
+        project.write(".alma/config.yaml", &alma);
+        project.write("orch.yaml", &format!("memory: {{ alma: {{ write: true }} }}\n{WORKERS}"));
+        let mut python = std::process::Command::new("python3");
+        let made = python.args(["-c", ALMA_TABLES]).current_dir(project.path()).status().unwrap();
+        assert!(made.success());
+        project.orch(&["run", "task.yaml"]);
+        let text = project.orch(&["memory", "stats"]).stdout;
+        assert!(text.contains(expected), "{text}");
+        let stats = json(&project, &["memory", "stats"]);
+        assert_eq!(stats["alma"]["written"]["outcomes"], 2, "{stats}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::install;
 use crate::python::CLIENTS;
 
 /// ALMA's SQLite storage needs numpy without saying so.
-const ALMA: [&str; 2] = ["alma-memory==0.11.0", "numpy==2.4.6"];
+pub(crate) const ALMA: [&str; 2] = ["alma-memory==0.11.0", "numpy==2.4.6"];
 
 /// ALMA's configuration of a project, by what it keeps its memory in.
 fn config(storage: &str) -> String {
@@ -30,7 +30,7 @@ fn config(storage: &str) -> String {
 }
 
 /// A project with ALMA.
-fn project(storage: &str) -> Project {
+pub(crate) fn project(storage: &str) -> Project {
     let project = Project::new(&[("helena", "Tests forms")]);
     fs::create_dir(project.path().join(".alma")).unwrap();
     fs::write(project.path().join(".alma/config.yaml"), config(storage)).unwrap();

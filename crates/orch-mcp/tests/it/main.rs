@@ -4,6 +4,7 @@
 
 mod agents;
 mod alma;
+mod alma_written;
 mod client;
 mod conformance;
 mod fuzz;

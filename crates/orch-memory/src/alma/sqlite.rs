@@ -12,8 +12,8 @@ use super::row::{Kind, LOOKED_AT, Row, Wanted};
 /// How long to wait for ALMA, which may be recovering the file.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What every statement is given: the project, its agents, the type of the task, and how many rows are looked at. Rows that
-/// orch has written are left out: what they say is in learned memory.
+/// What every statement is given: the project, its agents, the type of the task, and how many rows are looked at. Outcomes that orch
+/// has written have types of their own, so they are not among them: what they say is in learned memory.
 const fn statement(kind: Kind) -> &'static str {
     match kind {
         Kind::Heuristic => {

@@ -29,5 +29,7 @@ pub(crate) use similar::similar;
 pub(crate) use slice::{Source, helpful, record, slice};
 pub(crate) use store::{Match, Scope, Sink, Store, Told};
 pub(crate) use view::{Parts, view};
+#[cfg(feature = "alma")]
+pub(crate) use walk::counts_against_worker;
 pub(crate) use walk::evidence;
 pub(crate) use words::words;

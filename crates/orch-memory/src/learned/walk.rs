@@ -390,7 +390,7 @@ fn utilization(steps: &[PastStep], wall_ms: u64) -> BTreeMap<WorkerName, f64> {
 }
 
 /// Tells whether a failure says something about the worker, rather than about the run that called it.
-fn counts_against_worker(cause: Cause) -> bool {
+pub(crate) fn counts_against_worker(cause: Cause) -> bool {
     match cause {
         Cause::Deadline
         | Cause::Lost

@@ -69,6 +69,12 @@ pub(super) fn primary_code(error: &sqlx::Error) -> Option<u32> {
     code.parse::<u32>().ok().map(|code| code & 0xff)
 }
 
+/// Tells whether another connection held the lock for too long.
+#[cfg(feature = "alma")]
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(SQLITE_BUSY)
+}
+
 /// Another connection holds the lock.
 pub(super) const SQLITE_BUSY: u32 = 5;
 /// The file is no database.

@@ -25,6 +25,8 @@ mod runs;
 mod writer;
 
 pub use error::OpenError;
+#[cfg(feature = "alma")]
+pub(crate) use error::is_busy;
 pub use journal::SqliteJournal;
 pub(crate) use memory::SqliteStore;
 pub use options::{SqliteOptions, Synchronous};

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests, which clippy does not take for tests")]
 
 mod alma;
+mod alma_told;
 mod children;
 mod contract;
 mod damage;

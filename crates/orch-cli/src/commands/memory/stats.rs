@@ -1,7 +1,7 @@
 //! `orch memory stats` and `vacuum`.
 
 use orch_app::{Config, MemoryStore};
-use orch_memory::MemoryStats;
+use orch_memory::{LearnedMemory, MemoryStats};
 use serde_json::{Value, json};
 
 use super::Opened;
@@ -10,12 +10,26 @@ use crate::report::{Report, Text};
 
 pub(super) async fn run(opened: &Opened) -> Result<Box<dyn Report>, CliError> {
     let stats = opened.memory.stats(&opened.project).await?;
-    Ok(Box::new(Stats { stats, config: opened.config.clone() }))
+    let written = written(&opened.memory).await?;
+    Ok(Box::new(Stats { stats, config: opened.config.clone(), written }))
+}
+
+/// How much ALMA was told: outcomes, and how many of them it finds.
+#[cfg(feature = "alma")]
+async fn written(memory: &LearnedMemory) -> Result<Option<(u64, u64)>, CliError> {
+    let Some(alma) = memory.alma() else { return Ok(None) };
+    Ok(alma.written().await?.map(|written| (written.outcomes, written.vectors)))
+}
+
+#[cfg(not(feature = "alma"))]
+async fn written(_: &LearnedMemory) -> Result<Option<(u64, u64)>, CliError> {
+    Ok(None)
 }
 
 struct Stats {
     stats: MemoryStats,
     config: Config,
+    written: Option<(u64, u64)>,
 }
 
 impl Stats {
@@ -35,7 +49,18 @@ impl Stats {
             Some(_) => "workers are told what it knows",
             None => "workers are not told what it knows",
         };
-        format!("ALMA is configured by {}; {known}\n", alma.file.display())
+        let told = match self.written {
+            None => "it is not told what they did".to_owned(),
+            Some((outcomes, vectors)) if outcomes == vectors => {
+                format!("it was told {outcomes} outcomes of theirs")
+            }
+            Some((outcomes, vectors)) => format!(
+                "it was told {outcomes} outcomes of theirs, of which it does not find {} until it has embedded them, as they have no vectors of its provider `{}`",
+                outcomes - vectors,
+                alma.embedding_provider
+            ),
+        };
+        format!("ALMA is configured by {}; {known}, {told}\n", alma.file.display())
     }
 }
 
@@ -63,6 +88,11 @@ impl Report for Stats {
         json["alma"] = json!(self.config.alma);
         if self.config.alma.is_some() {
             json["alma"]["read"] = json!(self.config.alma_read().is_some());
+            json["alma"]["write"] = json!(self.config.alma_written().is_some());
+            let written = self
+                .written
+                .map(|(outcomes, vectors)| json!({ "outcomes": outcomes, "vectors": vectors }));
+            json["alma"]["written"] = json!(written);
         }
         json
     }
