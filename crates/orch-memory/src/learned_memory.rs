@@ -1,20 +1,20 @@
 //! The memory that learns from the journal.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use orch_core::journal::{Journal, RunFilter};
-use orch_core::learned::{Learned, PastRun, TaskStats, WorkerStats};
+use orch_core::learned::{Learned, PastRun, WorkerStats};
 use orch_core::{
     BoxError, ComplexTask, Memory, MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId,
     RunId, ScopeError, Scopes, Seq, Subtask, WorkerName,
 };
 
 use crate::learned::{
-    Evidence, Parts, Scope, Source, Store, Told, evidence, helpful, record, similar, slice, view,
+    Cell, Evidence, Scope, Source, Store, Told, evidence, helpful, record, similar, slice, view,
 };
 use crate::sqlite::SqliteStore;
 use crate::{Embedder, HashedNgrams, MemoryError, OpenError, SqliteOptions};
@@ -182,23 +182,16 @@ impl LearnedMemory {
     ) -> Result<Learned, MemoryError> {
         let supervisor = self.scopes.supervisor();
         let may_know = |task_type: &str| supervisor.may_learn(task_type).is_ok();
-        let (mut similar, mut tasks) = (Vec::new(), TaskStats::default());
+        let mut known = self.store.known(project, Some(&task.task_type)).await?;
+        known.workers.retain(|task_type, _| may_know(task_type));
+        let mut similar = Vec::new();
         if may_know(&task.task_type) {
             similar = self.similar_runs(project, task).await?;
-            tasks = self.store.task(project, &task.task_type).await?;
+        } else {
+            known.tasks.clear();
         }
-        let steps = similar.iter().flat_map(|(_, past)| &past.steps);
-        let types: BTreeSet<String> = std::iter::once(task.task_type.clone())
-            .chain(steps.map(|step| step.task_type.clone()))
-            .collect();
-        let types: Vec<String> = types.into_iter().collect();
-        let mut histories = self.store.histories(project).await?;
-        histories.retain(|(cell, _)| may_know(&cell.task_type));
-        let mut workers = self.store.workers(project, Some(&types)).await?;
-        workers.retain(|(cell, _)| may_know(&cell.task_type));
-        let rulings = self.store.rulings(project).await?;
-        let parts = Parts { histories, workers, tasks, similar, rulings };
-        Ok(view(project, &task.task_type, parts, supervisor.min_occurrences_for_heuristic))
+        let enough = supervisor.min_occurrences_for_heuristic;
+        Ok(view(project, &task.task_type, known, similar, enough))
     }
 
     async fn similar_runs(
@@ -267,13 +260,20 @@ impl LearnedMemory {
         project: &ProjectId,
         worker: &WorkerName,
         subtask: &Subtask,
-        known: Option<WorkerStats>,
     ) -> Result<Source, MemoryError> {
         let scope = Scope { project, agent: Some(worker), task_type: &subtask.task_type };
         let query = &subtask.description;
         let found = similar(&*self.store, &*self.embedder, &scope, query, SIMILAR_STEPS).await?;
         let enough = self.scopes.of(worker.as_str()).min_occurrences_for_heuristic;
-        let known = known.unwrap_or_default();
+        // How workers did is the supervisor's to know.
+        let may_know = self.scopes.supervisor().may_learn(&subtask.task_type).is_ok();
+        let cell = Cell { task_type: subtask.task_type.clone(), worker: worker.clone() };
+        let mut known = self.store.worker(project, &cell).await?.unwrap_or_default();
+        if !may_know {
+            let lessons = std::mem::take(&mut known.lessons);
+            known = WorkerStats::default();
+            known.lessons = lessons;
+        }
         let rule = (known.history.total().count() >= u64::from(enough.max(1)))
             .then(|| record(&subtask.task_type, &known));
         let examples = found.into_iter().map(|(score, found)| (score, found.success, found.text));
@@ -310,21 +310,6 @@ impl Memory for LearnedMemory {
         subtask: &Subtask,
         max_tokens: u32,
     ) -> Result<MemorySlice, BoxError> {
-        let types = std::slice::from_ref(&subtask.task_type);
-        // How workers did is the supervisor's to know.
-        let may_know = self.scopes.supervisor().may_learn(&subtask.task_type).is_ok();
-        let known = self.store.workers(project, Some(types)).await?;
-        let mut known: HashMap<WorkerName, WorkerStats> = known
-            .into_iter()
-            .map(|(cell, mut stats)| {
-                if !may_know {
-                    let lessons = std::mem::take(&mut stats.lessons);
-                    stats = WorkerStats::default();
-                    stats.lessons = lessons;
-                }
-                (cell.worker, stats)
-            })
-            .collect();
         let mut sources = Vec::new();
         let agents = self.scopes.sources(worker.as_str(), &subtask.task_type);
         let elsewhere = self.elsewhere(project, &agents, subtask).await;
@@ -333,7 +318,7 @@ impl Memory for LearnedMemory {
             let source = if agent == self.scopes.supervisor().agent_name {
                 self.of_supervisor(project, subtask).await?
             } else {
-                self.of_worker(project, &name, subtask, known.remove(&name)).await?
+                self.of_worker(project, &name, subtask).await?
             };
             let from = (name != *worker).then_some(agent);
             sources.push(Source { from, ..source });

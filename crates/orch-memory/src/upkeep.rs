@@ -105,17 +105,16 @@ impl LearnedMemory {
     /// # Errors
     /// When the store fails.
     pub async fn stats(&self, project: &ProjectId) -> Result<MemoryStats, MemoryError> {
-        let known = self.known(project).await?;
-        let rulings = self.store.rulings(project).await?;
+        let known = self.store.known(project, None).await?;
         let (examples, runs_of_all_projects) = self.store.counts(project).await?;
         let cells = || known.workers.values().flatten();
         let workers: HashSet<&WorkerName> = cells().map(|(worker, _)| worker).collect();
         Ok(MemoryStats {
             project: project.clone(),
-            outcomes: cells().map(|(_, stats)| stats.history.total().count()).sum(),
+            outcomes: cells().map(|(_, summary)| summary.attempts).sum(),
             workers: workers.len() as u64,
             task_types: known.workers.len() as u64,
-            rules: self.rules_of(project, &known, &rulings).len() as u64,
+            rules: self.rules_of(project, &known).len() as u64,
             examples,
             runs_of_all_projects,
         })
@@ -126,12 +125,11 @@ impl LearnedMemory {
     /// # Errors
     /// When the store fails.
     pub async fn rules(&self, project: &ProjectId) -> Result<Vec<Rule>, MemoryError> {
-        let (known, rulings) = (self.known(project).await?, self.store.rulings(project).await?);
-        Ok(self.rules_of(project, &known, &rulings))
+        Ok(self.rules_of(project, &self.store.known(project, None).await?))
     }
 
-    fn rules_of(&self, project: &ProjectId, known: &Known, rulings: &[Ruling]) -> Vec<Rule> {
-        rules(project, known, rulings, self.scopes.supervisor().min_occurrences_for_heuristic)
+    fn rules_of(&self, project: &ProjectId, known: &Known) -> Vec<Rule> {
+        rules(project, known, self.scopes.supervisor().min_occurrences_for_heuristic)
     }
 
     /// Returns what is known of each worker at each type of subtask, in the order of types and names.
@@ -139,25 +137,14 @@ impl LearnedMemory {
     /// # Errors
     /// When the store fails.
     pub async fn records(&self, project: &ProjectId) -> Result<Vec<WorkerRecord>, MemoryError> {
-        let known = self.known(project).await?;
-        let today = known.today();
-        let cells = known.workers.into_iter().flat_map(|(task_type, workers)| {
-            workers.into_iter().map(move |(worker, stats)| (task_type.clone(), worker, stats))
-        });
-        let records = cells.filter_map(|(task_type, worker, stats)| {
+        let known = self.store.workers(project).await?;
+        let latest = known.iter().filter_map(|(_, stats)| Some(stats.summary()?.latest)).max();
+        let records = known.into_iter().filter_map(|(cell, stats)| {
             let lessons = stats.lessons.newest_first().into_iter().map(str::to_owned).collect();
-            Some(WorkerRecord { task_type, worker, expected: stats.expectation(today)?, lessons })
+            let expected = stats.summary()?.expectation(latest?);
+            Some(WorkerRecord { task_type: cell.task_type, worker: cell.worker, expected, lessons })
         });
         Ok(records.collect())
-    }
-
-    async fn known(&self, project: &ProjectId) -> Result<Known, MemoryError> {
-        let mut known = Known::default();
-        for (cell, stats) in self.store.workers(project, None).await? {
-            known.workers.entry(cell.task_type).or_default().insert(cell.worker, stats);
-        }
-        known.tasks.extend(self.store.tasks(project).await?);
-        Ok(known)
     }
 
     /// Pins or forbids a rule as it is now, or with `None` lets it be learned again.

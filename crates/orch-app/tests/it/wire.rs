@@ -96,7 +96,8 @@ async fn the_second_run_knows_the_first() {
         let seen = memory.snapshot(&config.settings().project, &task.task).await.unwrap().learned;
         assert_eq!(seen.similar.len(), known);
         let greeter = seen.of(&"greeter".into(), "greet");
-        assert_eq!(greeter.map_or(0, |stats| stats.duration_ms.count()), known as u64);
+        let durations = greeter.and_then(|summary| summary.duration_ms);
+        assert_eq!(durations.map_or(0, |durations| durations.seen), known as u64);
 
         let supervisor = supervisor(&config, &workers, store, Some(memory), "test");
         let settings = task.settings(config.settings());

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Day, HALF_LIFE_DAYS, History, Learned, PlanStats, Spread, WorkerStats, lower_bound};
+use super::{
+    Day, HALF_LIFE_DAYS, Learned, PlanStats, Spread, Weighted, WorkerSummary, lower_bound,
+};
 use crate::WorkerName;
 
 /// The middle and the upper end of a quantity that was seen several times.
@@ -17,13 +19,56 @@ pub struct Typical {
     pub p50: u64,
     /// Nine of ten values were at most this.
     pub p90: u64,
+    /// 99 of 100 values were at most this.
+    pub p99: u64,
 }
 
 impl Typical {
     /// Reads a spread; `None` without values.
     pub fn of(spread: &Spread) -> Option<Self> {
         let quantile = |q| spread.quantile(q);
-        Some(Self { seen: spread.count(), p50: quantile(0.5)?, p90: quantile(0.9)? })
+        Some(Self {
+            seen: spread.count(),
+            p50: quantile(0.5)?,
+            p90: quantile(0.9)?,
+            p99: quantile(0.99)?,
+        })
+    }
+
+    /// Returns what is typical of all of `parts` together, as near as it can be told from them: of each quantile the same quantile of
+    /// those of the parts, each counted as often as it was seen. Exact where the parts are alike. `None` without parts.
+    pub fn of_all(parts: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let parts: Vec<Self> = parts.into_iter().collect();
+        let seen = parts.iter().fold(0_u64, |sum, part| sum.saturating_add(part.seen));
+        let quantile = |q: f64, of: fn(&Self) -> u64| {
+            let mut values: Vec<(u64, u64)> =
+                parts.iter().map(|part| (of(part), part.seen)).collect();
+            values.sort_unstable();
+            let rank = ((q * seen as f64).ceil() as u64).clamp(1, seen.max(1));
+            let mut below = 0_u64;
+            values.into_iter().find_map(|(value, count)| {
+                below = below.saturating_add(count);
+                (below >= rank).then_some(value)
+            })
+        };
+        Some(Self {
+            seen,
+            p50: quantile(0.5, |part| part.p50)?,
+            p90: quantile(0.9, |part| part.p90)?,
+            p99: quantile(0.99, |part| part.p99)?,
+        })
+    }
+}
+
+impl From<[u64; 4]> for Typical {
+    fn from([seen, p50, p90, p99]: [u64; 4]) -> Self {
+        Self { seen, p50, p90, p99 }
+    }
+}
+
+impl From<Typical> for [u64; 4] {
+    fn from(typical: Typical) -> Self {
+        [typical.seen, typical.p50, typical.p90, typical.p99]
     }
 }
 
@@ -81,54 +126,64 @@ impl fmt::Display for Expectation {
     }
 }
 
-impl Expectation {
-    fn of(history: &History, duration_ms: &Spread, today: Day) -> Option<Self> {
-        let total = history.total();
-        (total.count() > 0).then(|| Self {
-            attempts: total.count(),
-            successes: total.successes(),
-            confidence: lower_bound(&history.decayed(today, HALF_LIFE_DAYS)),
-            duration_ms: Typical::of(duration_ms),
-            cost_micro_usd: None,
-            tokens: None,
-        })
-    }
-}
-
-impl WorkerStats {
-    /// Returns what is to be expected by what is known on `today`; `None` without finished attempts.
-    pub fn expectation(&self, today: Day) -> Option<Expectation> {
-        let expected = Expectation::of(&self.history, &self.duration_ms, today)?;
-        let cost_micro_usd = Typical::of(&self.cost_micro_usd);
-        Some(Expectation { cost_micro_usd, tokens: Typical::of(&self.tokens), ..expected })
+impl WorkerSummary {
+    /// Returns what is to be expected by what is known on `today`.
+    pub fn expectation(&self, today: Day) -> Expectation {
+        Expectation {
+            attempts: self.attempts,
+            successes: self.successes,
+            confidence: lower_bound(&self.decayed(today)),
+            duration_ms: self.duration_ms,
+            cost_micro_usd: self.cost_micro_usd,
+            tokens: self.tokens,
+        }
     }
 }
 
 impl PlanStats {
     /// Returns what is to be expected of such runs by what is known on `today`; `None` without runs.
     pub fn expectation(&self, today: Day) -> Option<Expectation> {
-        Expectation::of(&self.history, &self.duration_ms, today)
+        let total = self.history.total();
+        (total.count() > 0).then(|| Expectation {
+            attempts: total.count(),
+            successes: total.successes(),
+            confidence: lower_bound(&self.history.decayed(today, HALF_LIFE_DAYS)),
+            duration_ms: Typical::of(&self.duration_ms),
+            cost_micro_usd: None,
+            tokens: None,
+        })
     }
 }
 
 impl Learned {
     /// Returns what is to be expected of `worker` at `task_type`; `None` when it has never finished an attempt of that type.
     pub fn expectation(&self, worker: &WorkerName, task_type: &str) -> Option<Expectation> {
-        self.of(worker, task_type)?.expectation(self.today)
+        Some(self.of(worker, task_type)?.expectation(self.today))
     }
 
-    /// Returns what is to be expected of `task_type` whoever does it; `None` when nobody has finished an attempt of it.
+    /// Returns what is to be expected of `task_type` whoever does it; `None` when nobody has finished an attempt of it. Quantiles
+    /// are those of [`Typical::of_all`].
     pub fn expectation_of_type(&self, task_type: &str) -> Option<Expectation> {
-        let mut all = WorkerStats::default();
-        self.workers.get(task_type)?.values().for_each(|stats| all.merge(stats));
-        all.expectation(self.today)
+        let workers =
+            || self.workers.get(task_type).into_iter().flat_map(|of_type| of_type.values());
+        let mut seen = Weighted::default();
+        workers().for_each(|summary| seen += summary.decayed(self.today));
+        let attempts = workers().map(|summary| summary.attempts).sum();
+        (attempts > 0).then(|| Expectation {
+            attempts,
+            successes: workers().map(|summary| summary.successes).sum(),
+            confidence: lower_bound(&seen),
+            duration_ms: Typical::of_all(workers().filter_map(|summary| summary.duration_ms)),
+            cost_micro_usd: Typical::of_all(workers().filter_map(|summary| summary.cost_micro_usd)),
+            tokens: Typical::of_all(workers().filter_map(|summary| summary.tokens)),
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::learned::{Moments, Reward};
+    use crate::learned::{Moments, Reward, WorkerStats};
 
     fn stats(durations: &[u64], failures: u32) -> WorkerStats {
         let mut stats = WorkerStats::default();
@@ -144,24 +199,25 @@ mod tests {
     fn a_type_is_all_its_workers_together() {
         let mut learned = Learned::new();
         learned.today = Day(7);
-        let of_type = [("ann".into(), stats(&[10, 10], 0)), ("bob".into(), stats(&[30], 1))].into();
+        let summary = |durations, failures| stats(durations, failures).summary().unwrap();
+        let of_type =
+            [("ann".into(), summary(&[10, 10], 0)), ("bob".into(), summary(&[30], 1))].into();
         learned.workers.insert("api".into(), of_type);
         let bob = learned.expectation(&"bob".into(), "api").unwrap();
         assert_eq!((bob.attempts, bob.successes), (2, 1));
-        assert_eq!(bob.duration_ms, Some(Typical { seen: 1, p50: 30, p90: 30 }));
+        assert_eq!(bob.duration_ms, Some([1, 30, 30, 30].into()));
         let all = learned.expectation_of_type("api").unwrap();
         assert_eq!((all.attempts, all.successes), (4, 3));
-        assert_eq!(all.duration_ms, Some(Typical { seen: 3, p50: 10, p90: 30 }));
+        assert_eq!(all.duration_ms, Some([3, 10, 30, 30].into()));
         assert!(all.confidence > bob.confidence);
         assert_eq!(learned.expectation(&"cid".into(), "api"), None);
         assert_eq!(learned.expectation_of_type("ui"), None);
-        assert_eq!(WorkerStats::default().expectation(Day(7)), None);
     }
 
     #[test]
     fn a_sentence_says_only_what_is_known() {
         let mut one = stats(&[1_500], 0);
-        let says = |stats: &WorkerStats| stats.expectation(Day(7)).unwrap().to_string();
+        let says = |stats: &WorkerStats| stats.summary().unwrap().expectation(Day(7)).to_string();
         assert_eq!(
             says(&one),
             "succeeded 1 of 1 times, with 95 % certainty good for more than 0.23 of the full reward; takes 1.50 s in the middle and \

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Day, HALF_LIFE_DAYS, TaskStats, Weighted, WorkerStats, lower_bound};
+use super::{Day, HALF_LIFE_DAYS, TaskStats, Weighted, WorkerSummary, lower_bound};
 use crate::{DecompositionHeuristic, Digest, PlanSource, ProjectId, RoutingHeuristic, WorkerName};
 
 /// Returns who should get subtasks of type `task_type`; `None` below `min_occurrences` finished attempts.
@@ -14,17 +14,17 @@ use crate::{DecompositionHeuristic, Digest, PlanSource, ProjectId, RoutingHeuris
 pub fn routing_heuristic(
     project: &ProjectId,
     task_type: &str,
-    workers: &BTreeMap<WorkerName, WorkerStats>,
+    workers: &BTreeMap<WorkerName, WorkerSummary>,
     today: Day,
     min_occurrences: u32,
 ) -> Option<RoutingHeuristic> {
-    let count: u64 = workers.values().map(|stats| stats.history.total().count()).sum();
+    let count: u64 = workers.values().map(|summary| summary.attempts).sum();
     let mut ranked: Vec<Ranked<'_>> =
-        workers.iter().filter_map(|(name, stats)| Ranked::of(name, stats, today)).collect();
+        workers.iter().map(|(name, summary)| Ranked::of(name, summary, today)).collect();
     // A stable sort: equals stay in the order of their names.
     ranked.sort_by(|a, b| b.bound.total_cmp(&a.bound));
     let best = ranked.first().filter(|_| count >= u64::from(min_occurrences.max(1)))?;
-    let created_at = workers.values().filter_map(|stats| stats.first_at).min();
+    let created_at = workers.values().filter_map(|summary| summary.first_at).min();
     let condition = format!("When a subtask is of type `{task_type}`");
     let heuristic = RoutingHeuristic::new(
         routing_id(project, task_type),
@@ -48,9 +48,9 @@ struct Ranked<'a> {
 }
 
 impl<'a> Ranked<'a> {
-    fn of(name: &'a WorkerName, stats: &WorkerStats, today: Day) -> Option<Self> {
-        let seen = stats.history.decayed(today, HALF_LIFE_DAYS);
-        (stats.history.total().count() > 0).then(|| Self { name, seen, bound: lower_bound(&seen) })
+    fn of(name: &'a WorkerName, summary: &WorkerSummary, today: Day) -> Self {
+        let seen = summary.decayed(today);
+        Self { name, seen, bound: lower_bound(&seen) }
     }
 }
 
@@ -115,13 +115,13 @@ fn id(kind: &str, project: &ProjectId, task_type: &str, what: &str) -> String {
 mod tests {
     use super::*;
     use crate::DecompositionStrategy;
-    use crate::learned::{Moments, PlanStats, Reward};
+    use crate::learned::{Moments, PlanStats, Reward, WorkerStats};
 
-    fn worker(done: u32, failed: u32) -> WorkerStats {
+    fn worker(done: u32, failed: u32) -> WorkerSummary {
         let mut stats = WorkerStats::default();
         (0..done).for_each(|_| stats.history.record(Day(9), Moments::one(true, Reward::FULL)));
         (0..failed).for_each(|_| stats.history.record(Day(9), Moments::one(false, Reward::NONE)));
-        stats
+        stats.summary().unwrap()
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What is learned from runs, as values: sums that can be added in any order, and what can be read from them.
 //!
 //! ```text
-//! events of a run --(orch-memory)--> deltas --merge--> WorkerStats, TaskStats --read--> quantiles, bounds, heuristics
+//! events of a run --(orch-memory)--> deltas --merge--> WorkerStats, TaskStats --read--> summaries, quantiles, bounds, heuristics
 //! ```
 //! **Invariant:** everything that is kept is a commutative sum of integers (or the greatest of an order), so that any order of
 //! folding and merging gives equal values, bit by bit. Decay, means and bounds are computed when they are read.
@@ -16,6 +16,7 @@ mod moments;
 mod past;
 mod priors;
 mod spread;
+mod summary;
 mod task;
 mod view;
 mod worker;
@@ -31,6 +32,7 @@ pub use moments::{Moments, Reward, Weighted};
 pub use past::{Feedback, PastRun, PastStep};
 pub use priors::Priors;
 pub use spread::Spread;
+pub use summary::WorkerSummary;
 pub use task::{PlanStats, TaskStats};
 pub use view::Learned;
 pub use worker::WorkerStats;

@@ -146,6 +146,20 @@ impl Weighted {
     }
 }
 
+impl Mul<f64> for Weighted {
+    type Output = Self;
+
+    /// Returns the sums over the same outcomes, each with `factor` times its weight.
+    fn mul(self, factor: f64) -> Self {
+        Self {
+            n: self.n * factor,
+            successes: self.successes * factor,
+            reward: self.reward * factor,
+            squares: self.squares * factor,
+        }
+    }
+}
+
 impl AddAssign for Weighted {
     fn add_assign(&mut self, other: Self) {
         self.n += other.n;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{HALF_LIFE_DAYS, History, Learned, Spread, lower_bound};
+use super::{HALF_LIFE_DAYS, History, Learned, Typical, lower_bound};
 use crate::{AggregationStrategy, DecompositionPlan, RunSettings, WorkerName};
 
 /// How many opinions there must be before they count.
@@ -73,9 +73,8 @@ fn liked(learned: &Learned) -> Option<AggregationStrategy> {
 }
 
 fn cost(learned: &Learned, task_type: &str) -> Option<u64> {
-    let mut all = Spread::default();
-    learned.workers.get(task_type)?.values().for_each(|stats| all.merge(&stats.cost_micro_usd));
-    all.quantile(0.9)
+    let workers = learned.workers.get(task_type)?.values();
+    Some(Typical::of_all(workers.filter_map(|summary| summary.cost_micro_usd))?.p90)
 }
 
 #[cfg(test)]
@@ -89,8 +88,9 @@ mod tests {
         let mut learned = Learned::new();
         let costs = |all: &[u64]| {
             let mut stats = WorkerStats::default();
+            stats.history.record(Day(0), Moments::one(true, Reward::FULL));
             all.iter().for_each(|cost| stats.cost_micro_usd.record(*cost));
-            stats
+            stats.summary().unwrap()
         };
         let of_web = [("ann".into(), costs(&[10, 10])), ("bob".into(), costs(&[30]))];
         learned.workers.insert("web".into(), of_web.into());

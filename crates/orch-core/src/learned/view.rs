@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{
-    Day, HALF_LIFE_DAYS, PastRun, TaskStats, Weighted, WorkerStats, decomposition_id, routing_id,
-};
+use super::{Day, PastRun, TaskStats, Weighted, WorkerSummary, decomposition_id, routing_id};
 use crate::{DecompositionHeuristic, PlanSource, ProjectId, RoutingHeuristic, Tallies, WorkerName};
 
 /// What is known that may help with a task. Made once per run; the same memory gives the same view.
@@ -19,14 +17,13 @@ pub struct Learned {
     /// The latest day on which something was learned in the project: decay is measured as of this day, so that a view does
     /// not depend on when it is made.
     pub today: Day,
-    /// How workers did, by type of subtask: all types of the project. Durations, costs, tokens and failures are there for the
-    /// task's own type and for the types of the subtasks in `similar`; for other types only histories are.
-    pub workers: BTreeMap<Arc<str>, BTreeMap<WorkerName, WorkerStats>>,
+    /// How workers did, by type of subtask: all of the project, since nobody knows yet which types a plan will have.
+    pub workers: BTreeMap<Arc<str>, BTreeMap<WorkerName, WorkerSummary>>,
     /// How runs of the task's type went.
     pub tasks: TaskStats,
     /// Past runs that resemble the task, the most similar first, each with its similarity, 0 to 1.
     pub similar: Vec<(f64, Arc<PastRun>)>,
-    /// Rules about who should do what, for the types in `workers` that have details; pinned ones first.
+    /// Rules about who should do what, for the task's type and those of the subtasks in `similar`; pinned ones first.
     pub routing: Vec<RoutingHeuristic>,
     /// Rules about how tasks of this type are split; pinned ones first.
     pub decomposition: Vec<DecompositionHeuristic>,
@@ -70,25 +67,25 @@ impl Learned {
     }
 
     /// Returns what is known of `worker` at `task_type`.
-    pub fn of(&self, worker: &WorkerName, task_type: &str) -> Option<&WorkerStats> {
+    pub fn of(&self, worker: &WorkerName, task_type: &str) -> Option<&WorkerSummary> {
         self.workers.get(task_type)?.get(worker)
     }
 
-    /// Returns how `worker` did at all types together, decayed by [`HALF_LIFE_DAYS`].
+    /// Returns how `worker` did at all types together, decayed as of today.
     pub fn overall(&self, worker: &WorkerName) -> Weighted {
         let all = self.workers.values().filter_map(|of_type| of_type.get(worker));
-        all.fold(Weighted::default(), |mut sum, stats| {
-            sum += stats.history.decayed(self.today, HALF_LIFE_DAYS);
+        all.fold(Weighted::default(), |mut sum, summary| {
+            sum += summary.decayed(self.today);
             sum
         })
     }
 
-    /// Returns how often each worker tried and succeeded, decayed by [`HALF_LIFE_DAYS`] and rounded.
+    /// Returns how often each worker tried and succeeded, decayed as of today and rounded.
     pub fn tallies(&self) -> Tallies {
         let mut tallies = Tallies::default();
         for (task_type, workers) in &self.workers {
-            for (worker, stats) in workers {
-                let seen = stats.history.decayed(self.today, HALF_LIFE_DAYS);
+            for (worker, summary) in workers {
+                let seen = summary.decayed(self.today);
                 // The casts saturate.
                 let (tried, done) = (seen.n.round() as u32, seen.successes.round() as u32);
                 tallies.add(worker, task_type, tried, done);

@@ -27,7 +27,7 @@ pub(super) async fn slice(
 ) -> MemorySlice {
     let mut entries = entries(task_type, rows);
     let texts: Vec<&str> = entries.iter().map(|entry| entry.text.as_str()).collect();
-    let scores = likeness(embedder, query, &texts, texts.len()).await;
+    let scores = likeness(embedder, query, &texts).await;
     for (entry, score) in entries.iter_mut().zip(scores) {
         entry.likeness = score;
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! events of a run --walk--> evidence --(a store adds it)--> sums --view--> what policies see
-//! a text --words--> (a store finds) --rank, vectors--> similar texts
+//! a text --words, rank, vectors--> similar ones of the texts that a store has
 //! ```
 //! **Invariant:** stores differ in how they keep and find rows, never in what rows mean.
 
@@ -28,8 +28,7 @@ pub(crate) use similar::likeness;
 pub(crate) use similar::similar;
 pub(crate) use slice::{Source, helpful, record, slice};
 pub(crate) use store::{Match, Scope, Sink, Store, Told};
-pub(crate) use view::{Parts, view};
+pub(crate) use view::view;
 #[cfg(feature = "alma")]
 pub(crate) use walk::counts_against_worker;
 pub(crate) use walk::evidence;
-pub(crate) use words::words;

@@ -9,15 +9,12 @@ const K1: f64 = 1.2;
 const B: f64 = 0.75;
 
 /// Returns for each text how much of the query's BM25 score it reaches: 0 without a common word, 1 for the query itself.
-///
-/// `total` is how many texts there are in the scope that `texts` were found in; those that are not in `texts` have no word
-/// of the query.
-pub(crate) fn lexical(query: &str, texts: &[&str], total: usize) -> Vec<f64> {
+pub(crate) fn lexical(query: &str, texts: &[&str]) -> Vec<f64> {
     let wanted: HashSet<String> = words(query).into_iter().collect();
     let docs: Vec<Doc> = texts.iter().map(|text| Doc::of(text, &wanted)).collect();
     let own = Doc::of(query, &wanted);
-    let mean = docs.iter().map(|doc| doc.length).sum::<f64>() / docs.len().max(1) as f64;
-    let total = total.max(docs.len()) as f64;
+    let total = docs.len() as f64;
+    let mean = docs.iter().map(|doc| doc.length).sum::<f64>() / total.max(1.0);
     let mut idf: Vec<(&String, f64)> = wanted
         .iter()
         .map(|word| {
@@ -77,12 +74,12 @@ mod tests {
     fn the_query_itself_scores_one_and_rare_words_count_for_more() {
         let texts =
             ["test the payment api", "test the login form", "test the garden hose", "unrelated"];
-        let scores = lexical("test the payment api", &texts, 4);
+        let scores = lexical("test the payment api", &texts);
         assert_eq!((scores[0], scores[3]), (1.0, 0.0));
         assert!(scores[0] > scores[1] && (scores[1] - scores[2]).abs() < 1e-12, "{scores:?}");
-        let rare = lexical("test hose", &texts, 4);
+        let rare = lexical("test hose", &texts);
         assert!(rare[2] > 2.0 * rare[0], "{rare:?}");
-        assert_eq!(lexical("", &texts, 4), [0.0; 4]);
+        assert_eq!(lexical("", &texts), [0.0; 4]);
     }
 
     #[test]

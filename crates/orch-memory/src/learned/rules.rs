@@ -1,9 +1,10 @@
 //! Rules with what a person has decided about them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use orch_core::learned::{
-    Day, HALF_LIFE_DAYS, TaskStats, WorkerStats, decomposition_heuristics, routing_heuristic,
+    Day, HALF_LIFE_DAYS, TaskStats, WorkerSummary, decomposition_heuristics, routing_heuristic,
 };
 use orch_core::{DecompositionHeuristic, ProjectId, RoutingHeuristic, WorkerName};
 use serde::{Deserialize, Serialize};
@@ -81,27 +82,25 @@ pub struct Rule {
     pub ruling: Option<Ruling>,
 }
 
-/// What is known of a project, by type.
+/// What is known of a project.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    pub(crate) workers: BTreeMap<String, BTreeMap<WorkerName, WorkerStats>>,
+    /// Workers, by type of subtask.
+    pub(crate) workers: BTreeMap<Arc<str>, BTreeMap<WorkerName, WorkerSummary>>,
+    /// Runs, by type of task.
     pub(crate) tasks: BTreeMap<String, TaskStats>,
+    pub(crate) rulings: Vec<Ruling>,
 }
 
 impl Known {
     pub(crate) fn today(&self) -> Day {
         let all = self.workers.values().flat_map(BTreeMap::values);
-        all.filter_map(|stats| stats.history.latest()).max().unwrap_or(Day(0))
+        all.map(|summary| summary.latest).max().unwrap_or(Day(0))
     }
 }
 
 /// Returns all rules of a project for which there are at least `min_occurrences`, those with the greatest confidence first.
-pub(crate) fn rules(
-    project: &ProjectId,
-    known: &Known,
-    rulings: &[Ruling],
-    min_occurrences: u32,
-) -> Vec<Rule> {
+pub(crate) fn rules(project: &ProjectId, known: &Known, min_occurrences: u32) -> Vec<Rule> {
     let today = known.today();
     let routing = known.workers.iter().filter_map(|(task_type, workers)| {
         let rule = routing_heuristic(project, task_type, workers, today, min_occurrences)?;
@@ -116,7 +115,7 @@ pub(crate) fn rules(
         Rule { heuristic: Heuristic::Decomposition(rule), why, ruling: None }
     });
     let mut rules: Vec<Rule> = routing.chain(splitting).collect();
-    for ruling in rulings {
+    for ruling in &known.rulings {
         let id = ruling.heuristic.id();
         if !rules.iter().any(|rule| rule.heuristic.id() == id) {
             let why = "It was learned before, and there is no evidence for it any more.".to_owned();
@@ -133,10 +132,10 @@ pub(crate) fn rules(
     rules
 }
 
-fn why_routing(rule: &RoutingHeuristic, workers: &BTreeMap<WorkerName, WorkerStats>) -> String {
+fn why_routing(rule: &RoutingHeuristic, workers: &BTreeMap<WorkerName, WorkerSummary>) -> String {
     let records = rule.worker_preference.iter().take(3).filter_map(|name| {
-        let total = workers.get(name)?.history.total();
-        Some(format!("`{name}` succeeded in {} of {}", total.successes(), total.count()))
+        let WorkerSummary { successes, attempts, .. } = workers.get(name)?;
+        Some(format!("`{name}` succeeded in {successes} of {attempts}"))
     });
     let records = records.collect::<Vec<_>>().join(", ");
     format!(

@@ -1,20 +1,14 @@
 //! Finds texts of the past that resemble a text.
 
-use std::collections::HashSet;
-
 use super::rank::{cosine, lexical};
-use super::{Match, Scope, Store, words};
+use super::{Match, Scope, Store};
 use crate::{Embedder, MemoryError};
 
-/// How many of the newest texts with a common word are looked at, how many of them by their vectors too, and how many are
-/// returned at most.
-const LOOKED_AT: u32 = 256;
+/// How many of the texts with a common word are compared by their vectors too.
 const EMBEDDED: usize = 64;
-/// How many words of a query are searched for.
-const SEARCHED: usize = 64;
 
-/// Returns the texts of `scope` that resemble `query`, the most similar first, each with its similarity from 0 to 1: half of it
-/// from common words, half from the vectors.
+/// Returns at most `most` texts of `scope` that have a word of `query`, the most similar first, each with its similarity from 0 to 1:
+/// half of it from common words, half from the vectors.
 pub(crate) async fn similar(
     store: &dyn Store,
     embedder: &dyn Embedder,
@@ -22,27 +16,20 @@ pub(crate) async fn similar(
     query: &str,
     most: usize,
 ) -> Result<Vec<(f64, Match)>, MemoryError> {
-    let mut seen = HashSet::new();
-    let searched: Vec<String> =
-        words(query).into_iter().filter(|word| seen.insert(word.clone())).take(SEARCHED).collect();
-    let (found, total) = store.matching(scope, &searched, LOOKED_AT).await?;
+    let found = store.texts(scope).await?;
     let texts: Vec<&str> = found.iter().map(|found| found.text.as_str()).collect();
-    let scores = likeness(embedder, query, &texts, total).await;
-    let mut ranked: Vec<(f64, Match)> = scores.into_iter().zip(found).collect();
+    let scores = likeness(embedder, query, &texts).await;
+    let mut ranked: Vec<(f64, Match)> =
+        scores.into_iter().zip(found).filter(|(score, _)| *score > 0.0).collect();
     sort(&mut ranked);
     ranked.truncate(most);
     Ok(ranked)
 }
 
 /// Returns how much each of `texts` resembles `query`, from 0 for those without a common word: half of it from common words,
-/// half from the vectors, the latter of the best by words only. `total` is how many texts there are in all.
-pub(crate) async fn likeness(
-    embedder: &dyn Embedder,
-    query: &str,
-    texts: &[&str],
-    total: usize,
-) -> Vec<f64> {
-    let mut scores = lexical(query, texts, total);
+/// half from the vectors, the latter of the best by words only.
+pub(crate) async fn likeness(embedder: &dyn Embedder, query: &str, texts: &[&str]) -> Vec<f64> {
+    let mut scores = lexical(query, texts);
     let mut best: Vec<usize> = (0..texts.len()).filter(|index| scores[*index] > 0.0).collect();
     best.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     best.truncate(EMBEDDED);

@@ -86,8 +86,7 @@ fn failure(cause: Cause, pattern: &FailurePattern) -> String {
 /// Returns lessons, those first that resemble `query`, and of equals the newest.
 pub(crate) fn helpful(lessons: &Lessons, query: &str) -> Vec<String> {
     let texts = lessons.newest_first();
-    let mut ranked: Vec<(f64, &str)> =
-        lexical(query, &texts, texts.len()).into_iter().zip(texts).collect();
+    let mut ranked: Vec<(f64, &str)> = lexical(query, &texts).into_iter().zip(texts).collect();
     ranked.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     ranked.into_iter().map(|(_, lesson)| lesson.to_owned()).collect()
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
-use orch_core::learned::{History, PastRun, TaskStats, WorkerStats};
+use orch_core::learned::{PastRun, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq, WorkerName};
 
-use super::{Cell, Evidence, Record, Ruling};
+use super::{Cell, Evidence, Known, Record, Ruling};
 use crate::{Forget, Forgotten, MemoryError};
 
 /// Where learned memory is kept. Every method is one transaction, or one read.
@@ -20,26 +20,25 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// stands is left out; returns how many were not.
     async fn add(&self, evidence: Vec<Evidence>) -> Result<usize, MemoryError>;
 
-    /// Returns the histories of all workers at all types.
-    async fn histories(&self, project: &ProjectId) -> Result<Vec<(Cell, History)>, MemoryError>;
-
-    /// Returns all that is known of workers, at some types or at all.
-    async fn workers(
+    /// Returns what is known of a project at one moment: of all workers, of tasks of one type or of all, and what was decided.
+    async fn known(
         &self,
         project: &ProjectId,
-        task_types: Option<&[String]>,
-    ) -> Result<Vec<(Cell, WorkerStats)>, MemoryError>;
+        task_type: Option<&str>,
+    ) -> Result<Known, MemoryError>;
 
-    /// Returns what is known of a type of task.
-    async fn task(&self, project: &ProjectId, task_type: &str) -> Result<TaskStats, MemoryError>;
+    /// Returns the sums of all workers at all types, in the order of types and names.
+    async fn workers(&self, project: &ProjectId) -> Result<Vec<(Cell, WorkerStats)>, MemoryError>;
 
-    /// Returns the newest texts of a scope that have one of `words`, at most `limit`, and how many texts the scope has.
-    async fn matching(
+    /// Returns the sums of a worker at a type of subtask.
+    async fn worker(
         &self,
-        scope: &Scope<'_>,
-        words: &[String],
-        limit: u32,
-    ) -> Result<(Vec<Match>, usize), MemoryError>;
+        project: &ProjectId,
+        cell: &Cell,
+    ) -> Result<Option<WorkerStats>, MemoryError>;
+
+    /// Returns the texts of a scope, in any order: no more than are kept, so few that reading them is searching them.
+    async fn texts(&self, scope: &Scope<'_>) -> Result<Vec<Match>, MemoryError>;
 
     /// Returns past runs, in any order; those that are gone are left out.
     async fn past_runs(&self, runs: &[RunId]) -> Result<Vec<PastRun>, MemoryError>;
@@ -49,12 +48,6 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Notes what only the supervisor of a run can say about it; `false` when the run is not known.
     async fn told(&self, run: RunId, told: &Told) -> Result<bool, MemoryError>;
-
-    /// Returns what is known of all types of tasks.
-    async fn tasks(&self, project: &ProjectId) -> Result<Vec<(String, TaskStats)>, MemoryError>;
-
-    /// Returns what was decided about rules.
-    async fn rulings(&self, project: &ProjectId) -> Result<Vec<Ruling>, MemoryError>;
 
     /// Keeps a decision, or takes the decision about the rule with this id back.
     async fn rule(

@@ -132,3 +132,32 @@ async fn forgetting_says_what_it_would_take_and_takes_no_more() {
     memory.vacuum().await.unwrap();
     assert_eq!(memory.stats(&project()).await.unwrap().examples, 0);
 }
+
+#[tokio::test]
+async fn the_newest_examples_are_kept_whatever_the_order_of_learning() {
+    let mut kept = Vec::new();
+    for order in [1, 7] {
+        let (file, journal) = (TempFile::new(), Arc::new(MemoryJournal::new()));
+        let memory = LearnedMemory::sqlite(file.path(), &quick(), journal.clone()).await.unwrap();
+        for number in (0..25_u32).map(|number| number * order % 25) {
+            let tries = [done("read", "ann", 1), done("read", "bob", 1)];
+            // Two runs of each day, so that ids decide too.
+            let lesson =
+                Lesson { day: 20_000 + number as i32 / 2, ..Lesson::new(number, "Audit", tries) };
+            lesson.append_all(&*journal).await;
+            assert!(memory.fold(lesson.id()).await.unwrap());
+        }
+        assert_eq!(memory.stats(&project()).await.unwrap().examples, 25 + 20 + 20);
+        kept.push(exported(&memory).await);
+    }
+    let text = String::from_utf8(kept[0].clone()).unwrap();
+    let of_ann: Vec<&str> = text.lines().filter(|line| line.contains(r#""agent":"ann""#)).collect();
+    let newest = |number| {
+        format!(
+            "{}",
+            Lesson { day: 20_000 + number as i32 / 2, ..Lesson::new(number, "", []) }.id()
+        )
+    };
+    assert!((5..25).all(|number| of_ann.iter().any(|line| line.contains(&newest(number)))));
+    assert!(kept[0] == kept[1], "another order teaches something else");
+}

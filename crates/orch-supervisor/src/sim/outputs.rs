@@ -1,6 +1,6 @@
 //! What a process wants done is done, after the laws have looked at it.
 
-use orch_core::learned::{Learned, WorkerStats};
+use orch_core::learned::{Day, Learned, Moments, Reward, WorkerStats};
 use orch_core::{AggregationResult, DecompositionPlan, Event, MemorySnapshot, RunId, SubtaskIndex};
 use serde_json::json;
 
@@ -73,8 +73,10 @@ impl World {
         if self.dice.percent(50) {
             learned.tasks.width.record(self.dice.between(1, 9));
             let mut stats = WorkerStats::default();
+            stats.history.record(Day(0), Moments::one(true, Reward::FULL));
             stats.cost_micro_usd.record(self.dice.between(1, 2_000));
-            learned.workers.insert("a".into(), [("w0".into(), stats)].into());
+            let of_type = stats.summary().map(|summary| ("w0".into(), summary));
+            learned.workers.insert("a".into(), of_type.into_iter().collect());
         }
         learned.into()
     }

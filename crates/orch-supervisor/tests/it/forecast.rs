@@ -55,7 +55,8 @@ fn stats(durations: &[u64], cost: Option<u64>) -> WorkerStats {
 fn learned<const N: usize>(of: [(&str, WorkerStats); N]) -> Learned {
     let mut learned = Learned::new();
     learned.today = Day(7);
-    let of_type = of.into_iter().map(|(name, stats)| (WorkerName::new(name), stats));
+    let of_type =
+        of.into_iter().map(|(name, stats)| (WorkerName::new(name), stats.summary().unwrap()));
     learned.workers.insert("work".into(), of_type.collect());
     learned
 }

@@ -6,15 +6,16 @@ CREATE TABLE orch_folded (
     seq INTEGER NOT NULL
 ) WITHOUT ROWID;
 
--- How a worker did at a type of subtask. `history` is read for all workers and types at once, `details` for few.
+-- How a worker did at a type of subtask. Snapshots read the summaries of all workers and types, and the index has them side by side.
 CREATE TABLE orch_worker_stats (
     project   TEXT NOT NULL,
     task_type TEXT NOT NULL,
     worker    TEXT NOT NULL,
-    history   TEXT NOT NULL,              -- JSON: [first day, n, successes, rewards in 1e-3, squares in 1e-6] per block of days
-    details   TEXT NOT NULL,              -- JSON: durations, costs, tokens, failures
+    summary   TEXT NOT NULL,              -- JSON: what follows from `stats`, in few numbers; null without attempts
+    stats     TEXT NOT NULL,              -- JSON: the sums
     PRIMARY KEY (project, task_type, worker)
 ) WITHOUT ROWID;
+CREATE INDEX orch_worker_summaries ON orch_worker_stats (project, task_type, worker, summary);
 
 -- How runs of a type of task went.
 CREATE TABLE orch_task_stats (
@@ -24,24 +25,27 @@ CREATE TABLE orch_task_stats (
     PRIMARY KEY (project, task_type)
 ) WITHOUT ROWID;
 
--- Examples: runs, and subtasks by who did them. The newest of each project, agent and type are kept.
+-- Examples: runs, and subtasks by who did them. The newest of each project, agent and type are kept, and stand side by side.
 CREATE TABLE orch_past (
-    id        INTEGER NOT NULL PRIMARY KEY,
-    run       TEXT    NOT NULL,
-    step      TEXT    NOT NULL,           -- the subtask; empty for the run
     project   TEXT    NOT NULL,
     agent     TEXT    NOT NULL,           -- the worker; empty for the run
     task_type TEXT    NOT NULL,
     ended_at  INTEGER NOT NULL,
+    run       TEXT    NOT NULL,
+    step      TEXT    NOT NULL,           -- the subtask; empty for the run
     success   INTEGER NOT NULL,
     text      TEXT    NOT NULL,           -- what was asked
     body      TEXT    NOT NULL,           -- JSON: outcome, plan, feedback; empty for a subtask
     grades    TEXT    NOT NULL,           -- JSON: what feedback has to change; empty for a subtask
-    UNIQUE (run, step)
-);
-CREATE INDEX orch_past_scope ON orch_past (project, agent, task_type, ended_at, run, step);
+    PRIMARY KEY (project, agent, task_type, ended_at, run, step)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX orch_past_run ON orch_past (run, step);
 
--- The words of examples. `scope` is one word that stands for project, agent and type, so that a search never leaves it.
-CREATE VIRTUAL TABLE orch_past_words USING fts5 (
-    scope, words, content = '', contentless_delete = 1, detail = column, tokenize = 'unicode61 remove_diacritics 0'
-);
+-- What a person has decided about rules.
+CREATE TABLE orch_rulings (
+    project TEXT NOT NULL,
+    rule    TEXT NOT NULL,                -- the rule's id
+    verdict TEXT NOT NULL,                -- pinned or forbidden
+    body    TEXT NOT NULL,                -- JSON: the rule as it was then, and why
+    PRIMARY KEY (project, rule)
+) WITHOUT ROWID;

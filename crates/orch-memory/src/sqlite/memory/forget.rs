@@ -2,7 +2,7 @@
 
 use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
 
-use super::{failed_to, past};
+use super::failed_to;
 use crate::{Forget, Forgotten, MemoryError};
 
 /// Deletes what is chosen within the transaction of the caller, and returns how much it was.
@@ -45,17 +45,9 @@ async fn execute(
 }
 
 async fn examples(conn: &mut SqliteConnection, what: &Forget) -> Result<u64, MemoryError> {
-    let mut query = chosen("SELECT id FROM orch_past", what, Some("agent"));
+    let mut query = chosen("DELETE FROM orch_past", what, Some("agent"));
     if let Some(run) = &what.run {
         query.push(" AND run = ").push_bind(run.to_string());
     }
-    let ids: Vec<i64> = query
-        .build_query_scalar()
-        .fetch_all(&mut *conn)
-        .await
-        .map_err(failed_to("look for examples to forget"))?;
-    for id in &ids {
-        past::delete(conn, *id).await?;
-    }
-    Ok(ids.len() as u64)
+    execute(conn, query).await
 }

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use async_trait::async_trait;
-use orch_core::learned::{History, PastRun, TaskStats, WorkerStats};
+use orch_core::learned::{PastRun, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq};
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
 use sqlx::{Connection, Sqlite, Transaction};
@@ -25,7 +25,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::error::OpenError;
 use super::open;
 use super::options::SqliteOptions;
-use crate::learned::{Cell, Evidence, Match, Record, Ruling, Scope, Sink, Store, Told};
+use crate::learned::{Cell, Evidence, Known, Match, Record, Ruling, Scope, Sink, Store, Told};
 use crate::{Forget, Forgotten, MemoryError};
 
 /// The store of learned memory in a SQLite file.
@@ -69,30 +69,29 @@ impl Store for SqliteStore {
         Ok(added)
     }
 
-    async fn histories(&self, project: &ProjectId) -> Result<Vec<(Cell, History)>, MemoryError> {
-        read::histories(&self.readers, project).await
-    }
-
-    async fn workers(
+    async fn known(
         &self,
         project: &ProjectId,
-        task_types: Option<&[String]>,
-    ) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
-        read::workers(&self.readers, project, task_types).await
+        task_type: Option<&str>,
+    ) -> Result<Known, MemoryError> {
+        read::known(&self.readers, project, task_type).await
     }
 
-    async fn task(&self, project: &ProjectId, task_type: &str) -> Result<TaskStats, MemoryError> {
-        let mut conn = self.readers.acquire().await.map_err(failed_to("read the memory"))?;
-        stats::task(&mut conn, project, task_type).await
+    async fn workers(&self, project: &ProjectId) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
+        read::workers(&self.readers, project).await
     }
 
-    async fn matching(
+    async fn worker(
         &self,
-        scope: &Scope<'_>,
-        words: &[String],
-        limit: u32,
-    ) -> Result<(Vec<Match>, usize), MemoryError> {
-        read::matching(&self.readers, scope, words, limit).await
+        project: &ProjectId,
+        cell: &Cell,
+    ) -> Result<Option<WorkerStats>, MemoryError> {
+        let mut conn = self.readers.acquire().await.map_err(failed_to("read the memory"))?;
+        stats::worker(&mut conn, project, cell).await
+    }
+
+    async fn texts(&self, scope: &Scope<'_>) -> Result<Vec<Match>, MemoryError> {
+        read::texts(&self.readers, scope).await
     }
 
     async fn past_runs(&self, runs: &[RunId]) -> Result<Vec<PastRun>, MemoryError> {
@@ -113,14 +112,6 @@ impl Store for SqliteStore {
         let known = feedback::told(&mut transaction, run, told).await?;
         transaction.commit().await.map_err(failed_to("commit an outcome"))?;
         Ok(known)
-    }
-
-    async fn tasks(&self, project: &ProjectId) -> Result<Vec<(String, TaskStats)>, MemoryError> {
-        read::tasks(&self.readers, project).await
-    }
-
-    async fn rulings(&self, project: &ProjectId) -> Result<Vec<Ruling>, MemoryError> {
-        rulings::read(&self.readers, project).await
     }
 
     async fn rule(
@@ -168,11 +159,7 @@ impl Store for SqliteStore {
 
     async fn vacuum(&self) -> Result<(), MemoryError> {
         let mut writer = self.writer.lock().await;
-        for statement in [
-            "INSERT INTO orch_past_words (orch_past_words) VALUES ('optimize')",
-            "VACUUM",
-            "PRAGMA wal_checkpoint(TRUNCATE)",
-        ] {
+        for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
             sqlx::query(statement)
                 .execute(&mut *writer)
                 .await

@@ -1,20 +1,20 @@
-//! Examples: the newest of each project, agent and type, with the words by which they are found.
+//! Examples: the newest of each project, agent and type.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use orch_core::learned::PastStep;
-use orch_core::{Digest, RunId, WorkerName};
+use orch_core::{RunId, WorkerName};
 use sqlx::SqliteConnection;
 
 use super::{failed_to, rows};
 use crate::MemoryError;
-use crate::learned::{Ended, Evidence, Example, Scope, words};
+use crate::learned::{Ended, Evidence, Example, Scope};
 
-/// The most runs of a project and type that are kept.
-const RUNS: usize = 1_000;
+/// The most runs of a project and type that are kept: few enough to look at each when a run begins.
+const RUNS: i64 = 256;
 /// The most subtasks of a worker and type that are kept.
-const STEPS: usize = 20;
+const STEPS: i64 = 20;
 
 /// Inserts a run and its subtasks within the transaction of the caller. The newest are kept, by the time of their end and then by
 /// their ids, so that what is kept does not depend on the order of insertion.
@@ -70,7 +70,7 @@ fn by_cell(steps: &[PastStep]) -> BTreeMap<(&WorkerName, &str), Vec<(Timestamp, 
     }
     for steps in cells.values_mut() {
         steps.sort_by(|(at, a), (bt, b)| (bt, &b.id).cmp(&(at, &a.id)));
-        steps.truncate(STEPS);
+        steps.truncate(STEPS.unsigned_abs() as usize);
     }
     cells
 }
@@ -88,11 +88,10 @@ struct Row<'a> {
 
 impl Row<'_> {
     async fn insert(self, conn: &mut SqliteConnection) -> Result<(), MemoryError> {
-        let failed = failed_to("keep an example");
-        let id: Option<i64> = sqlx::query_scalar(
+        sqlx::query(
             "INSERT INTO orch_past \
              (run, step, project, agent, task_type, ended_at, success, text, body, grades) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, step) DO NOTHING RETURNING id",
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, step) DO NOTHING",
         )
         .bind(self.run)
         .bind(self.step)
@@ -104,17 +103,9 @@ impl Row<'_> {
         .bind(self.text)
         .bind(self.body)
         .bind(self.grades)
-        .fetch_optional(&mut *conn)
+        .execute(conn)
         .await
-        .map_err(&failed)?;
-        let Some(id) = id else { return Ok(()) };
-        sqlx::query("INSERT INTO orch_past_words (rowid, scope, words) VALUES (?, ?, ?)")
-            .bind(id)
-            .bind(scope_word(&self.scope))
-            .bind(words(self.text).join(" "))
-            .execute(conn)
-            .await
-            .map_err(failed)?;
+        .map_err(failed_to("keep an example"))?;
         Ok(())
     }
 }
@@ -133,9 +124,7 @@ pub(super) async fn insert_example(
         },
         example.run.to_string(),
     );
-    let ended_at = Timestamp::from_microsecond(example.ended_at).map_err(|error| {
-        MemoryError::Corrupt { what: format!("the end of run {run}"), source: error.into() }
-    })?;
+    let ended_at = ended_at(&run, example.ended_at)?;
     let row = Row {
         run: &run,
         step: &example.step,
@@ -154,41 +143,30 @@ pub(super) async fn insert_example(
 async fn prune(
     conn: &mut SqliteConnection,
     scope: &Scope<'_>,
-    keep: usize,
+    keep: i64,
 ) -> Result<(), MemoryError> {
-    let failed = failed_to("let an old example go");
-    let old: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM orch_past WHERE project = ? AND agent = ? AND task_type = ? \
-         ORDER BY ended_at DESC, run DESC, step DESC LIMIT -1 OFFSET ?",
+    sqlx::query(
+        "DELETE FROM orch_past WHERE project = ?1 AND agent = ?2 AND task_type = ?3 \
+         AND (ended_at, run, step) <= (SELECT ended_at, run, step FROM orch_past \
+         WHERE project = ?1 AND agent = ?2 AND task_type = ?3 \
+         ORDER BY ended_at DESC, run DESC, step DESC LIMIT 1 OFFSET ?4)",
     )
     .bind(scope.project.as_str())
     .bind(scope.agent_name())
     .bind(scope.task_type)
-    .bind(i64::try_from(keep).expect("few examples are kept"))
-    .fetch_all(&mut *conn)
+    .bind(keep)
+    .execute(conn)
     .await
-    .map_err(&failed)?;
-    for id in old {
-        delete(conn, id).await?;
-    }
+    .map_err(failed_to("let old examples go"))?;
     Ok(())
 }
 
-/// Deletes one example.
-pub(super) async fn delete(conn: &mut SqliteConnection, id: i64) -> Result<(), MemoryError> {
-    let failed = failed_to("let an old example go");
-    for statement in
-        ["DELETE FROM orch_past WHERE id = ?", "DELETE FROM orch_past_words WHERE rowid = ?"]
-    {
-        sqlx::query(statement).bind(id).execute(&mut *conn).await.map_err(&failed)?;
-    }
-    Ok(())
-}
-
-/// Returns the one word that stands for a scope in the index.
-pub(super) fn scope_word(scope: &Scope<'_>) -> String {
-    let named = [scope.project.as_str(), scope.agent_name(), scope.task_type].join("\u{1f}");
-    Digest::of_bytes(named.as_bytes()).to_string()[..24].to_owned()
+/// When a run or subtask ended, as it stands in a row.
+pub(super) fn ended_at(run: &str, micros: i64) -> Result<Timestamp, MemoryError> {
+    Timestamp::from_microsecond(micros).map_err(|error| MemoryError::Corrupt {
+        what: format!("the end of run {run}"),
+        source: error.into(),
+    })
 }
 
 /// The id of a run as it stands in a row.

@@ -1,15 +1,15 @@
 //! Reading what policies may see.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use jiff::Timestamp;
-use orch_core::learned::{History, PastRun, TaskStats, WorkerStats};
-use orch_core::{ProjectId, RunId, Seq};
-use sqlx::{QueryBuilder, Sqlite, SqlitePool};
+use orch_core::learned::{PastRun, TaskStats, WorkerStats, WorkerSummary};
+use orch_core::{ProjectId, RunId, Seq, WorkerName};
+use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
 
-use super::{failed_to, past, rows};
+use super::{failed_to, past, rows, rulings, stats};
 use crate::MemoryError;
-use crate::learned::{Cell, Match, Scope};
+use crate::learned::{Cell, Known, Match, Scope};
 
 /// Returns how far each of `runs` was folded.
 pub(super) async fn watermarks(
@@ -27,71 +27,73 @@ pub(super) async fn watermarks(
     rows.into_iter().map(|(run, seq)| Ok((past::run_id(&run)?, Seq(seq.cast_unsigned())))).collect()
 }
 
-/// Returns the histories of all workers of a project.
-pub(super) async fn histories(
+/// Returns what is known of a project at one moment.
+pub(super) async fn known(
     pool: &SqlitePool,
     project: &ProjectId,
-) -> Result<Vec<(Cell, History)>, MemoryError> {
+    task_type: Option<&str>,
+) -> Result<Known, MemoryError> {
+    let mut transaction = pool.begin().await.map_err(failed_to("read the memory"))?;
+    let conn = &mut *transaction;
+    let workers = summaries(conn, project).await?;
+    let tasks = match task_type {
+        Some(task_type) => {
+            let stats = stats::task(conn, project, task_type).await?;
+            BTreeMap::from([(task_type.to_owned(), stats)])
+        }
+        None => tasks(conn, project).await?,
+    };
+    Ok(Known { workers, tasks, rulings: rulings::read(conn, project).await? })
+}
+
+/// Reads the summaries of all workers, those of a type in one row: a row for each would cost ten times as much.
+async fn summaries(
+    conn: &mut SqliteConnection,
+    project: &ProjectId,
+) -> Result<BTreeMap<Arc<str>, BTreeMap<WorkerName, WorkerSummary>>, MemoryError> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        "SELECT task_type, '{' || string_agg(json_quote(worker) || ':' || summary, ',') || '}' \
+         FROM orch_worker_stats WHERE project = ? AND summary <> 'null' GROUP BY task_type",
+    )
+    .bind(project.as_str())
+    .fetch_all(conn)
+    .await
+    .map_err(failed_to("read what is known of workers"))?;
+    rows.into_iter().map(rows::summaries).collect()
+}
+
+/// Returns the sums of all workers of a project.
+pub(super) async fn workers(
+    pool: &SqlitePool,
+    project: &ProjectId,
+) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT task_type, worker, history FROM orch_worker_stats WHERE project = ?",
+        "SELECT task_type, worker, stats FROM orch_worker_stats WHERE project = ? \
+         ORDER BY task_type, worker",
     )
     .bind(project.as_str())
     .fetch_all(pool)
     .await
-    .map_err(failed_to("read the histories of workers"))?;
+    .map_err(failed_to("read what is known of workers"))?;
     rows.into_iter()
-        .map(|(task_type, worker, history)| {
-            let what = || format!("the history of worker `{worker}` at `{task_type}`");
-            let history = rows::decode(&history, what)?;
-            Ok((Cell { task_type, worker: worker.into() }, history))
-        })
-        .collect()
-}
-
-/// Returns all that is known of workers at some types.
-pub(super) async fn workers(
-    pool: &SqlitePool,
-    project: &ProjectId,
-    task_types: Option<&[String]>,
-) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
-    let mut query = QueryBuilder::<Sqlite>::new(
-        "SELECT task_type, worker, history, details FROM orch_worker_stats WHERE project = ",
-    );
-    query.push_bind(project.as_str());
-    if let Some(task_types) = task_types {
-        query.push(" AND task_type IN (");
-        let mut types = query.separated(", ");
-        for task_type in task_types {
-            types.push_bind(task_type);
-        }
-        query.push(")");
-    }
-    let rows: Vec<(String, String, String, String)> = query
-        .build_query_as()
-        .fetch_all(pool)
-        .await
-        .map_err(failed_to("read what is known of workers"))?;
-    rows.into_iter()
-        .map(|(task_type, worker, history, details)| {
+        .map(|(task_type, worker, stats)| {
             let what = || format!("what is known of worker `{worker}` at `{task_type}`");
-            let stats = rows::worker(&history, &details, what)?;
+            let stats = rows::decode(&stats, what)?;
             Ok((Cell { task_type, worker: worker.into() }, stats))
         })
         .collect()
 }
 
-/// Returns what is known of all types of tasks.
-pub(super) async fn tasks(
-    pool: &SqlitePool,
+async fn tasks(
+    conn: &mut SqliteConnection,
     project: &ProjectId,
-) -> Result<Vec<(String, TaskStats)>, MemoryError> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT task_type, stats FROM orch_task_stats WHERE project = ? ORDER BY task_type",
-    )
-    .bind(project.as_str())
-    .fetch_all(pool)
-    .await
-    .map_err(failed_to("read what is known of types of tasks"))?;
+) -> Result<BTreeMap<String, TaskStats>, MemoryError> {
+    let rows: Vec<(String, String)> =
+        sqlx::query_as("SELECT task_type, stats FROM orch_task_stats WHERE project = ?")
+            .bind(project.as_str())
+            .fetch_all(conn)
+            .await
+            .map_err(failed_to("read what is known of types of tasks"))?;
     rows.into_iter()
         .map(|(task_type, stats)| {
             let what = || format!("what is known of tasks of type `{task_type}`");
@@ -116,46 +118,23 @@ pub(super) async fn counts(
     Ok((counts.0.cast_unsigned(), counts.1.cast_unsigned()))
 }
 
-/// Returns the newest texts of a scope that have one of `words`, and how many texts the scope has.
-pub(super) async fn matching(
-    pool: &SqlitePool,
-    scope: &Scope<'_>,
-    words: &[String],
-    limit: u32,
-) -> Result<(Vec<Match>, usize), MemoryError> {
-    let failed = failed_to("search the memory");
-    let total: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM orch_past WHERE project = ? AND agent = ? AND task_type = ?",
+/// Returns the texts of a scope.
+pub(super) async fn texts(pool: &SqlitePool, scope: &Scope<'_>) -> Result<Vec<Match>, MemoryError> {
+    let rows: Vec<(String, String, String, i64, bool)> = sqlx::query_as(
+        "SELECT run, step, text, ended_at, success FROM orch_past \
+         WHERE project = ? AND agent = ? AND task_type = ?",
     )
     .bind(scope.project.as_str())
     .bind(scope.agent_name())
     .bind(scope.task_type)
-    .fetch_one(pool)
-    .await
-    .map_err(&failed)?;
-    let total = usize::try_from(total).unwrap_or(0);
-    if words.is_empty() || total == 0 {
-        return Ok((Vec::new(), total));
-    }
-    // Words have letters and digits only; in quotes they are no operators either.
-    let any = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" OR ");
-    let found: Vec<(String, String, String, i64, bool)> = sqlx::query_as(
-        "SELECT p.run, p.step, p.text, p.ended_at, p.success \
-         FROM orch_past_words AS w JOIN orch_past AS p ON p.id = w.rowid \
-         WHERE orch_past_words MATCH ? ORDER BY p.ended_at DESC, p.run DESC, p.step DESC LIMIT ?",
-    )
-    .bind(format!("scope : {} AND words : ({any})", past::scope_word(scope)))
-    .bind(limit)
     .fetch_all(pool)
     .await
-    .map_err(failed)?;
-    let matches = found.into_iter().map(|(run, step, text, ended_at, success)| {
-        let ended_at = Timestamp::from_microsecond(ended_at).map_err(|error| {
-            MemoryError::Corrupt { what: format!("the end of run {run}"), source: error.into() }
-        })?;
+    .map_err(failed_to("search the memory"))?;
+    let matches = rows.into_iter().map(|(run, step, text, ended_at, success)| {
+        let ended_at = past::ended_at(&run, ended_at)?;
         Ok(Match { run: past::run_id(&run)?, step, text, ended_at, success })
     });
-    Ok((matches.collect::<Result<_, MemoryError>>()?, total))
+    matches.collect()
 }
 
 /// Returns past runs.

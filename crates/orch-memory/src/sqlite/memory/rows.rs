@@ -1,6 +1,10 @@
 //! What columns mean.
 
-use orch_core::learned::WorkerStats;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use orch_core::WorkerName;
+use orch_core::learned::WorkerSummary;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -23,19 +27,10 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Result<String, MemoryError> {
     })
 }
 
-/// Puts together what stands in two columns, so that one of them can be read alone.
-pub(super) fn worker(
-    history: &str,
-    details: &str,
-    what: impl Fn() -> String,
-) -> Result<WorkerStats, MemoryError> {
-    let mut stats: WorkerStats = decode(details, &what)?;
-    stats.history = decode(history, what)?;
-    Ok(stats)
-}
-
-/// The other way round: history and details.
-pub(super) fn columns(mut stats: WorkerStats) -> Result<(String, String), MemoryError> {
-    let history = encode(&std::mem::take(&mut stats.history))?;
-    Ok((history, encode(&stats)?))
+/// Reads the summaries of all workers at a type.
+pub(super) fn summaries(
+    (task_type, json): (String, String),
+) -> Result<(Arc<str>, BTreeMap<WorkerName, WorkerSummary>), MemoryError> {
+    let known = decode(&json, || format!("what is known of workers at `{task_type}`"))?;
+    Ok((task_type.into(), known))
 }

@@ -1,7 +1,7 @@
 //! What a person has decided about rules.
 
 use orch_core::ProjectId;
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::SqliteConnection;
 
 use super::{failed_to, rows};
 use crate::MemoryError;
@@ -9,13 +9,13 @@ use crate::learned::{Record, Ruling, Sink};
 
 /// Returns the decisions of a project.
 pub(super) async fn read(
-    pool: &SqlitePool,
+    conn: &mut SqliteConnection,
     project: &ProjectId,
 ) -> Result<Vec<Ruling>, MemoryError> {
     let bodies: Vec<String> =
         sqlx::query_scalar("SELECT body FROM orch_rulings WHERE project = ? ORDER BY rule")
             .bind(project.as_str())
-            .fetch_all(pool)
+            .fetch_all(conn)
             .await
             .map_err(failed_to("read what was decided about rules"))?;
     bodies.iter().map(|body| rows::decode(body, what)).collect()

@@ -97,9 +97,9 @@ impl Sums {
 
     pub(super) async fn write(self, conn: &mut SqliteConnection) -> Result<(), MemoryError> {
         for ((project, cell), delta) in self.workers {
-            let mut stats = worker(conn, &project, &cell).await?;
+            let mut stats = worker(conn, &project, &cell).await?.unwrap_or_default();
             stats.merge(&delta);
-            write_worker(conn, &project, &cell, stats).await?;
+            write_worker(conn, &project, &cell, &stats).await?;
         }
         for ((project, task_type), delta) in self.tasks {
             let mut stats = task(conn, &project, &task_type).await?;
@@ -110,14 +110,14 @@ impl Sums {
     }
 }
 
-async fn worker(
+/// Returns the sums of a worker at a type of subtask.
+pub(super) async fn worker(
     conn: &mut SqliteConnection,
     project: &ProjectId,
     cell: &Cell,
-) -> Result<WorkerStats, MemoryError> {
-    let row: Option<(String, String)> = sqlx::query_as(
-        "SELECT history, details FROM orch_worker_stats \
-         WHERE project = ? AND task_type = ? AND worker = ?",
+) -> Result<Option<WorkerStats>, MemoryError> {
+    let stats: Option<String> = sqlx::query_scalar(
+        "SELECT stats FROM orch_worker_stats WHERE project = ? AND task_type = ? AND worker = ?",
     )
     .bind(project.as_str())
     .bind(&cell.task_type)
@@ -126,29 +126,25 @@ async fn worker(
     .await
     .map_err(failed_to("read what is known of a worker"))?;
     let what = || format!("what is known of worker `{}` at `{}`", cell.worker, cell.task_type);
-    row.map_or_else(
-        || Ok(WorkerStats::default()),
-        |(history, details)| rows::worker(&history, &details, what),
-    )
+    stats.map(|stats| rows::decode(&stats, what)).transpose()
 }
 
 async fn write_worker(
     conn: &mut SqliteConnection,
     project: &ProjectId,
     cell: &Cell,
-    stats: WorkerStats,
+    stats: &WorkerStats,
 ) -> Result<(), MemoryError> {
-    let (history, details) = rows::columns(stats)?;
     sqlx::query(
-        "INSERT INTO orch_worker_stats (project, task_type, worker, history, details) \
+        "INSERT INTO orch_worker_stats (project, task_type, worker, summary, stats) \
          VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, task_type, worker) \
-         DO UPDATE SET history = excluded.history, details = excluded.details",
+         DO UPDATE SET summary = excluded.summary, stats = excluded.stats",
     )
     .bind(project.as_str())
     .bind(&cell.task_type)
     .bind(cell.worker.as_str())
-    .bind(history)
-    .bind(details)
+    .bind(rows::encode(&stats.summary())?)
+    .bind(rows::encode(stats)?)
     .execute(conn)
     .await
     .map_err(failed_to("write what is known of a worker"))?;

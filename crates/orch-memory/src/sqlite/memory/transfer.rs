@@ -28,16 +28,16 @@ pub(super) async fn export(pool: &SqlitePool, sink: &mut Sink<'_>) -> Result<(),
 
 async fn export_sums(conn: &mut SqliteConnection, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
     let failed = failed_to("read the memory");
-    let workers: Vec<(String, String, String, String, String)> = sqlx::query_as(
-        "SELECT project, task_type, worker, history, details FROM orch_worker_stats \
+    let workers: Vec<(String, String, String, String)> = sqlx::query_as(
+        "SELECT project, task_type, worker, stats FROM orch_worker_stats \
          ORDER BY project, task_type, worker",
     )
     .fetch_all(&mut *conn)
     .await
     .map_err(&failed)?;
-    for (project, task_type, worker, history, details) in workers {
+    for (project, task_type, worker, stats) in workers {
         let what = || format!("what is known of worker `{worker}` at `{task_type}`");
-        let stats = Box::new(rows::worker(&history, &details, what)?);
+        let stats = Box::new(rows::decode(&stats, what)?);
         let (project, worker) = (project.into(), worker.into());
         sink(&Record::Worker { project, task_type, worker, stats })?;
     }
