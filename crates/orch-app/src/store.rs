@@ -69,8 +69,8 @@ async fn postgres(url: &PostgresUrl, _access: Access) -> Result<Arc<dyn Journal>
     Err(AppError::NoStore { store: url.to_string(), reason })
 }
 
-/// Opens the learned memory of a configuration and catches up with what it has not learned yet. There is none when it would be
-/// in PostgreSQL, where nothing is learned so far, and none to be read in a file of ALMA that has nothing of orch yet.
+/// Opens the learned memory of a configuration and catches up with what it has not learned yet. There is none to be read in a file
+/// of ALMA, or in a database, that has no memory of orch yet.
 ///
 /// # Errors
 /// When it cannot be opened.
@@ -79,17 +79,13 @@ pub async fn open_memory(
     journal: Arc<dyn Journal>,
     access: Access,
 ) -> Result<Option<Arc<LearnedMemory>>, AppError> {
-    let Some(file) = config.memory_file() else { return Ok(None) };
-    let options = SqliteOptions::new().with_read_only(access == Access::Read);
-    let memory = match LearnedMemory::sqlite(file, &options, journal).await {
-        Ok(memory) => memory.with_scopes(config.scopes()),
-        Err(OpenError::Missing { .. } | OpenError::Older { .. })
-            if config.memory.store == MemoryStore::Alma && access == Access::Read =>
-        {
-            return Ok(None);
-        }
-        Err(error) => return Err(AppError::Store(error.into())),
+    let opened = match (config.memory_file(), &config.store) {
+        (Some(file), _) => memory_in_file(config, file, journal, access).await?,
+        (None, Store::Postgres(url)) => memory_in_postgres(url, journal, access).await?,
+        (None, Store::Sqlite(_) | Store::Unsupported(_)) => None,
     };
+    let Some(memory) = opened else { return Ok(None) };
+    let memory = memory.with_scopes(config.scopes());
     let memory = match &config.memory.embeddings {
         Some(embeddings) => memory.with_embedder(embeddings.embedder()?),
         None => memory,
@@ -105,6 +101,53 @@ pub async fn open_memory(
         }
     }
     Ok(Some(Arc::new(memory)))
+}
+
+async fn memory_in_file(
+    config: &Config,
+    file: PathBuf,
+    journal: Arc<dyn Journal>,
+    access: Access,
+) -> Result<Option<LearnedMemory>, AppError> {
+    let options = SqliteOptions::new().with_read_only(access == Access::Read);
+    match LearnedMemory::sqlite(file, &options, journal).await {
+        Ok(memory) => Ok(Some(memory)),
+        Err(OpenError::Missing { .. } | OpenError::Older { .. })
+            if config.memory.store == MemoryStore::Alma && access == Access::Read =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(AppError::Store(error.into())),
+    }
+}
+
+#[cfg(feature = "postgres")]
+async fn memory_in_postgres(
+    url: &PostgresUrl,
+    journal: Arc<dyn Journal>,
+    access: Access,
+) -> Result<Option<LearnedMemory>, AppError> {
+    use orch_memory::{PostgresError, PostgresOptions};
+    let options = PostgresOptions::new().with_read_only(access == Access::Read);
+    match LearnedMemory::postgres(&url.url()?, &options, journal).await {
+        Ok(memory) => Ok(Some(memory)),
+        Err(PostgresError::Missing { .. } | PostgresError::Older { .. })
+            if access == Access::Read =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(AppError::Store(error.into())),
+    }
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn memory_in_postgres(
+    _: &PostgresUrl,
+    _: Arc<dyn Journal>,
+    _: Access,
+) -> Result<Option<LearnedMemory>, AppError> {
+    // Refused when the configuration is loaded.
+    Ok(None)
 }
 
 #[cfg(feature = "alma")]

@@ -58,10 +58,8 @@ pub(crate) enum CliError {
     /// Learned memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
-    /// The store keeps no learned memory.
-    #[error(
-        "nothing is learned here: memory is kept in SQLite only so far, and `store` names another database"
-    )]
+    /// The store has no learned memory.
+    #[error("nothing was learned in this store yet; run a task first")]
     NoMemory,
     /// The file of learned memory has another user, who would be locked out.
     #[error(

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -16,8 +15,11 @@ use orch_core::{
 use crate::learned::{
     Cell, Evidence, Scope, Source, Store, Told, evidence, helpful, record, similar, slice, view,
 };
-use crate::sqlite::SqliteStore;
-use crate::{Embedder, HashedNgrams, MemoryError, OpenError, SqliteOptions};
+#[cfg(feature = "postgres")]
+use crate::postgres::{self, PostgresError, PostgresOptions};
+#[cfg(feature = "sqlite")]
+use crate::sqlite::{self, OpenError, SqliteOptions};
+use crate::{Embedder, HashedNgrams, MemoryError};
 
 /// The most past runs in a snapshot, and the most past subtasks of an agent in a slice.
 const SIMILAR_RUNS: usize = 16;
@@ -52,20 +54,38 @@ impl LearnedMemory {
     ///
     /// # Errors
     /// When the file cannot be used; see [`OpenError`].
+    #[cfg(feature = "sqlite")]
     pub async fn sqlite(
-        path: impl AsRef<Path>,
+        path: impl AsRef<std::path::Path>,
         options: &SqliteOptions,
         journal: Arc<dyn Journal>,
     ) -> Result<Self, OpenError> {
-        let store = SqliteStore::open(path.as_ref(), options).await?;
-        Ok(Self {
-            store: Arc::new(store),
+        Ok(Self::of(sqlite::open_memory(path.as_ref(), options).await?, journal))
+    }
+
+    /// Opens the memory in the PostgreSQL database at `url`, which may be the journal's; makes its tables unless they are only to be
+    /// read.
+    ///
+    /// # Errors
+    /// When the database cannot be used; see [`PostgresError`].
+    #[cfg(feature = "postgres")]
+    pub async fn postgres(
+        url: &str,
+        options: &PostgresOptions,
+        journal: Arc<dyn Journal>,
+    ) -> Result<Self, PostgresError> {
+        Ok(Self::of(postgres::open_memory(url, options).await?, journal))
+    }
+
+    fn of(store: Arc<dyn Store>, journal: Arc<dyn Journal>) -> Self {
+        Self {
+            store,
             journal,
             embedder: Arc::new(HashedNgrams::new()),
             scopes: Arc::default(),
             #[cfg(feature = "alma")]
             alma: None,
-        })
+        }
     }
 
     /// Sets who may learn and read what; without, everybody learns everything and nobody reads what others have learned.

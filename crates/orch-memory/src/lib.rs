@@ -60,14 +60,24 @@
 //!
 //! A new table is a migration of the same name in the folders of both databases, with the same columns: `TEXT`, `INTEGER` and
 //! `BIGINT`, `BLOB` and `BYTEA`, `REAL` and `DOUBLE PRECISION`; text that is compared gets `COLLATE "C"` in PostgreSQL. Tables
-//! that migrate together are a `Schema` in `sqlite/open.rs` and one in `postgres/open.rs`. A test compares the journal's. Statements live in a module per table under `sqlite/` and `postgres/`, functions that take a
-//! connection or a pool; rows that are read derive `sqlx::FromRow` once, for both. In SQLite only the writer writes. In
+//! that migrate together are a `Schema` in `sqlite/open.rs` and one in `postgres/open.rs`. Tests compare them. The journal's
+//! statements live in a module per table under `sqlite/` and `postgres/`, functions that take a connection or a pool; rows that are
+//! read derive `sqlx::FromRow` once, for both. Those of learned memory are the same for both, in `tables/`, which each of the
+//! databases loads with its own types. In SQLite only the writer writes. In
 //! PostgreSQL others write at the same time: lock what a check depends on before it is read (`postgres/append.rs`).
 //!
 //! # Features
-//! `sqlite` (default): [`SqliteJournal`]. `postgres`: [`PostgresJournal`], TLS by rustls. Without both only
+//! `sqlite` (default): `SqliteJournal`. `postgres`: `PostgresJournal`, TLS by rustls. Without both only
 //! [`MemoryJournal`] is left. `alma`: what ALMA, another memory of the project, knows ([`Alma`]). `embeddings`: an [`Embedder`] that
 //! asks a server. `testing`: a PostgreSQL server for tests ([`testing`]).
+
+#![cfg_attr(
+    all(feature = "sqlite", feature = "postgres"),
+    allow(
+        clippy::duplicate_mod,
+        reason = "each database loads `tables` with its own types, of which sqlx has no common ones"
+    )
+)]
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod admission;
@@ -75,17 +85,17 @@ mod admission;
 mod alma;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod codec;
-#[cfg(any(feature = "sqlite", feature = "embeddings"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "embeddings"))]
 mod embed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod learned;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod learned_memory;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod listing;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod memory_error;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod pieces;
@@ -99,22 +109,22 @@ mod sqlite;
 mod stored;
 #[cfg(feature = "testing")]
 pub mod testing;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod upkeep;
 
 #[cfg(feature = "alma")]
 pub use alma::{Alma, AlmaWritten};
-#[cfg(any(feature = "sqlite", feature = "embeddings"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "embeddings"))]
 pub use embed::{Embedder, HashedNgrams};
 #[cfg(feature = "embeddings")]
 pub use embed::{EmbeddingsEndpoint, EmbeddingsError};
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use learned::{Heuristic, Rule, Ruling, Verdict};
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use learned_memory::LearnedMemory;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use memory_error::MemoryError;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use upkeep::{Forget, Forgotten, MemoryStats, WorkerRecord};
 
 pub use orch_core::journal::MemoryJournal;

@@ -54,3 +54,8 @@ pub enum MemoryError {
     #[error("the score {0} is not between 0 and 1")]
     Score(f64),
 }
+
+/// Makes the error of a statement that has failed.
+pub(crate) fn failed_to(doing: &'static str) -> impl Fn(sqlx::Error) -> MemoryError {
+    move |source| MemoryError::Store { doing, source: source.into() }
+}

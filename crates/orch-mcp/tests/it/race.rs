@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use orch_memory::testing::TestDatabase;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Project};
@@ -78,11 +79,23 @@ impl Holders {
 }
 
 #[test]
-fn each_subtask_has_one_holder_and_each_report_counts_once() {
+fn each_subtask_in_a_file_has_one_holder_and_each_report_counts_once() {
+    race(&Project::new(&[]));
+}
+
+#[test]
+fn each_subtask_in_postgresql_has_one_holder_and_each_report_counts_once() {
+    let Some(database) = TestDatabase::create() else { return };
+    let project = Project::new(&[]);
+    let config = format!("store: {}\n", database.url());
+    std::fs::write(project.path().join("orch.yaml"), config).unwrap();
+    race(&project);
+}
+
+fn race(project: &Project) {
     let rounds =
         std::env::var("ORCH_RACE_ROUNDS").ok().map_or(ROUNDS, |text| text.parse().unwrap());
-    let project = Project::new(&[]);
-    let mut servers: Vec<Client> = (0..SERVERS).map(|_| Client::start(&project)).collect();
+    let mut servers: Vec<Client> = (0..SERVERS).map(|_| Client::start(project)).collect();
     let total = SERVERS * CLIENTS;
     let subtasks: Vec<Value> = (0..total)
         .map(|place| json!({ "id": format!("s{place}"), "description": "do it", "task_type": "work" }))

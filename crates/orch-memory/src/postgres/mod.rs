@@ -18,6 +18,7 @@ mod blobs;
 mod events;
 mod journal;
 mod locks;
+mod memory;
 mod open;
 mod options;
 mod owners;
@@ -27,5 +28,6 @@ mod tail;
 mod writer;
 
 pub use journal::PostgresJournal;
+pub(crate) use memory::open_memory;
 pub use open::PostgresError;
 pub use options::PostgresOptions;

@@ -81,6 +81,13 @@ pub(super) const JOURNAL: Schema = Schema {
     applied: "SELECT max(version) FROM _orch_migrations WHERE success",
 };
 
+/// The tables of learned memory.
+pub(super) const MEMORY: Schema = Schema {
+    migrations: || sqlx::migrate!("migrations/memory/postgres"),
+    table: "_orch_memory_migrations",
+    applied: "SELECT max(version) FROM _orch_memory_migrations WHERE success",
+};
+
 impl Schema {
     fn migrations(&self) -> Migrator {
         let mut migrations = (self.migrations)();

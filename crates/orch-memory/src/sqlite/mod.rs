@@ -28,5 +28,5 @@ pub use error::OpenError;
 #[cfg(feature = "alma")]
 pub(crate) use error::is_busy;
 pub use journal::SqliteJournal;
-pub(crate) use memory::SqliteStore;
+pub(crate) use memory::open_memory;
 pub use options::{SqliteOptions, Synchronous};

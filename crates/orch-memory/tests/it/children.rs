@@ -98,7 +98,7 @@ async fn child() {
     match job.split_once(' ').unwrap_or((&job, "")) {
         ("append_until_killed", _) => kill::append_until_killed(&place).await,
         ("append_until_full", _) => disk_full::append_until_full(place.as_ref()).await,
-        ("fold", offset) => memory::fold_many(place.as_ref(), offset).await,
+        ("fold", offset) => memory::fold_many(&place, offset).await,
         ("race", name) => races::race(&place, name).await,
         ("open", _) => races::open_at_once(&place).await,
         (other, _) => panic!("no job `{other}`"),

@@ -1,19 +1,31 @@
 //! Learned memory: what is learned, exactly once, by however many.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use orch_core::journal::MemoryJournal;
 use orch_core::{
     Cause, ComplexTask, Journal, Memory, MemorySnapshot, OrchestrationOutcome, ProjectId, Subtask,
 };
-use orch_memory::{LearnedMemory, MemoryError};
+use orch_memory::{Forget, LearnedMemory, MemoryError, Verdict};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use sqlx::Connection;
+use sqlx::postgres::PgConnection;
 
 use crate::children::{Worker, say, wait_for_word};
 use crate::lesson::{Lesson, Try, done, failed};
-use crate::support::{TempFile, assert_sound, open, quick, raw};
+use crate::support::{
+    Home, Kind, TempFile, TestDatabase, assert_sound, memory_at, on_both, open_at, raw,
+};
+use crate::tables::{postgres_rows, sqlite_rows};
+
+on_both! {
+    a_snapshot_shows_what_happened,
+    a_slice_is_for_its_worker_and_keeps_to_its_budget,
+    what_a_person_thinks_changes_the_rewards_and_may_be_changed,
+    an_outcome_may_be_told_twice_and_adds_who_supervised,
+    what_a_killed_process_left_is_caught_up_with,
+}
 
 fn project() -> ProjectId {
     ProjectId::new("p")
@@ -21,10 +33,6 @@ fn project() -> ProjectId {
 
 fn task(text: &str) -> ComplexTask {
     ComplexTask::new("t", text, "audit")
-}
-
-async fn memory(file: &Path, journal: &Arc<dyn Journal>) -> LearnedMemory {
-    LearnedMemory::sqlite(file, &quick(), journal.clone()).await.unwrap()
 }
 
 async fn snapshot(memory: &LearnedMemory, text: &str) -> MemorySnapshot {
@@ -36,9 +44,9 @@ fn journal() -> Arc<dyn Journal> {
 }
 
 /// A memory that has learned from `lessons`, each folded after its whole run is there.
-async fn taught(file: &TempFile, lessons: &[Lesson]) -> LearnedMemory {
+async fn taught(file: &Home, lessons: &[Lesson]) -> LearnedMemory {
     let journal = journal();
-    let memory = memory(file.path(), &journal).await;
+    let memory = file.memory(&journal).await;
     for lesson in lessons {
         lesson.append_all(&*journal).await;
         assert!(memory.fold(lesson.id()).await.unwrap());
@@ -46,9 +54,8 @@ async fn taught(file: &TempFile, lessons: &[Lesson]) -> LearnedMemory {
     memory
 }
 
-#[tokio::test]
-async fn a_snapshot_shows_what_happened() {
-    let file = TempFile::new();
+async fn a_snapshot_shows_what_happened(kind: Kind) {
+    let file = kind.home();
     let lessons = [
         Lesson::new(
             1,
@@ -103,9 +110,8 @@ async fn a_snapshot_shows_what_happened() {
     assert_eq!(tallies.success_rate(&"bob".into(), "read"), 0.5);
 }
 
-#[tokio::test]
-async fn a_slice_is_for_its_worker_and_keeps_to_its_budget() {
-    let file = TempFile::new();
+async fn a_slice_is_for_its_worker_and_keeps_to_its_budget(kind: Kind) {
+    let file = kind.home();
     let long = "very ".repeat(200);
     let lessons: Vec<Lesson> = (0..10)
         .map(|number| {
@@ -132,11 +138,10 @@ async fn a_slice_is_for_its_worker_and_keeps_to_its_budget() {
     assert_eq!(unknown, orch_core::MemorySlice::new());
 }
 
-#[tokio::test]
-async fn what_a_person_thinks_changes_the_rewards_and_may_be_changed() {
+async fn what_a_person_thinks_changes_the_rewards_and_may_be_changed(kind: Kind) {
     let lesson =
         Lesson::new(1, "Audit", [done("read", "ann", 1), failed("read", "bob", Cause::Gate)]);
-    let (file, other) = (TempFile::new(), TempFile::new());
+    let (file, other) = (kind.home(), kind.home());
     let memory = taught(&file, std::slice::from_ref(&lesson)).await;
     memory.feedback(lesson.id(), 0.9, "").await.unwrap();
     memory.feedback(lesson.id(), 0.2, "too short").await.unwrap();
@@ -162,11 +167,10 @@ async fn what_a_person_thinks_changes_the_rewards_and_may_be_changed() {
     assert!(matches!(error.downcast_ref(), Some(MemoryError::UnknownRun(_))), "{error}");
 }
 
-#[tokio::test]
-async fn an_outcome_may_be_told_twice_and_adds_who_supervised() {
+async fn an_outcome_may_be_told_twice_and_adds_who_supervised(kind: Kind) {
     let lesson = Lesson::new(1, "Audit", [done("read", "ann", 1)]);
-    let (file, journal) = (TempFile::new(), journal());
-    let memory = memory(file.path(), &journal).await;
+    let (file, journal) = (kind.home(), journal());
+    let memory = file.memory(&journal).await;
     lesson.append_all(&*journal).await;
     let id = format!("orch_{}", lesson.id());
     let outcome = OrchestrationOutcome::new(id, "boss", "p", "audit", jiff::Timestamp::UNIX_EPOCH);
@@ -181,15 +185,14 @@ async fn an_outcome_may_be_told_twice_and_adds_who_supervised() {
     assert!(memory.record_outcome(&other).await.is_err());
 }
 
-#[tokio::test]
-async fn what_a_killed_process_left_is_caught_up_with() {
-    let (file, journal) = (TempFile::new(), journal());
+async fn what_a_killed_process_left_is_caught_up_with(kind: Kind) {
+    let (file, journal) = (kind.home(), journal());
     let lessons: Vec<Lesson> =
         (0..5).map(|number| Lesson::new(number, "Audit", [done("read", "ann", 1)])).collect();
     for lesson in &lessons {
         lesson.append_all(&*journal).await;
     }
-    let memory = memory(file.path(), &journal).await;
+    let memory = file.memory(&journal).await;
     memory.fold(lessons[2].id()).await.unwrap();
     assert_eq!(memory.catch_up(&project()).await.unwrap(), 4);
     assert_eq!(memory.catch_up(&project()).await.unwrap(), 0);
@@ -230,10 +233,10 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
-            let (file, other) = (TempFile::new(), TempFile::new());
+            let (file, other) = (Kind::Sqlite.home(), Kind::Sqlite.home());
             let at_once = taught(&file, &lessons).await;
             let journal = journal();
-            let both = [memory(other.path(), &journal).await, memory(other.path(), &journal).await];
+            let both = [other.memory(&journal).await, other.memory(&journal).await];
             for (lesson, cut) in shuffled.iter().zip(&cuts) {
                 lesson.append(&*journal, 0, *cut).await;
                 both[0].fold(lesson.id()).await.unwrap();
@@ -251,16 +254,64 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(Config::with_cases(12))]
+
+    /// What is learned in any order, graded, decided and forgotten: the same on both databases, row by row.
+    #[test]
+    fn both_databases_know_the_same(
+        (lessons, shuffled) in lessons().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+        (graded, score) in (0..6_usize, 0.0..=1.0),
+        forgets: bool,
+    ) {
+        let Some(database) = TestDatabase::create() else { return Ok(()) };
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (file, database) = (TempFile::new(), Home::Database(database));
+            let (one, other) = (journal(), journal());
+            let sqlite = memory_at(file.place(), &one).await;
+            let postgres = database.memory(&other).await;
+            let sides =
+                [(&sqlite, one, &lessons), (&postgres, other, &shuffled)];
+            for (memory, journal, order) in &sides {
+                for lesson in *order {
+                    lesson.append_all(&**journal).await;
+                    memory.fold(lesson.id()).await.unwrap();
+                }
+                let lesson = &lessons[graded % lessons.len()];
+                memory.feedback(lesson.id(), score, "so so").await.unwrap();
+                if let Some(rule) = memory.rules(&project()).await.unwrap().first() {
+                    let rule = &rule.heuristic;
+                    memory.decide(&project(), rule, Some(Verdict::Pinned), "").await.unwrap();
+                }
+                if forgets {
+                    let worker = Forget::all_of(project()).with_worker(Some("worker1".into()));
+                    memory.forget(&worker, false).await.unwrap();
+                }
+            }
+            let text = "Audit number 2";
+            assert_eq!(snapshot(&sqlite, text).await, snapshot(&postgres, text).await);
+            let (mut from_file, mut from_database) = (Vec::new(), Vec::new());
+            sqlite.export(&mut from_file).await.unwrap();
+            postgres.export(&mut from_database).await.unwrap();
+            assert_eq!(String::from_utf8(from_file), String::from_utf8(from_database));
+            let rows = sqlite_rows(&mut raw(&file).await).await;
+            let mut conn = PgConnection::connect(&database.place()).await.unwrap();
+            assert_eq!(rows, postgres_rows(&mut conn).await);
+        });
+    }
+}
+
 /// How many runs each process of the race folds: `ORCH_MEMORY_TEST_FOLDS` for the full figure, which is 10,000.
 fn folds() -> u32 {
     std::env::var("ORCH_MEMORY_TEST_FOLDS").map_or(300, |folds| folds.parse().unwrap())
 }
 
-/// The child: runs and folds them, `offset` apart from the other's; every tenth is the other's too.
-pub(crate) async fn fold_many(file: &Path, offset: &str) {
+/// The child: runs and folds them, `offset` apart from the others'; every tenth is the others' too.
+pub(crate) async fn fold_many(place: &str, offset: &str) {
     let offset: u32 = offset.parse().unwrap();
-    let journal: Arc<dyn Journal> = Arc::new(open(file).await);
-    let memory = memory(file, &journal).await;
+    let journal: Arc<dyn Journal> = open_at(place).await.into();
+    let memory = memory_at(place, &journal).await;
     say("ready");
     wait_for_word();
     for number in 0..folds() {
@@ -274,13 +325,12 @@ pub(crate) async fn fold_many(file: &Path, offset: &str) {
     say("done");
 }
 
-#[tokio::test]
-async fn processes_that_fold_at_once_lose_and_double_nothing() {
-    let file = TempFile::new();
-    let journal: Arc<dyn Journal> = Arc::new(open(&file).await);
-    let reader = memory(file.path(), &journal).await;
-    let mut children: Vec<Worker> =
-        [0, 1_000_000].map(|offset| Worker::start(&format!("fold {offset}"), file.path())).into();
+/// Lets so many processes fold at once, and reads meanwhile.
+async fn race(place: &str, writers: u32) {
+    let journal: Arc<dyn Journal> = open_at(place).await.into();
+    let reader = memory_at(place, &journal).await;
+    let start = |writer| Worker::start(&format!("fold {}", writer * 1_000_000), place);
+    let mut children: Vec<Worker> = (0..writers).map(start).collect();
     for child in &mut children {
         assert_eq!(child.hear().as_deref(), Some("ready"));
     }
@@ -299,8 +349,21 @@ async fn processes_that_fold_at_once_lose_and_double_nothing() {
     }
     assert!(waiting.await.unwrap() && reads > 0);
     let learned = snapshot(&reader, "Audit").await.learned;
-    assert_eq!(learned.of(&"ann".into(), "read").unwrap().attempts, u64::from(folds()) * 2);
+    let all = u64::from(folds()) * u64::from(writers);
+    assert_eq!(learned.of(&"ann".into(), "read").unwrap().attempts, all);
     let runs: u64 = learned.tasks.plans.values().map(|plans| plans.history.total().count()).sum();
-    assert_eq!(runs, u64::from(folds()) * 2);
+    assert_eq!(runs, all);
+}
+
+#[tokio::test]
+async fn two_processes_that_fold_into_a_file_at_once_lose_and_double_nothing() {
+    let file = TempFile::new();
+    race(file.place(), 2).await;
     assert_sound(&mut raw(&file).await).await;
+}
+
+#[tokio::test]
+async fn eight_processes_that_fold_into_a_database_at_once_lose_and_double_nothing() {
+    let Some(database) = TestDatabase::create() else { return };
+    race(&database.url(), 8).await;
 }

@@ -1,12 +1,15 @@
 //! Files that go when the test ends, and journals on them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use orch_core::journal::Recorded;
 use orch_core::testing::SampleRun;
 use orch_core::{Event, Journal, Seq};
 pub(crate) use orch_memory::testing::TestDatabase;
-use orch_memory::{PostgresJournal, PostgresOptions, SqliteJournal, SqliteOptions, Synchronous};
+use orch_memory::{
+    LearnedMemory, PostgresJournal, PostgresOptions, SqliteJournal, SqliteOptions, Synchronous,
+};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 use tempfile::TempDir;
@@ -61,6 +64,80 @@ pub(crate) async fn open_at(place: &str) -> Box<dyn Journal> {
         Box::new(open(place).await)
     }
 }
+
+/// Opens the memory at a path or an address.
+pub(crate) async fn memory_at(place: &str, journal: &Arc<dyn Journal>) -> LearnedMemory {
+    let journal = journal.clone();
+    if place.contains("://") {
+        LearnedMemory::postgres(place, &PostgresOptions::new(), journal).await.unwrap()
+    } else {
+        LearnedMemory::sqlite(place, &quick(), journal).await.unwrap()
+    }
+}
+
+/// Where a memory is; it goes with the handle.
+pub(crate) enum Home {
+    File(TempFile),
+    Database(TestDatabase),
+}
+
+impl Home {
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::File(file) => file.place().to_owned(),
+            Self::Database(database) => database.url(),
+        }
+    }
+
+    pub(crate) async fn memory(&self, journal: &Arc<dyn Journal>) -> LearnedMemory {
+        memory_at(&self.place(), journal).await
+    }
+}
+
+/// Which of the two.
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Sqlite,
+    Postgres,
+}
+
+impl Kind {
+    /// Makes a new home; `None`, and why on stderr, when there is no server.
+    pub(crate) fn try_home(self) -> Option<Home> {
+        match self {
+            Self::Sqlite => Some(Home::File(TempFile::new())),
+            Self::Postgres => TestDatabase::create().map(Home::Database),
+        }
+    }
+
+    /// Makes a new home of a kind of which there was one before.
+    pub(crate) fn home(self) -> Home {
+        self.try_home().unwrap()
+    }
+}
+
+/// Runs each test on both databases.
+macro_rules! on_both {
+    ($($test:ident),* $(,)?) => {
+        mod sqlite {
+            use crate::support::Kind;
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(Kind::Sqlite).await;
+            })*
+        }
+        mod postgres {
+            use crate::support::Kind;
+            $(#[tokio::test]
+            async fn $test() {
+                if Kind::Postgres.try_home().is_some() {
+                    super::$test(Kind::Postgres).await;
+                }
+            })*
+        }
+    };
+}
+pub(crate) use on_both;
 
 /// A connection beside the journal's own, to look at the file, to lock it or to damage it.
 pub(crate) async fn raw(path: impl AsRef<Path>) -> SqliteConnection {

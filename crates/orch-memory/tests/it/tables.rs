@@ -1,14 +1,14 @@
 //! The tables of both databases are the same: names, columns, types by meaning, keys.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use orch_core::Journal;
-use orch_memory::{PostgresJournal, PostgresOptions};
 use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, Connection};
 
-use crate::support::{TempFile, TestDatabase, open, raw};
+use crate::support::{TempFile, TestDatabase, memory_at, open_at, raw};
 
 /// What stands for the hidden column of SQLite.
 const ROWID: &str = "rowid";
@@ -61,11 +61,14 @@ async fn of_postgres(conn: &mut PgConnection) -> Tables {
 async fn both_databases_have_the_same_tables() {
     let Some(database) = TestDatabase::create() else { return };
     let file = TempFile::new();
-    open(&file).await.close().await;
-    PostgresJournal::open(&database.url(), PostgresOptions::new()).await.unwrap().close().await;
+    for place in [file.place().to_owned(), database.url()] {
+        let journal: Arc<dyn Journal> = open_at(&place).await.into();
+        memory_at(&place, &journal).await;
+        journal.close().await;
+    }
     let sqlite = of_sqlite(&mut raw(&file).await).await;
     let postgres = of_postgres(&mut PgConnection::connect(&database.url()).await.unwrap()).await;
-    assert!(sqlite.len() >= 6, "{sqlite:?}");
+    assert!(sqlite.len() >= 11, "{sqlite:?}");
     assert_eq!(
         sqlite.keys().collect::<Vec<_>>(),
         postgres.keys().collect::<Vec<_>>(),

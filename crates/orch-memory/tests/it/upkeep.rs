@@ -3,18 +3,26 @@
 use std::sync::Arc;
 
 use orch_core::journal::MemoryJournal;
-use orch_core::{Cause, ComplexTask, Memory, MemorySnapshot, ProjectId};
+use orch_core::{Cause, ComplexTask, Journal, Memory, MemorySnapshot, ProjectId};
 use orch_memory::{Forget, Forgotten, Heuristic, LearnedMemory, MemoryError, Verdict};
 
 use crate::lesson::{Lesson, done, failed};
-use crate::support::{TempFile, quick};
+use crate::support::{Home, Kind, on_both};
+
+on_both! {
+    an_export_teaches_an_empty_memory_the_same_and_may_come_again,
+    what_is_no_export_is_refused_with_its_line,
+    a_person_pins_and_forbids_rules,
+    forgetting_says_what_it_would_take_and_takes_no_more,
+    the_newest_examples_are_kept_whatever_the_order_of_learning,
+}
 
 fn project() -> ProjectId {
     ProjectId::new("p")
 }
 
-async fn taught(file: &TempFile, numbers: std::ops::Range<u32>) -> LearnedMemory {
-    let journal = Arc::new(MemoryJournal::new());
+async fn taught(file: &Home, numbers: std::ops::Range<u32>) -> LearnedMemory {
+    let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
     let mut runs = Vec::new();
     for number in numbers {
         let tries =
@@ -24,7 +32,7 @@ async fn taught(file: &TempFile, numbers: std::ops::Range<u32>) -> LearnedMemory
         lesson.append_all(&*journal).await;
         runs.push(lesson.id());
     }
-    let memory = LearnedMemory::sqlite(file.path(), &quick(), journal).await.unwrap();
+    let memory = file.memory(&journal).await;
     assert_eq!(memory.fold_runs(&runs).await.unwrap(), runs.len());
     memory
 }
@@ -51,9 +59,8 @@ async fn routing_rule(memory: &LearnedMemory) -> Heuristic {
     rule.heuristic.clone()
 }
 
-#[tokio::test]
-async fn an_export_teaches_an_empty_memory_the_same_and_may_come_again() {
-    let (file, other, third) = (TempFile::new(), TempFile::new(), TempFile::new());
+async fn an_export_teaches_an_empty_memory_the_same_and_may_come_again(kind: Kind) {
+    let (file, other, third) = (kind.home(), kind.home(), kind.home());
     let memory = taught(&file, 0..5).await;
     let rule = routing_rule(&memory).await;
     memory.decide(&project(), &rule, Some(Verdict::Pinned), "tried and true").await.unwrap();
@@ -74,9 +81,8 @@ async fn an_export_teaches_an_empty_memory_the_same_and_may_come_again() {
     assert_eq!(snapshot(&overlapping).await, before);
 }
 
-#[tokio::test]
-async fn what_is_no_export_is_refused_with_its_line() {
-    let file = TempFile::new();
+async fn what_is_no_export_is_refused_with_its_line(kind: Kind) {
+    let file = kind.home();
     let memory = taught(&file, 0..0).await;
     let head = r#"{"kind":"orch_memory","version":1}"#;
     for (text, expected) in [
@@ -90,9 +96,8 @@ async fn what_is_no_export_is_refused_with_its_line() {
     }
 }
 
-#[tokio::test]
-async fn a_person_pins_and_forbids_rules() {
-    let file = TempFile::new();
+async fn a_person_pins_and_forbids_rules(kind: Kind) {
+    let file = kind.home();
     let memory = taught(&file, 0..5).await;
     let rule = routing_rule(&memory).await;
     assert_eq!(snapshot(&memory).await.learned.routing.len(), 1);
@@ -107,9 +112,8 @@ async fn a_person_pins_and_forbids_rules() {
     assert_eq!(snapshot(&memory).await.learned.routing, []);
 }
 
-#[tokio::test]
-async fn forgetting_says_what_it_would_take_and_takes_no_more() {
-    let file = TempFile::new();
+async fn forgetting_says_what_it_would_take_and_takes_no_more(kind: Kind) {
+    let file = kind.home();
     let memory = taught(&file, 0..5).await;
     let before = snapshot(&memory).await;
     let bob = Forget::all_of(project()).with_worker(Some("bob".into()));
@@ -133,12 +137,12 @@ async fn forgetting_says_what_it_would_take_and_takes_no_more() {
     assert_eq!(memory.stats(&project()).await.unwrap().examples, 0);
 }
 
-#[tokio::test]
-async fn the_newest_examples_are_kept_whatever_the_order_of_learning() {
+async fn the_newest_examples_are_kept_whatever_the_order_of_learning(kind: Kind) {
     let mut kept = Vec::new();
     for order in [1, 7] {
-        let (file, journal) = (TempFile::new(), Arc::new(MemoryJournal::new()));
-        let memory = LearnedMemory::sqlite(file.path(), &quick(), journal.clone()).await.unwrap();
+        let file = kind.home();
+        let journal: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+        let memory = file.memory(&journal).await;
         for number in (0..25_u32).map(|number| number * order % 25) {
             let tries = [done("read", "ann", 1), done("read", "bob", 1)];
             // Two runs of each day, so that ids decide too.

@@ -2,16 +2,16 @@
 
 use orch_core::learned::PastRun;
 use orch_core::{ProjectId, RunId};
-use sqlx::SqliteConnection;
 
 use super::stats::Sums;
-use super::{failed_to, rows};
+use super::{Conn, rows};
 use crate::MemoryError;
 use crate::learned::{Grades, Regrade, Told};
+use crate::memory_error::failed_to;
 
 /// Grades a run and changes the sums accordingly, within the transaction of the caller.
 pub(super) async fn grade(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     run: RunId,
     score: f64,
     note: &str,
@@ -28,11 +28,7 @@ pub(super) async fn grade(
 }
 
 /// Notes who supervised a run, and how busy its workers were.
-pub(super) async fn told(
-    conn: &mut SqliteConnection,
-    run: RunId,
-    told: &Told,
-) -> Result<bool, MemoryError> {
+pub(super) async fn told(conn: &mut Conn, run: RunId, told: &Told) -> Result<bool, MemoryError> {
     let Some((mut past, _)) = load(conn, run).await? else { return Ok(false) };
     past.outcome.supervisor.clone_from(&told.supervisor);
     past.outcome.worker_utilization.clone_from(&told.worker_utilization);
@@ -40,12 +36,9 @@ pub(super) async fn told(
     Ok(true)
 }
 
-async fn load(
-    conn: &mut SqliteConnection,
-    run: RunId,
-) -> Result<Option<(PastRun, Grades)>, MemoryError> {
+async fn load(conn: &mut Conn, run: RunId) -> Result<Option<(PastRun, Grades)>, MemoryError> {
     let row: Option<(String, String)> =
-        sqlx::query_as("SELECT body, grades FROM orch_past WHERE run = ? AND step = ''")
+        sqlx::query_as("SELECT body, grades FROM orch_past WHERE run = $1 AND step = ''")
             .bind(run.to_string())
             .fetch_optional(conn)
             .await
@@ -55,8 +48,8 @@ async fn load(
     Ok(Some((rows::decode(&body, what)?, rows::decode(&grades, what)?)))
 }
 
-async fn store(conn: &mut SqliteConnection, run: RunId, past: &PastRun) -> Result<(), MemoryError> {
-    sqlx::query("UPDATE orch_past SET body = ? WHERE run = ? AND step = ''")
+async fn store(conn: &mut Conn, run: RunId, past: &PastRun) -> Result<(), MemoryError> {
+    sqlx::query("UPDATE orch_past SET body = $1 WHERE run = $2 AND step = ''")
         .bind(rows::encode(past)?)
         .bind(run.to_string())
         .execute(conn)

@@ -1,19 +1,16 @@
 //! What a person has decided about rules.
 
 use orch_core::ProjectId;
-use sqlx::SqliteConnection;
 
-use super::{failed_to, rows};
+use super::{Conn, rows};
 use crate::MemoryError;
 use crate::learned::{Record, Ruling, Sink};
+use crate::memory_error::failed_to;
 
 /// Returns the decisions of a project.
-pub(super) async fn read(
-    conn: &mut SqliteConnection,
-    project: &ProjectId,
-) -> Result<Vec<Ruling>, MemoryError> {
+pub(super) async fn read(conn: &mut Conn, project: &ProjectId) -> Result<Vec<Ruling>, MemoryError> {
     let bodies: Vec<String> =
-        sqlx::query_scalar("SELECT body FROM orch_rulings WHERE project = ? ORDER BY rule")
+        sqlx::query_scalar("SELECT body FROM orch_rulings WHERE project = $1 ORDER BY rule")
             .bind(project.as_str())
             .fetch_all(conn)
             .await
@@ -27,12 +24,12 @@ fn what() -> String {
 
 /// Keeps a decision.
 pub(super) async fn write(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     project: &ProjectId,
     ruling: &Ruling,
 ) -> Result<(), MemoryError> {
     sqlx::query(
-        "INSERT INTO orch_rulings (project, rule, verdict, body) VALUES (?, ?, ?, ?) \
+        "INSERT INTO orch_rulings (project, rule, verdict, body) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (project, rule) DO UPDATE SET verdict = excluded.verdict, body = excluded.body",
     )
     .bind(project.as_str())
@@ -47,11 +44,11 @@ pub(super) async fn write(
 
 /// Takes a decision back.
 pub(super) async fn delete(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     project: &ProjectId,
     id: &str,
 ) -> Result<(), MemoryError> {
-    sqlx::query("DELETE FROM orch_rulings WHERE project = ? AND rule = ?")
+    sqlx::query("DELETE FROM orch_rulings WHERE project = $1 AND rule = $2")
         .bind(project.as_str())
         .bind(id)
         .execute(conn)
@@ -61,10 +58,7 @@ pub(super) async fn delete(
 }
 
 /// Gives all decisions to `sink`.
-pub(super) async fn export(
-    conn: &mut SqliteConnection,
-    sink: &mut Sink<'_>,
-) -> Result<(), MemoryError> {
+pub(super) async fn export(conn: &mut Conn, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
     let all: Vec<(String, String)> =
         sqlx::query_as("SELECT project, body FROM orch_rulings ORDER BY project, rule")
             .fetch_all(conn)

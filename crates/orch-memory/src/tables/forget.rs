@@ -1,15 +1,13 @@
 //! Deleting what a person wants forgotten.
 
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection};
+use sqlx::QueryBuilder;
 
-use super::failed_to;
+use super::{Conn, Db};
+use crate::memory_error::failed_to;
 use crate::{Forget, Forgotten, MemoryError};
 
 /// Deletes what is chosen within the transaction of the caller, and returns how much it was.
-pub(super) async fn forget(
-    conn: &mut SqliteConnection,
-    what: &Forget,
-) -> Result<Forgotten, MemoryError> {
+pub(super) async fn forget(conn: &mut Conn, what: &Forget) -> Result<Forgotten, MemoryError> {
     let mut forgotten = Forgotten { examples: examples(conn, what).await?, ..Forgotten::default() };
     // Sums do not know which runs are in them.
     if what.run.is_none() {
@@ -24,7 +22,7 @@ pub(super) async fn forget(
 }
 
 /// A statement about the rows that are chosen; `worker` is the column that has the worker.
-fn chosen(statement: &'static str, what: &Forget, worker: Option<&str>) -> QueryBuilder<Sqlite> {
+fn chosen(statement: &'static str, what: &Forget, worker: Option<&str>) -> QueryBuilder<Db> {
     let mut query = QueryBuilder::new(statement);
     query.push(" WHERE project = ").push_bind(what.project.as_str().to_owned());
     if let Some(task_type) = &what.task_type {
@@ -36,15 +34,12 @@ fn chosen(statement: &'static str, what: &Forget, worker: Option<&str>) -> Query
     query
 }
 
-async fn execute(
-    conn: &mut SqliteConnection,
-    mut query: QueryBuilder<Sqlite>,
-) -> Result<u64, MemoryError> {
+async fn execute(conn: &mut Conn, mut query: QueryBuilder<Db>) -> Result<u64, MemoryError> {
     let done = query.build().execute(conn).await.map_err(failed_to("forget"))?;
     Ok(done.rows_affected())
 }
 
-async fn examples(conn: &mut SqliteConnection, what: &Forget) -> Result<u64, MemoryError> {
+async fn examples(conn: &mut Conn, what: &Forget) -> Result<u64, MemoryError> {
     let mut query = chosen("DELETE FROM orch_past", what, Some("agent"));
     if let Some(run) = &what.run {
         query.push(" AND run = ").push_bind(run.to_string());

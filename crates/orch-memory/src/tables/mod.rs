@@ -1,7 +1,8 @@
-//! Learned memory in a SQLite file: the journal's, or another.
+//! Learned memory in tables. Each database has a module that loads this one and says of which types its connections are, how
+//! transactions begin, and the few statements that differ: the rest means the same to all, in the same words.
 //!
-//! One connection writes, in short transactions that begin with the lock; a pool of readers reads beside it. What a row means
-//! is read and written as JSON in `rows`; sums are read, added to and written back within the transaction.
+//! A transaction that writes has the memory for itself from the start, so that sums can be read, added to and written back, and
+//! no writer has to give up half-way. What a row means is read and written as JSON in `rows`.
 
 mod feedback;
 mod forget;
@@ -13,57 +14,38 @@ mod stats;
 mod transfer;
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use async_trait::async_trait;
 use orch_core::learned::{PastRun, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq};
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{Connection, Sqlite, Transaction};
-use tokio::sync::{Mutex, MutexGuard};
+use sqlx::Transaction;
 
-use super::error::OpenError;
-use super::open;
-use super::options::SqliteOptions;
+use super::{Conn, Db, Pool, SUMMARIES, VACUUM, begin_read, begin_write};
 use crate::learned::{Cell, Evidence, Known, Match, Record, Ruling, Scope, Sink, Store, Told};
+use crate::memory_error::failed_to;
 use crate::{Forget, Forgotten, MemoryError};
 
-/// The store of learned memory in a SQLite file.
+/// The store of learned memory in a database.
 #[derive(Debug)]
-pub(crate) struct SqliteStore {
-    writer: Mutex<SqliteConnection>,
-    readers: SqlitePool,
+pub(super) struct Tables {
+    pub(super) writers: Pool,
+    pub(super) readers: Pool,
 }
 
-/// The writer's connection; whoever has it is alone with it.
-type Writer<'a> = MutexGuard<'a, SqliteConnection>;
-
-impl SqliteStore {
-    /// Opens the file at `path`; creates it unless it is only to be read.
-    pub(crate) async fn open(path: &Path, options: &SqliteOptions) -> Result<Self, OpenError> {
-        let connections = open::open(path, options, &open::MEMORY).await?;
-        Ok(Self { writer: Mutex::new(connections.writer), readers: connections.readers })
+impl Tables {
+    async fn begin(&self) -> Result<Transaction<'static, Db>, MemoryError> {
+        begin_write(&self.writers).await.map_err(failed_to("lock the memory for writing"))
     }
-
-    /// Begins a transaction that has the file for itself from the start, so that it never has to give up half-way.
-    async fn begin<'a>(writer: &'a mut Writer<'_>) -> Result<Transaction<'a, Sqlite>, MemoryError> {
-        writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed_to("lock the memory for writing"))
-    }
-}
-
-fn failed_to(doing: &'static str) -> impl Fn(sqlx::Error) -> MemoryError {
-    move |source| MemoryError::Store { doing, source: source.into() }
 }
 
 #[async_trait]
-impl Store for SqliteStore {
+impl Store for Tables {
     async fn watermarks(&self, runs: &[RunId]) -> Result<HashMap<RunId, Seq>, MemoryError> {
         read::watermarks(&self.readers, runs).await
     }
 
     async fn add(&self, evidence: Vec<Evidence>) -> Result<usize, MemoryError> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = Self::begin(&mut writer).await?;
+        let mut transaction = self.begin().await?;
         let added = stats::add(&mut transaction, evidence).await?;
         transaction.commit().await.map_err(failed_to("commit what was learned"))?;
         Ok(added)
@@ -99,16 +81,14 @@ impl Store for SqliteStore {
     }
 
     async fn feedback(&self, run: RunId, score: f64, note: &str) -> Result<bool, MemoryError> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = Self::begin(&mut writer).await?;
+        let mut transaction = self.begin().await?;
         let known = feedback::grade(&mut transaction, run, score, note).await?;
         transaction.commit().await.map_err(failed_to("commit a feedback"))?;
         Ok(known)
     }
 
     async fn told(&self, run: RunId, told: &Told) -> Result<bool, MemoryError> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = Self::begin(&mut writer).await?;
+        let mut transaction = self.begin().await?;
         let known = feedback::told(&mut transaction, run, told).await?;
         transaction.commit().await.map_err(failed_to("commit an outcome"))?;
         Ok(known)
@@ -120,11 +100,12 @@ impl Store for SqliteStore {
         id: &str,
         ruling: Option<&Ruling>,
     ) -> Result<(), MemoryError> {
-        let mut writer = self.writer.lock().await;
+        let mut transaction = self.begin().await?;
         match ruling {
-            Some(ruling) => rulings::write(&mut writer, project, ruling).await,
-            None => rulings::delete(&mut writer, project, id).await,
+            Some(ruling) => rulings::write(&mut transaction, project, ruling).await?,
+            None => rulings::delete(&mut transaction, project, id).await?,
         }
+        transaction.commit().await.map_err(failed_to("commit what was decided about a rule"))
     }
 
     async fn counts(&self, project: &ProjectId) -> Result<(u64, u64), MemoryError> {
@@ -136,15 +117,13 @@ impl Store for SqliteStore {
     }
 
     async fn import(&self, records: Vec<Record>) -> Result<(), MemoryError> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = Self::begin(&mut writer).await?;
+        let mut transaction = self.begin().await?;
         transfer::import(&mut transaction, records).await?;
         transaction.commit().await.map_err(failed_to("commit an import"))
     }
 
     async fn forget(&self, what: &Forget, dry: bool) -> Result<Forgotten, MemoryError> {
-        let mut writer = self.writer.lock().await;
-        let mut transaction = Self::begin(&mut writer).await?;
+        let mut transaction = self.begin().await?;
         let forgotten = forget::forget(&mut transaction, what).await?;
         // What would be forgotten is found out by forgetting it, and not meaning it.
         match dry {
@@ -158,12 +137,10 @@ impl Store for SqliteStore {
     }
 
     async fn vacuum(&self) -> Result<(), MemoryError> {
-        let mut writer = self.writer.lock().await;
-        for statement in ["VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"] {
-            sqlx::query(statement)
-                .execute(&mut *writer)
-                .await
-                .map_err(failed_to("vacuum the memory"))?;
+        let failed = failed_to("vacuum the memory");
+        let mut conn = self.writers.acquire().await.map_err(&failed)?;
+        for statement in VACUUM {
+            sqlx::query(statement).execute(&mut *conn).await.map_err(&failed)?;
         }
         Ok(())
     }

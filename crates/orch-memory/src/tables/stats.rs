@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use orch_core::learned::{TaskStats, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq};
-use sqlx::SqliteConnection;
 
-use super::{failed_to, past, rows};
+use super::{Conn, past, rows};
 use crate::MemoryError;
 use crate::learned::{Cell, Evidence};
+use crate::memory_error::failed_to;
 
 /// Returns the last event of `run` that was folded.
-async fn watermark(conn: &mut SqliteConnection, run: RunId) -> Result<Seq, MemoryError> {
-    let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM orch_folded WHERE run = ?")
+async fn watermark(conn: &mut Conn, run: RunId) -> Result<Seq, MemoryError> {
+    let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM orch_folded WHERE run = $1")
         .bind(run.to_string())
         .fetch_optional(conn)
         .await
@@ -21,10 +21,7 @@ async fn watermark(conn: &mut SqliteConnection, run: RunId) -> Result<Seq, Memor
 }
 
 /// Adds evidence within the transaction of the caller; see [`Store::add`](crate::learned::Store::add).
-pub(super) async fn add(
-    conn: &mut SqliteConnection,
-    evidence: Vec<Evidence>,
-) -> Result<usize, MemoryError> {
+pub(super) async fn add(conn: &mut Conn, evidence: Vec<Evidence>) -> Result<usize, MemoryError> {
     let mut sums = Sums::default();
     let mut added = 0;
     for evidence in evidence {
@@ -43,13 +40,9 @@ pub(super) async fn add(
 }
 
 /// Notes how far a run was folded.
-pub(super) async fn advance(
-    conn: &mut SqliteConnection,
-    run: RunId,
-    seq: Seq,
-) -> Result<(), MemoryError> {
+pub(super) async fn advance(conn: &mut Conn, run: RunId, seq: Seq) -> Result<(), MemoryError> {
     sqlx::query(
-        "INSERT INTO orch_folded (run, seq) VALUES (?, ?) \
+        "INSERT INTO orch_folded (run, seq) VALUES ($1, $2) \
          ON CONFLICT (run) DO UPDATE SET seq = excluded.seq",
     )
     .bind(run.to_string())
@@ -95,7 +88,7 @@ impl Sums {
         self.tasks.entry((project, task_type)).or_default().merge(stats);
     }
 
-    pub(super) async fn write(self, conn: &mut SqliteConnection) -> Result<(), MemoryError> {
+    pub(super) async fn write(self, conn: &mut Conn) -> Result<(), MemoryError> {
         for ((project, cell), delta) in self.workers {
             let mut stats = worker(conn, &project, &cell).await?.unwrap_or_default();
             stats.merge(&delta);
@@ -112,12 +105,12 @@ impl Sums {
 
 /// Returns the sums of a worker at a type of subtask.
 pub(super) async fn worker(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     project: &ProjectId,
     cell: &Cell,
 ) -> Result<Option<WorkerStats>, MemoryError> {
     let stats: Option<String> = sqlx::query_scalar(
-        "SELECT stats FROM orch_worker_stats WHERE project = ? AND task_type = ? AND worker = ?",
+        "SELECT stats FROM orch_worker_stats WHERE project = $1 AND task_type = $2 AND worker = $3",
     )
     .bind(project.as_str())
     .bind(&cell.task_type)
@@ -130,14 +123,14 @@ pub(super) async fn worker(
 }
 
 async fn write_worker(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     project: &ProjectId,
     cell: &Cell,
     stats: &WorkerStats,
 ) -> Result<(), MemoryError> {
     sqlx::query(
         "INSERT INTO orch_worker_stats (project, task_type, worker, summary, stats) \
-         VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, task_type, worker) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project, task_type, worker) \
          DO UPDATE SET summary = excluded.summary, stats = excluded.stats",
     )
     .bind(project.as_str())
@@ -153,29 +146,30 @@ async fn write_worker(
 
 /// Returns what is known of a type of task.
 pub(super) async fn task(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     project: &ProjectId,
     task_type: &str,
 ) -> Result<TaskStats, MemoryError> {
-    let stats: Option<String> =
-        sqlx::query_scalar("SELECT stats FROM orch_task_stats WHERE project = ? AND task_type = ?")
-            .bind(project.as_str())
-            .bind(task_type)
-            .fetch_optional(conn)
-            .await
-            .map_err(failed_to("read what is known of a type of task"))?;
+    let stats: Option<String> = sqlx::query_scalar(
+        "SELECT stats FROM orch_task_stats WHERE project = $1 AND task_type = $2",
+    )
+    .bind(project.as_str())
+    .bind(task_type)
+    .fetch_optional(conn)
+    .await
+    .map_err(failed_to("read what is known of a type of task"))?;
     let what = || format!("what is known of tasks of type `{task_type}`");
     stats.map_or_else(|| Ok(TaskStats::default()), |stats| rows::decode(&stats, what))
 }
 
 async fn write_task(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     project: &ProjectId,
     task_type: &str,
     stats: &TaskStats,
 ) -> Result<(), MemoryError> {
     sqlx::query(
-        "INSERT INTO orch_task_stats (project, task_type, stats) VALUES (?, ?, ?) \
+        "INSERT INTO orch_task_stats (project, task_type, stats) VALUES ($1, $2, $3) \
          ON CONFLICT (project, task_type) DO UPDATE SET stats = excluded.stats",
     )
     .bind(project.as_str())

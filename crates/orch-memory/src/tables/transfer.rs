@@ -1,16 +1,15 @@
 //! All rows out, and all rows in.
 
-use sqlx::{SqliteConnection, SqlitePool};
-
 use super::stats::Sums;
-use super::{failed_to, past, rows, rulings, stats};
+use super::{Conn, Pool, begin_read, past, rows, rulings, stats};
 use crate::MemoryError;
 use crate::learned::{Cell, Example, Record, Sink};
+use crate::memory_error::failed_to;
 
 /// Gives everything to `sink`, within one read transaction.
-pub(super) async fn export(pool: &SqlitePool, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+pub(super) async fn export(pool: &Pool, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
     let failed = failed_to("read the memory");
-    let mut transaction = pool.begin().await.map_err(&failed)?;
+    let mut transaction = begin_read(pool).await.map_err(&failed)?;
     let conn = &mut *transaction;
     let folded: Vec<(String, i64)> =
         sqlx::query_as("SELECT run, seq FROM orch_folded ORDER BY run")
@@ -26,7 +25,7 @@ pub(super) async fn export(pool: &SqlitePool, sink: &mut Sink<'_>) -> Result<(),
     rulings::export(conn, sink).await
 }
 
-async fn export_sums(conn: &mut SqliteConnection, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+async fn export_sums(conn: &mut Conn, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
     let failed = failed_to("read the memory");
     let workers: Vec<(String, String, String, String)> = sqlx::query_as(
         "SELECT project, task_type, worker, stats FROM orch_worker_stats \
@@ -63,7 +62,7 @@ struct StoredExample {
     agent: String,
     task_type: String,
     ended_at: i64,
-    success: bool,
+    success: i64,
     text: String,
     body: String,
     grades: String,
@@ -72,12 +71,12 @@ struct StoredExample {
 /// How many examples are read at a time.
 const PAGE: i64 = 1_000;
 
-async fn export_past(conn: &mut SqliteConnection, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+async fn export_past(conn: &mut Conn, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
     let mut last = (String::new(), String::new());
     loop {
         let page: Vec<StoredExample> = sqlx::query_as(
             "SELECT run, step, project, agent, task_type, ended_at, success, text, body, grades \
-             FROM orch_past WHERE (run, step) > (?, ?) ORDER BY run, step LIMIT ?",
+             FROM orch_past WHERE (run, step) > ($1, $2) ORDER BY run, step LIMIT $3",
         )
         .bind(&last.0)
         .bind(&last.1)
@@ -106,16 +105,13 @@ fn example(row: StoredExample) -> Result<Example, MemoryError> {
         agent: row.agent,
         task_type: row.task_type,
         ended_at: row.ended_at,
-        success: row.success,
+        success: row.success != 0,
         text: row.text,
     })
 }
 
 /// Adds records within the transaction of the caller.
-pub(super) async fn import(
-    conn: &mut SqliteConnection,
-    records: Vec<Record>,
-) -> Result<(), MemoryError> {
+pub(super) async fn import(conn: &mut Conn, records: Vec<Record>) -> Result<(), MemoryError> {
     let mut sums = Sums::default();
     for record in records {
         match record {

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use orch_core::learned::PastStep;
 use orch_core::{RunId, WorkerName};
-use sqlx::SqliteConnection;
 
-use super::{failed_to, rows};
+use super::{Conn, rows};
 use crate::MemoryError;
 use crate::learned::{Ended, Evidence, Example, Scope};
+use crate::memory_error::failed_to;
 
 /// The most runs of a project and type that are kept: few enough to look at each when a run begins.
 const RUNS: i64 = 256;
@@ -19,7 +19,7 @@ const STEPS: i64 = 20;
 /// Inserts a run and its subtasks within the transaction of the caller. The newest are kept, by the time of their end and then by
 /// their ids, so that what is kept does not depend on the order of insertion.
 pub(super) async fn insert(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     evidence: &Evidence,
     ended: &Ended,
 ) -> Result<(), MemoryError> {
@@ -87,11 +87,11 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    async fn insert(self, conn: &mut SqliteConnection) -> Result<(), MemoryError> {
+    async fn insert(self, conn: &mut Conn) -> Result<(), MemoryError> {
         sqlx::query(
             "INSERT INTO orch_past \
              (run, step, project, agent, task_type, ended_at, success, text, body, grades) \
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (run, step) DO NOTHING",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (run, step) DO NOTHING",
         )
         .bind(self.run)
         .bind(self.step)
@@ -99,7 +99,7 @@ impl Row<'_> {
         .bind(self.scope.agent_name())
         .bind(self.scope.task_type)
         .bind(self.ended_at.as_microsecond())
-        .bind(self.success)
+        .bind(i64::from(self.success))
         .bind(self.text)
         .bind(self.body)
         .bind(self.grades)
@@ -111,10 +111,7 @@ impl Row<'_> {
 }
 
 /// Inserts an example of an export within the transaction of the caller.
-pub(super) async fn insert_example(
-    conn: &mut SqliteConnection,
-    example: &Example,
-) -> Result<(), MemoryError> {
+pub(super) async fn insert_example(conn: &mut Conn, example: &Example) -> Result<(), MemoryError> {
     let agent = WorkerName::new(example.agent.as_str());
     let (scope, run) = (
         Scope {
@@ -140,16 +137,12 @@ pub(super) async fn insert_example(
 }
 
 /// Deletes all but the newest `keep` of a scope.
-async fn prune(
-    conn: &mut SqliteConnection,
-    scope: &Scope<'_>,
-    keep: i64,
-) -> Result<(), MemoryError> {
+async fn prune(conn: &mut Conn, scope: &Scope<'_>, keep: i64) -> Result<(), MemoryError> {
     sqlx::query(
-        "DELETE FROM orch_past WHERE project = ?1 AND agent = ?2 AND task_type = ?3 \
+        "DELETE FROM orch_past WHERE project = $1 AND agent = $2 AND task_type = $3 \
          AND (ended_at, run, step) <= (SELECT ended_at, run, step FROM orch_past \
-         WHERE project = ?1 AND agent = ?2 AND task_type = ?3 \
-         ORDER BY ended_at DESC, run DESC, step DESC LIMIT 1 OFFSET ?4)",
+         WHERE project = $1 AND agent = $2 AND task_type = $3 \
+         ORDER BY ended_at DESC, run DESC, step DESC LIMIT 1 OFFSET $4)",
     )
     .bind(scope.project.as_str())
     .bind(scope.agent_name())

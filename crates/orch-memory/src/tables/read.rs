@@ -5,18 +5,19 @@ use std::sync::Arc;
 
 use orch_core::learned::{PastRun, TaskStats, WorkerStats, WorkerSummary};
 use orch_core::{ProjectId, RunId, Seq, WorkerName};
-use sqlx::{QueryBuilder, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::QueryBuilder;
 
-use super::{failed_to, past, rows, rulings, stats};
+use super::{Conn, Db, Pool, SUMMARIES, begin_read, past, rows, rulings, stats};
 use crate::MemoryError;
 use crate::learned::{Cell, Known, Match, Scope};
+use crate::memory_error::failed_to;
 
 /// Returns how far each of `runs` was folded.
 pub(super) async fn watermarks(
-    pool: &SqlitePool,
+    pool: &Pool,
     runs: &[RunId],
 ) -> Result<HashMap<RunId, Seq>, MemoryError> {
-    let mut query = QueryBuilder::<Sqlite>::new("SELECT run, seq FROM orch_folded WHERE run IN (");
+    let mut query = QueryBuilder::<Db>::new("SELECT run, seq FROM orch_folded WHERE run IN (");
     let mut ids = query.separated(", ");
     for run in runs {
         ids.push_bind(run.to_string());
@@ -29,11 +30,11 @@ pub(super) async fn watermarks(
 
 /// Returns what is known of a project at one moment.
 pub(super) async fn known(
-    pool: &SqlitePool,
+    pool: &Pool,
     project: &ProjectId,
     task_type: Option<&str>,
 ) -> Result<Known, MemoryError> {
-    let mut transaction = pool.begin().await.map_err(failed_to("read the memory"))?;
+    let mut transaction = begin_read(pool).await.map_err(failed_to("read the memory"))?;
     let conn = &mut *transaction;
     let workers = summaries(conn, project).await?;
     let tasks = match task_type {
@@ -48,27 +49,24 @@ pub(super) async fn known(
 
 /// Reads the summaries of all workers, those of a type in one row: a row for each would cost ten times as much.
 async fn summaries(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     project: &ProjectId,
 ) -> Result<BTreeMap<Arc<str>, BTreeMap<WorkerName, WorkerSummary>>, MemoryError> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT task_type, '{' || string_agg(json_quote(worker) || ':' || summary, ',') || '}' \
-         FROM orch_worker_stats WHERE project = ? AND summary <> 'null' GROUP BY task_type",
-    )
-    .bind(project.as_str())
-    .fetch_all(conn)
-    .await
-    .map_err(failed_to("read what is known of workers"))?;
+    let rows: Vec<(String, String)> = sqlx::query_as(SUMMARIES)
+        .bind(project.as_str())
+        .fetch_all(conn)
+        .await
+        .map_err(failed_to("read what is known of workers"))?;
     rows.into_iter().map(rows::summaries).collect()
 }
 
 /// Returns the sums of all workers of a project.
 pub(super) async fn workers(
-    pool: &SqlitePool,
+    pool: &Pool,
     project: &ProjectId,
 ) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT task_type, worker, stats FROM orch_worker_stats WHERE project = ? \
+        "SELECT task_type, worker, stats FROM orch_worker_stats WHERE project = $1 \
          ORDER BY task_type, worker",
     )
     .bind(project.as_str())
@@ -85,11 +83,11 @@ pub(super) async fn workers(
 }
 
 async fn tasks(
-    conn: &mut SqliteConnection,
+    conn: &mut Conn,
     project: &ProjectId,
 ) -> Result<BTreeMap<String, TaskStats>, MemoryError> {
     let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT task_type, stats FROM orch_task_stats WHERE project = ?")
+        sqlx::query_as("SELECT task_type, stats FROM orch_task_stats WHERE project = $1")
             .bind(project.as_str())
             .fetch_all(conn)
             .await
@@ -104,12 +102,9 @@ async fn tasks(
 }
 
 /// Returns how many examples a project has, and how many runs were folded.
-pub(super) async fn counts(
-    pool: &SqlitePool,
-    project: &ProjectId,
-) -> Result<(u64, u64), MemoryError> {
+pub(super) async fn counts(pool: &Pool, project: &ProjectId) -> Result<(u64, u64), MemoryError> {
     let counts: (i64, i64) = sqlx::query_as(
-        "SELECT (SELECT count(*) FROM orch_past WHERE project = ?), (SELECT count(*) FROM orch_folded)",
+        "SELECT (SELECT count(*) FROM orch_past WHERE project = $1), (SELECT count(*) FROM orch_folded)",
     )
     .bind(project.as_str())
     .fetch_one(pool)
@@ -119,10 +114,10 @@ pub(super) async fn counts(
 }
 
 /// Returns the texts of a scope.
-pub(super) async fn texts(pool: &SqlitePool, scope: &Scope<'_>) -> Result<Vec<Match>, MemoryError> {
-    let rows: Vec<(String, String, String, i64, bool)> = sqlx::query_as(
+pub(super) async fn texts(pool: &Pool, scope: &Scope<'_>) -> Result<Vec<Match>, MemoryError> {
+    let rows: Vec<(String, String, String, i64, i64)> = sqlx::query_as(
         "SELECT run, step, text, ended_at, success FROM orch_past \
-         WHERE project = ? AND agent = ? AND task_type = ?",
+         WHERE project = $1 AND agent = $2 AND task_type = $3",
     )
     .bind(scope.project.as_str())
     .bind(scope.agent_name())
@@ -132,21 +127,18 @@ pub(super) async fn texts(pool: &SqlitePool, scope: &Scope<'_>) -> Result<Vec<Ma
     .map_err(failed_to("search the memory"))?;
     let matches = rows.into_iter().map(|(run, step, text, ended_at, success)| {
         let ended_at = past::ended_at(&run, ended_at)?;
-        Ok(Match { run: past::run_id(&run)?, step, text, ended_at, success })
+        Ok(Match { run: past::run_id(&run)?, step, text, ended_at, success: success != 0 })
     });
     matches.collect()
 }
 
 /// Returns past runs.
-pub(super) async fn past_runs(
-    pool: &SqlitePool,
-    runs: &[RunId],
-) -> Result<Vec<PastRun>, MemoryError> {
+pub(super) async fn past_runs(pool: &Pool, runs: &[RunId]) -> Result<Vec<PastRun>, MemoryError> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
     let mut query =
-        QueryBuilder::<Sqlite>::new("SELECT run, body FROM orch_past WHERE step = '' AND run IN (");
+        QueryBuilder::<Db>::new("SELECT run, body FROM orch_past WHERE step = '' AND run IN (");
     let mut ids = query.separated(", ");
     for run in runs {
         ids.push_bind(run.to_string());
