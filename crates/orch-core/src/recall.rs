@@ -36,7 +36,8 @@ impl From<Learned> for MemorySnapshot {
 /// Remembers runs. An engine works without one, and never fails because of one: an error here is logged, and the run goes on.
 #[async_trait]
 pub trait Memory: Send + Sync + 'static {
-    /// Returns what is known that may help with `task`; a run asks once, before its first subtask.
+    /// Returns what is known that may help with `task`; a run asks once, before its first subtask. A run whose plan was given asks
+    /// with an empty description: it wants no past runs that resemble it.
     ///
     /// # Errors
     /// When the memory cannot be read.

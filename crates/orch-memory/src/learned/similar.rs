@@ -16,6 +16,9 @@ pub(crate) async fn similar(
     query: &str,
     most: usize,
 ) -> Result<Vec<(f64, Match)>, MemoryError> {
+    if query.trim().is_empty() {
+        return Ok(Vec::new());
+    }
     let found = store.texts(scope).await?;
     let texts: Vec<&str> = found.iter().map(|found| found.text.as_str()).collect();
     let scores = likeness(embedder, query, &texts).await;

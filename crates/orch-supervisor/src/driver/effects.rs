@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use orch_core::{AttemptInfo, DecompositionPlan, Epoch, Fence, PlanLimits, RunId, Seq};
+use orch_core::{
+    AttemptInfo, ComplexTask, DecompositionPlan, Epoch, Fence, PlanLimits, RunId, Seq,
+};
 
 use super::Driver;
 use super::io::{AggregateRun, AttemptEnd, Left, Output, Response, ResultBlobs, StartAttempt};
@@ -293,8 +295,8 @@ impl Driver {
         }
         if self.policies.has_memory && matches!(entry.recalled, Recalled::NotAsked) {
             entry.recalled = Recalled::Asked;
-            let (project, task) = (state.settings().project.clone(), state.task().clone());
-            self.outputs.push(Output::Recall { run, project, task });
+            let project = state.settings().project.clone();
+            self.outputs.push(Output::Recall { run, project, task: asked_about(state) });
         }
         // What memory knows is there before the first subtask starts.
         let may_plan = !matches!(entry.recalled, Recalled::Asked);
@@ -404,6 +406,15 @@ fn describe(
         absent: state.absences(attempt.subtask),
         until: attempt.until,
     })
+}
+
+/// What memory is asked about: who has a plan needs no example of one, which would cost more than all the rest.
+fn asked_about(state: &State) -> Arc<ComplexTask> {
+    let task = state.task();
+    match state.given() {
+        Some(_) => Arc::new(ComplexTask::new(task.id.clone(), "", task.task_type.clone())),
+        None => task.clone(),
+    }
 }
 
 fn aggregate(state: &State) -> AggregateRun {

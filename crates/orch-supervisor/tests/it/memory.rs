@@ -20,13 +20,19 @@ use crate::support::{plan, submit, task};
 struct Notebook {
     fails: bool,
     learned: Learned,
+    asked: Mutex<Vec<String>>,
     told: Mutex<Vec<OrchestrationOutcome>>,
     feedback: Mutex<Vec<(RunId, f64, String)>>,
 }
 
 #[async_trait]
 impl Memory for Notebook {
-    async fn snapshot(&self, _: &ProjectId, _: &ComplexTask) -> Result<MemorySnapshot, BoxError> {
+    async fn snapshot(
+        &self,
+        _: &ProjectId,
+        task: &ComplexTask,
+    ) -> Result<MemorySnapshot, BoxError> {
+        self.asked.lock().unwrap().push(task.description.clone());
         if self.fails {
             return Err("no memory of that".into());
         }
@@ -84,6 +90,7 @@ async fn memory_informs_routing_and_attempts_and_learns_the_outcome() {
         json!([["second remembers a"]]),
         "the first failed nine times before"
     );
+    assert_eq!(*memory.asked.lock().unwrap(), [""], "a given plan needs no example");
     // The outcome is told after the result: the next call is answered after both.
     supervisor.status(run).await.unwrap();
     let told = memory.told.lock().unwrap().clone();
@@ -178,9 +185,11 @@ async fn a_pinned_rule_is_a_preference_that_a_task_may_overrule() {
 #[tokio::test]
 async fn a_failing_memory_fails_no_run() {
     let memory = Arc::new(Notebook { fails: true, ..Notebook::default() });
-    let supervisor = Supervisor::builder().worker(recalling("first")).memory(memory).build();
+    let supervisor =
+        Supervisor::builder().worker(recalling("first")).memory(memory.clone()).build();
     let result = supervisor.execute(ComplexTask::new("t", "x", "work"), None).await.unwrap();
     assert_eq!(result.aggregated_output, json!([null]));
+    assert_eq!(*memory.asked.lock().unwrap(), ["x"]);
 }
 
 #[tokio::test]
