@@ -82,7 +82,7 @@ impl From<Typical> for [u64; 4] {
 ///     stats.history.record(Day(7), Moments::one(true, Reward::FULL));
 ///     stats.duration_ms.record(ms);
 /// }
-/// let expected = stats.expectation(Day(7)).unwrap();
+/// let expected = stats.summary().unwrap().expectation(Day(7));
 /// assert_eq!((expected.attempts, expected.duration_ms.unwrap().p50), (3, 30));
 /// assert!(expected.to_string().starts_with("succeeded 3 of 3 times"));
 /// ```
