@@ -1,22 +1,21 @@
 //! From configuration to a running supervisor.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_aggregate::ResultAggregator;
 use orch_core::journal::Journal;
 use orch_core::{
-    DecomposeError, DecompositionPlan, DecompositionRequest, MemorySnapshot, RunSettings, Scopes,
-    Standing, Worker, fit,
+    DecomposeError, DecompositionPlan, DecompositionRequest, MemorySnapshot, RunSettings,
+    ScopeError, Standing, Worker, fit,
 };
 use orch_failure::RetryingFailureHandler;
 use orch_memory::LearnedMemory;
 use orch_route::WorkerRouter;
 use orch_supervisor::{Builder, Forecast, Supervisor};
 use orch_workers::process::{LeftoverReaper, this_process};
-use orch_workers::{AgentFolder, AgentIssue, AgentWorker, CommandWorker, Folders, PullWorker};
+use orch_workers::{AgentWorker, CommandWorker, Folders, PullWorker};
 
 use crate::config::{Config, PullConfig, WorkerConfig};
 use crate::error::AppError;
@@ -29,7 +28,6 @@ pub struct Workers {
     all: Vec<Arc<dyn Worker>>,
     /// Those of `all` that fill in templates.
     commands: Vec<Arc<CommandWorker>>,
-    scopes: Scopes,
 }
 
 impl Workers {
@@ -42,7 +40,7 @@ impl Workers {
             config.config_dir().to_string_lossy(),
             config.project_dir.to_string_lossy(),
         );
-        let (mut workers, mut issues) = (Self::with_scopes(config.scopes()), Vec::new());
+        let (mut workers, mut issues) = (Self::default(), Vec::new());
         for (name, block) in &config.workers {
             match block {
                 WorkerConfig::Command(command) => {
@@ -57,13 +55,9 @@ impl Workers {
         Ok(Issues::or(issues, workers)?)
     }
 
-    fn with_scopes(scopes: Scopes) -> Self {
-        Self { scopes, ..Self::default() }
-    }
-
     /// Makes those workers of `config` that fetch their work themselves.
     pub fn pull_of(config: &Config) -> Self {
-        let mut workers = Self::with_scopes(config.scopes());
+        let mut workers = Self::default();
         for (name, block) in &config.workers {
             match block {
                 WorkerConfig::Pull(pull) => workers.add_pull(name, pull),
@@ -78,20 +72,28 @@ impl Workers {
         self.all.push(worker);
     }
 
-    /// Adds the agents whose files are in the folder of a project, and of its user, and to whom the supervisor may give work; of
-    /// one name the worker that is there already counts. Returns what is wrong with files that were skipped.
-    pub fn add_agents(&mut self, project: &Path, user: Option<&Path>) -> Vec<AgentIssue> {
-        let folder = AgentFolder::load(project, user);
-        for agent in &folder.agents {
-            if self.all.iter().any(|worker| *worker.name() == agent.name.as_str()) {
-                continue;
+    /// Adds the agents of a configuration to whom the supervisor may give work. Files that are no agents, and scopes that do
+    /// not fit those of others, are logged as warnings.
+    pub fn add_agents(&mut self, config: &Config) {
+        for issue in &config.agents.issues {
+            tracing::warn!("skipped the agent file {issue}");
+        }
+        let scopes = config.scopes();
+        let supervisor = &scopes.supervisor().agent_name;
+        if config.agents.agents.iter().any(|agent| agent.name == *supervisor) {
+            tracing::warn!("the agent `{supervisor}` gets no work: the supervisor has its name");
+        }
+        for fault in scopes.faults() {
+            if let ScopeError::Read { .. } = fault {
+                tracing::warn!("an agent inherits less than its file says: {fault}");
             }
-            match self.scopes.may_delegate(&agent.name.as_str().into()) {
+        }
+        for agent in config.own_agents() {
+            match scopes.may_delegate(&agent.name.as_str().into()) {
                 Ok(()) => self.add(Arc::new(AgentWorker::of(agent))),
                 Err(error) => tracing::info!(%error, "an agent gets no work"),
             }
         }
-        folder.issues
     }
 
     fn add_pull(&mut self, name: &str, pull: &PullConfig) {
@@ -101,6 +103,7 @@ impl Workers {
         }
         let worker = PullWorker::new(name, pull.capabilities.clone())
             .with_slots(pull.slots)
+            .with_memory_tokens(pull.memory_tokens)
             .with_scope(scope);
         self.all.push(Arc::new(worker));
     }

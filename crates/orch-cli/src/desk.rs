@@ -1,6 +1,5 @@
 //! The tools of the MCP server, called in this process: for agents that have a shell and do not speak MCP.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,10 +36,7 @@ impl Desk {
         let (_, config) = session.project()?;
         let store = orch_app::open_store(&config, Access::Existing).await?;
         let mut workers = Workers::pull_of(&config);
-        let home = std::env::var_os("HOME").map(PathBuf::from);
-        for issue in workers.add_agents(&config.project_dir, home.as_deref()) {
-            tracing::warn!("skipped the agent file {issue}");
-        }
+        workers.add_agents(&config);
         // What it hands out goes to whom a server would give it.
         let memory = orch_app::open_memory(&config, store.clone(), Access::Existing).await?;
         let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, name);

@@ -1,7 +1,7 @@
 //! What all commands share: where they were called, and how they are to write.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orch_app::{Access, Config, Place};
@@ -34,9 +34,15 @@ impl Session {
         Ok(Self { cwd: std::env::current_dir()?, config: args.config.clone(), style: style(args) })
     }
 
+    /// Finds the project, and the configuration that goes with a task file.
+    pub(crate) fn place(&self, task_file: Option<&Path>) -> Result<Place, CliError> {
+        let place = Place::find(&self.cwd, self.config.as_deref(), task_file)?;
+        Ok(place.with_home(std::env::var_os("HOME").map(PathBuf::from)))
+    }
+
     /// Loads the configuration of the project that the command was called in.
     pub(crate) fn project(&self) -> Result<(Place, Config), CliError> {
-        let place = Place::find(&self.cwd, self.config.as_deref(), None)?;
+        let place = self.place(None)?;
         let config = Config::load(&place)?;
         Ok((place, config))
     }

@@ -139,8 +139,9 @@ pub trait Worker: Send + Sync + 'static {
         None
     }
 
-    /// Returns how many tokens of memory it wants to be given with every attempt, as
-    /// [`memory_slice`](WorkerContext::memory_slice). Nothing is looked for when it is 0.
+    /// Returns how many tokens of memory it wants to be given with every attempt: as
+    /// [`memory_slice`](WorkerContext::memory_slice), or, if it fetches its work itself, in its prompt. Nothing is looked for when
+    /// it is 0.
     fn memory_tokens(&self) -> u32 {
         0
     }

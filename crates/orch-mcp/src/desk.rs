@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use orch_core::journal::{Journal, RunRow};
 use orch_core::{
-    RunId, RunPhase, RunSettings, RunStatus, SubtaskPhase, SubtaskStatus, Worker, WorkerKind,
-    WorkerName,
+    RunId, RunPhase, RunSettings, RunStatus, Subtask, SubtaskPhase, SubtaskStatus, Worker,
+    WorkerKind, WorkerName,
 };
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 use orch_workers::AgentWorker;
@@ -109,6 +109,13 @@ impl Desk {
             }
         }
         Ok(())
+    }
+
+    /// Returns what memory tells a worker about a subtask, as text for its prompt; empty when there is nothing or it wants none.
+    pub(crate) async fn recall(&self, worker: &WorkerName, subtask: &Subtask) -> String {
+        let Some(worker) = self.worker(worker) else { return String::new() };
+        let slice = self.supervisor.recall(&self.settings.project, &*worker, subtask).await;
+        slice.map(|slice| slice.to_prompt()).unwrap_or_default()
     }
 
     fn workers(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkerName, Arc<dyn Worker>>> {

@@ -14,7 +14,7 @@ use crate::answer::size;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::handle;
-use crate::prompt::{inputs, prompt};
+use crate::prompt::{Told, inputs, prompt};
 use crate::view::View;
 
 /// How many subtasks a worker that no file describes may hold at once.
@@ -258,11 +258,15 @@ pub(crate) async fn make(
     worker: &WorkerName,
     lease_until: Timestamp,
 ) -> Result<HandOut, ToolError> {
-    let inputs = inputs(&desk.files, desk.journal(), run, view, index).await?;
-    let limit = desk.worker(worker).and_then(|worker| worker.timeout());
-    let prompt = prompt(&desk.files, run, view, (index, fence), &inputs, limit)?;
+    let spec = &view.nodes[index].spec;
+    let told = Told {
+        inputs: inputs(&desk.files, desk.journal(), run, view, index).await?,
+        time_limit: desk.worker(worker).and_then(|worker| worker.timeout()),
+        remembered: desk.recall(worker, spec).await,
+    };
+    let prompt = prompt(&desk.files, run, view, (index, fence), &told)?;
     Ok(HandOut {
-        subtask_id: view.nodes[index].spec.id.clone(),
+        subtask_id: spec.id.clone(),
         attempt: handle::write(fence, token),
         worker: worker.clone(),
         prompt: prompt.text,

@@ -22,20 +22,29 @@ pub(crate) struct Prompt {
     pub(crate) result_file: String,
 }
 
-/// Makes the prompt of an attempt, and the files that it points to; `inputs` are the lines of [`inputs`].
+/// What an agent is told beside what the plan says.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The lines of [`inputs`].
+    pub(crate) inputs: Vec<String>,
+    pub(crate) time_limit: Option<Duration>,
+    /// What memory says, under headings; may be empty.
+    pub(crate) remembered: String,
+}
+
+/// Makes the prompt of an attempt, and the files that it points to.
 pub(crate) fn prompt(
     files: &Files,
     run: RunId,
     view: &View,
     (index, fence): (usize, Fence),
-    inputs: &[String],
-    time_limit: Option<Duration>,
+    told: &Told,
 ) -> Result<Prompt, FileError> {
     let node = &view.nodes[index];
     files.make_folder(run)?;
     let name = name_of(index, node.spec.id.as_str());
     let result_file = format!("{}/{name}.{fence}.md", folder_of(run));
-    let text = write(view, node, inputs, &result_file, time_limit);
+    let text = write(view, node, told, &result_file);
     if size(&text) <= MOST_BYTES {
         return Ok(Prompt { text, result_file });
     }
@@ -90,13 +99,7 @@ pub(crate) async fn accepted_file(
     Ok(Some(path))
 }
 
-fn write(
-    view: &View,
-    node: &Node,
-    inputs: &[String],
-    result_file: &str,
-    time_limit: Option<Duration>,
-) -> String {
+fn write(view: &View, node: &Node, told: &Told, result_file: &str) -> String {
     let spec = &node.spec;
     let mut text = String::new();
     if let Some(task) = view.task.as_ref().filter(|task| task.description != spec.description) {
@@ -111,11 +114,14 @@ fn write(
             text.push_str(&format!("{what}: {}\n", Value::Object(context.clone())));
         }
     }
-    if !inputs.is_empty() {
-        text.push_str("Read these results of earlier parts first:\n");
-        inputs.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+    if !told.remembered.is_empty() {
+        text.push_str(&format!("\n{}\n", told.remembered));
     }
-    if let Some(limit) = time_limit {
+    if !told.inputs.is_empty() {
+        text.push_str("Read these results of earlier parts first:\n");
+        told.inputs.iter().for_each(|line| text.push_str(&format!("{line}\n")));
+    }
+    if let Some(limit) = told.time_limit {
         text.push_str(&format!("Take at most {} s.\n", limit.as_secs().max(1)));
     }
     text.push_str(&ending(result_file));

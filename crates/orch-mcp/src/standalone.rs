@@ -1,6 +1,6 @@
 //! A server made of a project's files: its `orch.yaml`, its store, and its agent files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use orch_app::{Access, AppError, Config, Feeds, Place, Sink, WebhookSink, Workers};
@@ -59,8 +59,9 @@ impl Standalone {
     /// When the configuration is wrong or the store cannot be opened.
     pub async fn open(options: &Options) -> Result<Self, StandaloneError> {
         let place = Place::find(&options.folder, options.config.as_deref(), None)?;
-        let config = Config::load(&place)?;
-        let workers = workers(&config, options.home.as_deref())?;
+        let config = Config::load(&place.with_home(options.home.clone()))?;
+        let mut workers = Workers::of(&config)?;
+        workers.add_agents(&config);
         let store = orch_app::open_store(&config, Access::Create).await?;
         let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
         let sinks = webhooks(&config)?;
@@ -88,13 +89,4 @@ impl Standalone {
 fn webhooks(config: &Config) -> Result<Vec<Box<dyn Sink>>, AppError> {
     let sink = |webhook| Ok(Box::new(WebhookSink::new(webhook)?) as Box<dyn Sink>);
     config.webhooks.iter().map(sink).collect()
-}
-
-/// Those of the configuration, and the agents; of one name the configuration's counts.
-fn workers(config: &Config, home: Option<&Path>) -> Result<Workers, AppError> {
-    let mut workers = Workers::of(config)?;
-    for issue in workers.add_agents(&config.project_dir, home) {
-        tracing::warn!("skipped the agent file {issue}");
-    }
-    Ok(workers)
 }

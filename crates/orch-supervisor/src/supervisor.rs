@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
-    CancelReason, ComplexTask, Digest, Fence, JsonMap, Memory, OrchestrationResult, RequestKey,
-    RunId, RunSettings, RunStatus, ScopeError, Seq, SubtaskId, Token, Worker, WorkerName,
+    CancelReason, ComplexTask, Digest, Fence, JsonMap, Memory, MemorySlice, OrchestrationResult,
+    ProjectId, RequestKey, RunId, RunSettings, RunStatus, ScopeError, Seq, Subtask, SubtaskId,
+    Token, Worker, WorkerName,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -18,8 +19,8 @@ use crate::error::SupervisorError;
 use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer, Want};
 use crate::request::{SubmitOptions, SubtaskReport};
 use crate::shell::{
-    Call, Engine, Lifecycle, Parts, Reported, Ticker, changed_in, reported, result_in, run_entropy,
-    seed, status_in,
+    Call, Engine, Lifecycle, Parts, Reported, Ticker, changed_in, recall, reported, result_in,
+    run_entropy, seed, status_in,
 };
 
 /// Events that a subscriber may lag behind before it loses some, and is told so.
@@ -352,6 +353,17 @@ impl Supervisor {
         let claim = Claim { wants, foreign_locks: Vec::new(), request_key };
         let answer = self.command(run, Command::Claim(claim)).await?;
         if let Answer::Claim(claimed) = answer { Ok(claimed) } else { Ok(Vec::new()) }
+    }
+
+    /// Returns what memory tells `worker` before it does a subtask, in at most as many tokens as it wants: for whoever hands claimed
+    /// work to it. `None` when it wants to be told nothing, when there is no memory, or when that cannot be read, which is logged.
+    pub async fn recall(
+        &self,
+        project: &ProjectId,
+        worker: &dyn Worker,
+        subtask: &Subtask,
+    ) -> Option<MemorySlice> {
+        recall(&**self.inner.memory.as_ref()?, project, worker, subtask).await
     }
 
     /// Says that a claimed attempt is still being worked on; returns when its lease now ends.

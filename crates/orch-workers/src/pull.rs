@@ -14,19 +14,28 @@ pub struct PullWorker {
     name: WorkerName,
     capabilities: Vec<WorkerCapability>,
     slots: NonZeroU32,
+    memory_tokens: u32,
     scope: Option<MemoryScope>,
 }
 
 impl PullWorker {
     /// Makes a pull worker that holds one subtask at a time.
     pub fn new(name: impl Into<WorkerName>, capabilities: Vec<WorkerCapability>) -> Self {
-        Self { name: name.into(), capabilities, slots: NonZeroU32::MIN, scope: None }
+        let (name, slots) = (name.into(), NonZeroU32::MIN);
+        Self { name, capabilities, slots, memory_tokens: 0, scope: None }
     }
 
     /// Sets how many subtasks it may hold at once.
     #[must_use]
     pub fn with_slots(mut self, slots: NonZeroU32) -> Self {
         self.slots = slots;
+        self
+    }
+
+    /// Sets how many tokens of memory come with its work; 0 unless set.
+    #[must_use]
+    pub fn with_memory_tokens(mut self, tokens: u32) -> Self {
+        self.memory_tokens = tokens;
         self
     }
 
@@ -50,6 +59,10 @@ impl Worker for PullWorker {
 
     fn scope(&self) -> Option<&MemoryScope> {
         self.scope.as_ref()
+    }
+
+    fn memory_tokens(&self) -> u32 {
+        self.memory_tokens
     }
 
     fn kind(&self) -> WorkerKind {

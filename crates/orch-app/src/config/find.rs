@@ -18,12 +18,21 @@ pub struct Place {
     pub project_dir: PathBuf,
     /// The configuration file, absolute.
     pub config: Option<PathBuf>,
+    /// The home folder of the user, whose agent files count beside those of the project.
+    pub home: Option<PathBuf>,
 }
 
 impl Place {
-    /// Makes a place that is known.
+    /// Makes a place that is known, without a home folder.
     pub fn new(project_dir: impl Into<PathBuf>, config: Option<PathBuf>) -> Self {
-        Self { project_dir: project_dir.into(), config }
+        Self { project_dir: project_dir.into(), config, home: None }
+    }
+
+    /// Sets the home folder of the user.
+    #[must_use]
+    pub fn with_home(mut self, home: Option<PathBuf>) -> Self {
+        self.home = home;
+        self
     }
 
     /// Finds the project of the folder `cwd`, and the configuration.

@@ -20,10 +20,12 @@ mod workers;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use orch_core::{
     AggregationSettings, Budget, ExecutionStrategy, MemoryScope, ProjectId, RunSettings,
 };
+use orch_workers::AgentFolder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -90,6 +92,8 @@ pub struct Config {
     pub supervisor: MemoryScope,
     /// The workers, in the order of the file.
     pub workers: Vec<(String, WorkerConfig)>,
+    /// The agent files of the project and of its user. A worker of the configuration counts before an agent of its name.
+    pub agents: Arc<AgentFolder>,
     /// Who is told by HTTP what happens.
     pub webhooks: Vec<Webhook>,
 }
@@ -123,14 +127,14 @@ struct File {
 }
 
 impl Config {
-    /// Reads the configuration of a place; the defaults when it has none.
+    /// Reads the configuration of a place, and the agent files there; the defaults when it has none.
     ///
     /// # Errors
     /// When the file cannot be read, or with everything that is wrong with it.
     pub fn load(place: &Place) -> Result<Self, AppError> {
         let Some(file) = &place.config else {
             let document = Document::parse("", None)?;
-            return Ok(Self::of(&document, &[], &place.project_dir)?);
+            return Ok(Self::of(&document, &[], place)?);
         };
         let text = fs::read_to_string(file)
             .map_err(|source| AppError::Read { file: file.clone(), source })?;
@@ -140,10 +144,11 @@ impl Config {
         } else {
             Vec::new()
         };
-        Ok(Self::of(&document, &block, &place.project_dir)?)
+        Ok(Self::of(&document, &block, place)?)
     }
 
-    fn of(document: &Document, block: &[Step], project_dir: &Path) -> Result<Self, Issues> {
+    fn of(document: &Document, block: &[Step], place: &Place) -> Result<Self, Issues> {
+        let project_dir = place.project_dir.as_path();
         let root = document.root.get(block);
         if !root.is_some_and(|root| matches!(root.kind, Kind::Map(_))) {
             return Err(Issues(vec![document.issue(block, "is not a map of settings")]));
@@ -210,6 +215,7 @@ impl Config {
             budget,
             supervisor: file.supervisor.scope(),
             workers,
+            agents: Arc::new(AgentFolder::load(project_dir, place.home.as_deref())),
             webhooks: file.webhooks,
         };
         for (field, message) in config.scope_faults() {

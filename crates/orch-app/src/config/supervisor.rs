@@ -1,6 +1,7 @@
 //! `supervisor`: who gives out the work, and the scopes of all agents.
 
 use orch_core::{MemoryScope, ScopeError, Scopes};
+use orch_workers::AgentFile;
 use serde::Deserialize;
 
 use super::{Config, WorkerConfig};
@@ -43,15 +44,24 @@ impl WorkerConfig {
 }
 
 impl Config {
-    /// Returns the scopes of the supervisor and of all workers.
+    /// Returns the scopes of the supervisor and of all workers, agents among them.
     pub fn scopes(&self) -> Scopes {
-        let workers = self.workers.iter().map(|(name, worker)| {
-            let mut scope =
-                worker.scope().cloned().unwrap_or_else(|| MemoryScope::new(name.as_str()));
+        let agents = self.own_agents().map(|agent| (&agent.name, agent.extras.scope.as_ref()));
+        let workers = self.workers.iter().map(|(name, worker)| (name, worker.scope()));
+        let scopes = agents.chain(workers).map(|(name, scope)| {
+            let mut scope = scope.cloned().unwrap_or_else(|| MemoryScope::new(name.as_str()));
             name.clone_into(&mut scope.agent_name);
             scope
         });
-        Scopes::new(self.supervisor.clone(), workers)
+        Scopes::new(self.supervisor.clone(), scopes)
+    }
+
+    /// Returns the agents that can be workers: whose name is neither the supervisor's nor that of a worker of the configuration.
+    pub fn own_agents(&self) -> impl Iterator<Item = &AgentFile> {
+        let is_taken = |name: &String| {
+            *name == self.supervisor.agent_name || self.workers.iter().any(|(own, _)| own == name)
+        };
+        self.agents.agents.iter().filter(move |agent| !is_taken(&agent.name))
     }
 
     /// Returns what is wrong with scopes and between them, each with the place of the rule.
@@ -62,22 +72,39 @@ impl Config {
             let place = vec!["workers".to_owned(), name.clone()];
             (place, "is the name of the supervisor, too; give one of them another".to_owned())
         });
-        let scopes = self.scopes();
-        let faults = scopes.faults().into_iter().map(|fault| (place(&fault), fault.to_string()));
-        same.chain(faults).collect()
+        let faults = self.scopes().faults();
+        let faults = faults.into_iter().filter(|fault| {
+            // What is wrong with an agent keeps nobody from running the project: see `Workers::add_agents`.
+            culprit(fault).is_none_or(|agent| self.workers.iter().any(|(name, _)| name == agent))
+        });
+        same.chain(faults.map(|fault| (place(&fault), fault.to_string()))).collect()
+    }
+}
+
+/// The worker whose block has to be changed; `None` for the supervisor.
+pub(crate) fn culprit(fault: &ScopeError) -> Option<&str> {
+    match fault {
+        ScopeError::Misplaced { agent, is_supervisor: false, .. }
+        | ScopeError::Read { agent, .. } => Some(agent),
+        ScopeError::Delegate { worker, .. } => Some(worker.as_str()),
+        ScopeError::Misplaced { .. }
+        | ScopeError::Learn { .. }
+        | ScopeError::Orchestrate { .. }
+        | _ => None,
     }
 }
 
 /// The place of the rule that a person has to change, or of the agent that it is about.
 fn place(fault: &ScopeError) -> Vec<String> {
-    let (agent, rule) = match fault {
-        ScopeError::Misplaced { rule, is_supervisor: true, .. } => (None, Some(rule.as_str())),
-        ScopeError::Misplaced { rule, agent, .. } => (Some(agent.as_str()), Some(rule.as_str())),
-        ScopeError::Read { agent, .. } => (Some(agent.as_str()), Some("inherit_from")),
-        ScopeError::Delegate { worker, .. } => (Some(worker.as_str()), None),
-        ScopeError::Learn { .. } | ScopeError::Orchestrate { .. } | _ => (None, None),
+    let rule = match fault {
+        ScopeError::Misplaced { rule, .. } => Some(rule.as_str()),
+        ScopeError::Read { .. } => Some("inherit_from"),
+        ScopeError::Delegate { .. }
+        | ScopeError::Learn { .. }
+        | ScopeError::Orchestrate { .. }
+        | _ => None,
     };
-    let block = match agent {
+    let block = match culprit(fault) {
         Some(agent) => vec!["workers", agent],
         None => vec!["supervisor"],
     };

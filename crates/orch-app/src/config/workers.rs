@@ -17,7 +17,7 @@ pub enum WorkerConfig {
     /// A program that is run for every attempt.
     Command(Box<CommandConfig>),
     /// Somebody outside who claims and reports; the block has `pull: true`.
-    Pull(PullConfig),
+    Pull(Box<PullConfig>),
 }
 
 /// The block of a worker that fetches its work itself.
@@ -34,6 +34,9 @@ pub struct PullConfig {
     /// How many subtasks it may hold at once.
     #[serde(default = "one")]
     pub slots: NonZeroU32,
+    /// How many tokens of memory its prompts may have; 0 for none.
+    #[serde(default)]
+    pub memory_tokens: u32,
     /// What it may learn and read, and whose work it takes; `agent_name` may be left out.
     #[serde(default)]
     pub scope: Option<MemoryScope>,
@@ -74,7 +77,8 @@ pub(super) fn read(
         let is_pull = node.entries().iter().any(|(key, _)| key.text == "pull");
         let before = issues.len();
         let config = if is_pull {
-            decode(document, &steps(&[&name]), issues).map(WorkerConfig::Pull)
+            decode(document, &steps(&[&name]), issues)
+                .map(|config| WorkerConfig::Pull(Box::new(config)))
         } else {
             decode(document, &steps(&[&name]), issues)
                 .map(|config| WorkerConfig::Command(Box::new(config)))

@@ -176,6 +176,32 @@ fn scopes_are_read_and_belong_to_their_agents() {
 }
 
 #[test]
+fn scopes_of_agent_files_count_unless_the_configuration_has_such_a_worker() {
+    let agent = |name: &str, scope: &str| {
+        format!("---\nname: {name}\ndescription: Does it\nx-orch: {{ scope: {scope} }}\n---\n")
+    };
+    let config = "supervisor: { name: boss }\nworkers:\n  ann: { pull: true, memory_tokens: 5, capabilities: [{ name: x, task_types: [x] }], scope: { inherit_from: [eve] } }\n";
+    let folder = folder(&[
+        ("orch.yaml", config),
+        (".claude/agents/ann.md", &agent("ann", "{ cannot_learn: [x] }")),
+        (".claude/agents/boss.md", &agent("boss", "{ cannot_learn: [x] }")),
+        (".claude/agents/eve.md", &agent("eve", "{ share_with: [ann] }")),
+        (".claude/agents/lea.md", &agent("lea", "{ subordinate_to: chief }")),
+        (".claude/agents/zoe.md", &agent("zoe", "{ inherit_from: [eve] }")),
+    ]);
+    let config = load(folder.path()).unwrap();
+    let scopes = config.scopes();
+    assert_eq!(scopes.sources("ann", "x"), ["ann", "eve"], "the file ann.md does not count");
+    assert_eq!(scopes.sources("zoe", "x"), ["zoe"], "eve does not share with zoe");
+    assert!(scopes.supervisor().may_learn("x").is_ok());
+    let mut workers = orch_app::Workers::of(&config).unwrap();
+    workers.add_agents(&config);
+    let named = workers.all().iter().map(|worker| (worker.name().as_str(), worker.memory_tokens()));
+    // boss is the supervisor, and lea works for another.
+    assert_eq!(named.collect::<Vec<_>>(), [("ann", 5), ("eve", 0), ("zoe", 0)]);
+}
+
+#[test]
 fn scopes_that_do_not_fit_together_are_refused_by_rule() {
     check_scopes("", "{}", "{ share_with: [ann] }", &[]);
     check_scopes(

@@ -51,7 +51,7 @@ impl TaskArgs {
         let is_name = !self.task.contains(char::is_whitespace);
         let is_file = is_name && path.extension().is_some_and(ends_as_file) || path.is_file();
         let file = is_file.then_some(path);
-        let place = Place::find(&session.cwd, session.config.as_deref(), file)?;
+        let place = session.place(file)?;
         let task = match file {
             Some(file) => TaskFile::load(file, &self.sets)?,
             None => TaskFile::of_description(&self.task, &self.sets)?,

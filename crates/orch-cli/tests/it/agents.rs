@@ -26,9 +26,10 @@ fn served<T>(
     runtime.block_on(async {
         let config = Config::load(&Place::find(project.path(), None, None).unwrap()).unwrap();
         let mut workers = Workers::pull_of(&config);
-        assert!(workers.add_agents(&config.project_dir, None).is_empty());
+        workers.add_agents(&config);
         let store = orch_app::open_store(&config, Access::Create).await.unwrap();
-        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), None, "server");
+        let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await.unwrap();
+        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "server");
         let server = Server::builder(supervisor.clone(), &config.project_dir)
             .workers(workers.all().iter().cloned())
             .settings(config.settings())
@@ -117,6 +118,44 @@ fn agents_claim_and_report_a_run_to_its_end_without_any_server() {
     assert_eq!(status["usage"]["input_tokens"], 1200, "{status}");
     orch(&project, &["claim", run]).exits(1).says("is over: completed, 3 of 3 done");
     orch(&project, &["claim"]).exits(2).says("no run is open");
+}
+
+#[test]
+fn an_agent_is_told_what_its_scope_lets_it_read() {
+    let file = |name: &str, extras: &str| {
+        let text = format!(
+            "---\nname: {name}\ndescription: Works in {name}\nx-orch:\n  task_types: [explore]\n{extras}---\n"
+        );
+        (format!(".claude/agents/{name}.md"), text)
+    };
+    let files = [
+        file("ann", "  scope: { share_with: [bob] }\n"),
+        file("bob", "  memory_tokens: 300\n  scope: { inherit_from: [ann] }\n"),
+        file("eve", "  memory_tokens: 300\n  scope: { cannot_learn: [explore] }\n"),
+    ];
+    let files: Vec<_> = files.iter().map(|(path, text)| (&**path, &**text)).collect();
+    let project = Project::new(&[&files[..], &[("orch.yaml", "")]].concat());
+    let explore = |agent: &str, lesson: &str| {
+        let subtask = json!({ "id": "a", "description": "Explore the cellar", "task_type": "explore", "worker": agent });
+        let answer = delegate(&project, json!([subtask]));
+        let run = answer["orchestration_id"].as_str().unwrap();
+        let report = ["report", run, "a", "--result", "seen", "--lesson", lesson, "--json"];
+        let reported = orch(&project, &report).exits(0).json();
+        let prompt = answer["ready"][0]["prompt"].as_str().unwrap().to_owned();
+        (prompt, reported["lessons_refused"].clone())
+    };
+
+    let (prompt, refused) = explore("ann", "The cellar is dark");
+    assert!(!prompt.contains("cellar is dark") && refused.is_null(), "{prompt}: {refused}");
+    let (prompt, _) = explore("bob", "Take a lamp");
+    assert!(prompt.contains("The cellar is dark"), "ann shares with bob: {prompt}");
+    let (prompt, refused) = explore("eve", "There is a cat");
+    assert!(!prompt.contains("The cellar is dark"), "nobody shares with eve: {prompt}");
+    assert!(refused[0].as_str().unwrap().contains("`cannot_learn`"), "{refused}");
+    let (prompt, _) = explore("ann", "The stairs creak");
+    assert!(!prompt.contains("The cellar is dark"), "ann does not ask: {prompt}");
+    let known = project.orch(&["memory", "show"]).exits(0).stdout;
+    assert!(known.contains("Take a lamp") && !known.contains("There is a cat"), "{known}");
 }
 
 #[test]

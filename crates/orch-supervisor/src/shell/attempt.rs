@@ -7,14 +7,14 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use orch_core::journal::{AttemptProcess, Journal, ProcessId};
 use orch_core::{
-    Cause, Fence, Memory, MemorySlice, ProcessLog, RunId, StopSignal, SubtaskId, Worker,
-    WorkerContext, WorkerError, WorkerMemory, WorkerResult,
+    Cause, Fence, Memory, ProcessLog, RunId, StopSignal, Worker, WorkerContext, WorkerError,
+    WorkerMemory, WorkerResult,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::clock::monotonic;
 use super::results::{reported, whole};
-use super::worker_memory::BoundMemory;
+use super::worker_memory::{BoundMemory, recall};
 use crate::driver::{AttemptEnd, Input, StartAttempt};
 
 /// How much longer than its grace time a stopped attempt may take before its future is dropped.
@@ -106,10 +106,13 @@ async fn work(
     }
     let start = *start;
     let worker = start.worker;
+    let slice = match &stores.memory {
+        Some(memory) => recall(&**memory, &start.project, &*worker, &start.subtask).await,
+        None => None,
+    };
     let memory = stores.memory.map(|memory| {
         Arc::new(BoundMemory::new(memory, start.project, &*worker, start.subtask.clone()))
     });
-    let slice = recall(memory.as_deref(), &*worker, &start.subtask.id).await;
     let log = Log { journal: stores.journal, run: start.run, fence: start.attempt.fence };
     let context = WorkerContext::new(start.subtask, start.attempt)
         .with_parent_context(start.context)
@@ -125,23 +128,6 @@ async fn work(
         memory.add_to(&mut result);
     }
     Ok(result)
-}
-
-/// Asks memory what may help a worker that wants to know; without an answer the attempt is made without.
-async fn recall(
-    memory: Option<&BoundMemory>,
-    worker: &dyn Worker,
-    subtask: &SubtaskId,
-) -> Option<MemorySlice> {
-    let tokens = worker.memory_tokens();
-    let memory = memory.filter(|_| tokens > 0)?;
-    match memory.slice(tokens).await {
-        Ok(slice) => Some(slice),
-        Err(error) => {
-            tracing::warn!(%error, %subtask, "memory has nothing to say about a subtask");
-            None
-        }
-    }
 }
 
 /// Waits until the attempt was told to stop and has had its time to do so.

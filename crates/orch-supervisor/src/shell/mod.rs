@@ -26,3 +26,4 @@ pub(crate) use entropy::{run_entropy, seed};
 pub(crate) use lookup::{changed_in, result_in, status_in};
 pub(crate) use parts::Parts;
 pub(crate) use results::{Reported, reported};
+pub(crate) use worker_memory::recall;

@@ -9,6 +9,26 @@ use orch_core::{
 };
 use serde_json::Value;
 
+/// Asks memory what may help a worker that wants to know with a subtask; without an answer it is done without.
+pub(crate) async fn recall(
+    memory: &dyn Memory,
+    project: &ProjectId,
+    worker: &dyn Worker,
+    subtask: &Subtask,
+) -> Option<MemorySlice> {
+    let tokens = worker.memory_tokens();
+    if tokens == 0 {
+        return None;
+    }
+    match memory.slice(project, worker.name(), subtask, tokens).await {
+        Ok(slice) => Some(slice),
+        Err(error) => {
+            tracing::warn!(%error, subtask = %subtask.id, "memory has nothing to say about a subtask");
+            None
+        }
+    }
+}
+
 /// Memory, bound to a worker, its scope and the subtask of an attempt. What the worker learns waits here until its result takes it
 /// along: so it is in the journal, and memory takes it from there as everything else, once.
 pub(super) struct BoundMemory {
@@ -30,11 +50,6 @@ impl BoundMemory {
         let name = worker.name().clone();
         let scope = worker.scope().cloned().unwrap_or_else(|| MemoryScope::new(name.as_str()));
         Self { memory, project, worker: name, scope, subtask, learned: Mutex::default() }
-    }
-
-    /// Asks what may help with the subtask as it is described.
-    pub(super) async fn slice(&self, max_tokens: u32) -> Result<MemorySlice, BoxError> {
-        self.memory.slice(&self.project, &self.worker, &self.subtask, max_tokens).await
     }
 
     /// Puts what was learned into the metadata of the result, after what the worker has put there itself.

@@ -48,6 +48,12 @@ pub enum AgentFault {
         /// What it may be.
         expected: &'static str,
     },
+    /// The scope is none of a worker.
+    #[error("`x-orch.scope` cannot be used: {reason}")]
+    BadScope {
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Under `x-orch` there is a key that orch does not know.
     #[error("`x-orch` has no `{key}`; {}", hint(.nearest.as_deref()))]
     UnknownExtra {

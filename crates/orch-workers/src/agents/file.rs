@@ -4,7 +4,8 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use orch_core::{JsonMap, MAX_NAME_LENGTH, nearest};
+use orch_core::{JsonMap, MAX_NAME_LENGTH, MemoryScope, nearest};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::fault::{AgentFault, AgentIssue};
@@ -13,7 +14,8 @@ use super::front::Front;
 /// The key under which orch has its own fields.
 const EXTRA: &str = "x-orch";
 /// The fields under it.
-pub(super) const EXTRAS: [&str; 4] = ["task_types", "proficiency", "max_concurrency", "timeout"];
+pub(super) const EXTRAS: [&str; 6] =
+    ["task_types", "proficiency", "max_concurrency", "timeout", "memory_tokens", "scope"];
 
 /// An agent as its file describes it.
 ///
@@ -62,6 +64,10 @@ pub struct AgentExtras {
     pub max_concurrency: Option<NonZeroU32>,
     /// How long one attempt may take.
     pub timeout: Option<Duration>,
+    /// How many tokens of memory its prompt may have; 0 for none.
+    pub memory_tokens: u32,
+    /// What it may learn and read, and whose work it takes, under its name.
+    pub scope: Option<MemoryScope>,
 }
 
 impl AgentFile {
@@ -99,7 +105,7 @@ fn read(path: &Path, mut fields: JsonMap) -> Result<AgentFile, Fault> {
     };
     let extras = match fields.shift_remove(EXTRA) {
         None | Some(Value::Null) => AgentExtras::default(),
-        Some(Value::Object(extras)) => extras_of(&extras)?,
+        Some(Value::Object(extras)) => extras_of(&name, extras)?,
         Some(_) => return Err(bad(EXTRA, "a map")),
     };
     let path = path.to_owned();
@@ -117,17 +123,19 @@ fn required(fields: &mut JsonMap, key: &'static str) -> Result<String, Fault> {
     if text.is_empty() { Err((key.into(), AgentFault::Missing { field: key })) } else { Ok(text) }
 }
 
-fn extras_of(fields: &JsonMap) -> Result<AgentExtras, Fault> {
+fn extras_of(name: &str, fields: JsonMap) -> Result<AgentExtras, Fault> {
     let mut extras = AgentExtras::default();
     for (key, value) in fields {
         match key.as_str() {
-            "task_types" => extras.task_types = words("x-orch.task_types", value)?,
-            "proficiency" => extras.proficiency = Some(proficiency(value)?),
-            "max_concurrency" => extras.max_concurrency = Some(count(value)?),
-            "timeout" => extras.timeout = Some(span(value)?),
+            "task_types" => extras.task_types = words("x-orch.task_types", &value)?,
+            "proficiency" => extras.proficiency = Some(proficiency(&value)?),
+            "max_concurrency" => extras.max_concurrency = Some(count(&value)?),
+            "timeout" => extras.timeout = Some(span(&value)?),
+            "memory_tokens" => extras.memory_tokens = tokens(&value)?,
+            "scope" => extras.scope = Some(scope(name, value)?),
             other => {
                 let nearest = nearest(other, EXTRAS);
-                return Err((key.clone(), AgentFault::UnknownExtra { key: key.clone(), nearest }));
+                return Err((key.clone(), AgentFault::UnknownExtra { key, nearest }));
             }
         }
     }
@@ -144,6 +152,25 @@ fn count(value: &Value) -> Result<NonZeroU32, Fault> {
     count
         .and_then(NonZeroU32::new)
         .ok_or_else(|| bad("x-orch.max_concurrency", "a whole number from 1"))
+}
+
+fn tokens(value: &Value) -> Result<u32, Fault> {
+    let count = value.as_u64().and_then(|count| u32::try_from(count).ok());
+    count.ok_or_else(|| bad("x-orch.memory_tokens", "a whole number from 0"))
+}
+
+/// The scope of the agent `name`. Rules that mean nothing for a worker are refused, as they are in `orch.yaml`.
+fn scope(name: &str, value: Value) -> Result<MemoryScope, Fault> {
+    let fault = |reason: String| ("scope".to_owned(), AgentFault::BadScope { reason });
+    let mut scope = MemoryScope::deserialize(value).map_err(|error| fault(error.to_string()))?;
+    if !scope.agent_name.is_empty() && scope.agent_name != name {
+        return Err(fault(format!("it names `{}`; leave `agent_name` out", scope.agent_name)));
+    }
+    name.clone_into(&mut scope.agent_name);
+    match scope.misplaced(false).first() {
+        Some(error) => Err(fault(error.to_string())),
+        None => Ok(scope),
+    }
 }
 
 fn span(value: &Value) -> Result<Duration, Fault> {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orch_core::{
-    Cause, Standing, Subtask, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerKind,
-    WorkerName, WorkerResult,
+    Cause, MemoryScope, Standing, Subtask, Worker, WorkerCapability, WorkerContext, WorkerError,
+    WorkerKind, WorkerName, WorkerResult,
 };
 
 use super::file::AgentFile;
@@ -40,6 +40,8 @@ pub struct AgentWorker {
     floor: f64,
     slots: NonZeroU32,
     timeout: Option<Duration>,
+    memory_tokens: u32,
+    scope: Option<MemoryScope>,
 }
 
 impl AgentWorker {
@@ -49,7 +51,16 @@ impl AgentWorker {
         let card = Card::new(name.as_str(), &description);
         let capability =
             WorkerCapability::new(name.as_str(), [""; 0]).with_description(description);
-        Self { name, capabilities: vec![capability], card, floor: 0.0, slots: SLOTS, timeout: None }
+        Self {
+            name,
+            capabilities: vec![capability],
+            card,
+            floor: 0.0,
+            slots: SLOTS,
+            timeout: None,
+            memory_tokens: 0,
+            scope: None,
+        }
     }
 
     /// Sets how well it fits any subtask at least, 0 to 1; 0 unless set. A small number makes it the one that takes what no
@@ -73,6 +84,8 @@ impl AgentWorker {
         let extras = &file.extras;
         worker.slots = extras.max_concurrency.unwrap_or(SLOTS);
         worker.timeout = extras.timeout;
+        worker.memory_tokens = extras.memory_tokens;
+        worker.scope.clone_from(&extras.scope);
         if let Some(capability) = worker.capabilities.first_mut() {
             capability.task_types.clone_from(&extras.task_types);
             capability.proficiency = extras.proficiency.unwrap_or(capability.proficiency);
@@ -113,6 +126,14 @@ impl Worker for AgentWorker {
 
     fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    fn memory_tokens(&self) -> u32 {
+        self.memory_tokens
+    }
+
+    fn scope(&self) -> Option<&MemoryScope> {
+        self.scope.as_ref()
     }
 
     /// Always fails: the engine never calls an agent, so somebody else did.

@@ -33,6 +33,8 @@ fn seen(agent: &AgentFile) -> Value {
         "proficiency": agent.extras.proficiency,
         "max_concurrency": agent.extras.max_concurrency,
         "timeout_s": agent.extras.timeout.map(|timeout| timeout.as_secs()),
+        "memory_tokens": agent.extras.memory_tokens,
+        "scope": agent.extras.scope,
         "other": agent.other,
         "prompt": agent.prompt,
     })
