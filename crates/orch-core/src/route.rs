@@ -187,39 +187,44 @@ pub enum RouteError {
     },
 }
 
-/// Counts of one run: how each worker did at each type of subtask. A commutative sum, cheap to keep.
+/// How each worker did at each type of subtask: attempts, and what they were worth. A commutative sum, cheap to keep.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tallies {
     of: BTreeMap<WorkerName, BTreeMap<Arc<str>, Tally>>,
 }
 
+/// In thousandths, as remembered attempts weigh less the older they are; whole numbers, so that sums do not depend on their order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Tally {
-    tried: u32,
-    done: u32,
+    tried: u64,
+    worth: u64,
 }
+
+/// One attempt in a [`Tally`].
+const WHOLE: f64 = 1e3;
 
 impl Tally {
     fn plus(self, other: Self) -> Self {
         Self {
             tried: self.tried.saturating_add(other.tried),
-            done: self.done.saturating_add(other.done),
+            worth: self.worth.saturating_add(other.worth),
         }
     }
 
     fn success_rate(self) -> f64 {
-        (f64::from(self.done) + 1.0) / (f64::from(self.tried) + 1.0)
+        (self.worth as f64 + WHOLE) / (self.tried as f64 + WHOLE)
     }
 }
 
 impl Tallies {
     /// Counts one finished attempt.
     pub fn record(&mut self, worker: &WorkerName, task_type: &str, success: bool) {
-        self.add(worker, task_type, 1, u32::from(success));
+        self.add(worker, task_type, 1.0, f64::from(u8::from(success)));
     }
 
-    /// Counts `tried` finished attempts, of which `done` succeeded.
-    pub fn add(&mut self, worker: &WorkerName, task_type: &str, tried: u32, done: u32) {
+    /// Counts `attempts` finished attempts that were worth `worth` together, each 0 (failed, or no good) to 1. Both are rounded
+    /// to thousandths; `worth` is at most `attempts`, and what is no number or negative counts as 0.
+    pub fn add(&mut self, worker: &WorkerName, task_type: &str, attempts: f64, worth: f64) {
         if !self.of.contains_key(worker) {
             self.of.insert(worker.clone(), BTreeMap::new());
         }
@@ -228,10 +233,13 @@ impl Tallies {
             Some(tally) => tally,
             None => types.entry(task_type.into()).or_default(),
         };
-        *tally = tally.plus(Tally { tried, done });
+        // The casts saturate, and make 0 of what is no number.
+        let tried = (attempts * WHOLE).round() as u64;
+        let worth = ((worth * WHOLE).round() as u64).min(tried);
+        *tally = tally.plus(Tally { tried, worth });
     }
 
-    /// Returns (successes + 1) / (attempts + 1): 1 for a worker never tried, and slow to forgive.
+    /// Returns (worth + 1) / (attempts + 1): 1 for a worker never tried, and slow to forgive.
     pub fn success_rate(&self, worker: &WorkerName, task_type: &str) -> f64 {
         self.tally(worker, task_type).success_rate()
     }
@@ -242,6 +250,9 @@ impl Tallies {
 
     /// Returns how many attempts `worker` has finished, of any type.
     pub fn attempts(&self, worker: &WorkerName) -> u64 {
-        self.of.get(worker).map_or(0, |types| types.values().map(|t| u64::from(t.tried)).sum())
+        let tried = |types: &BTreeMap<Arc<str>, Tally>| {
+            types.values().fold(Tally::default(), |sum, tally| sum.plus(*tally)).tried
+        };
+        self.of.get(worker).map_or(0, tried).div_euclid(WHOLE as u64)
     }
 }

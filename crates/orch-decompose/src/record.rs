@@ -23,19 +23,19 @@ impl Record<'_> {
     }
 
     /// Both ways must have a rule, so that each has been tried often enough; what is compared is what the one is worth with
-    /// 95 % certainty and how often the other succeeded.
+    /// 95 % certainty and what the other was worth on average.
     fn prefers(&self, other: PlanSource, usual: PlanSource) -> Option<String> {
         let learned = self.0?;
         let better = learned.plan_rule(other)?;
         if better.confidence >= 1.0 {
             return Some(format!("{usual} was not used: rule {} is pinned", better.id));
         }
-        let poorer = learned.plan_rule(usual)?;
-        (better.confidence > poorer.success_rate).then(|| {
+        learned.plan_rule(usual)?;
+        let worth = learned.worth_of_plans(usual)?;
+        (better.confidence > worth).then(|| {
             format!(
-                "{usual} was not used: it succeeded in {:.0} % of the runs, and {other} is good for more than {:.0} %",
-                poorer.success_rate * 1e2,
-                better.confidence * 1e2
+                "{usual} was not used: its runs were worth {worth:.2} of 1 on average, and those of {other} are worth more than {:.2}",
+                better.confidence
             )
         })
     }

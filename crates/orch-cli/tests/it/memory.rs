@@ -56,6 +56,36 @@ fn runs_teach_rules_that_a_person_reads_and_decides_about() {
 }
 
 #[test]
+fn what_people_think_of_outputs_decides_who_works_next() {
+    let worker = |name: &str| {
+        format!(
+            "  {name}: {{ command: [cat], capabilities: [{{ name: read, task_types: [read] }}] }}\n"
+        )
+    };
+    let config = format!("workers:\n{}{}", worker("ann"), worker("bob"));
+    let task = |constraints: &str| {
+        format!(
+            "description: Read\nsubtasks: [{{ id: a, task_type: read, description: Read{constraints} }}]\n"
+        )
+    };
+    let project = Project::new(&[
+        ("orch.yaml", &config),
+        ("ann.yaml", &task(", constraints: { require_worker: ann }")),
+        ("bob.yaml", &task(", constraints: { require_worker: bob }")),
+        ("any.yaml", &task("")),
+    ]);
+    for (task, score) in [("ann.yaml", "0"), ("bob.yaml", "1")] {
+        project.orch(&["run", task]).exits(0);
+        project.orch(&["feedback", "--score", score]).exits(0);
+    }
+    let done = json(&project, &["run", "any.yaml"]);
+    assert_eq!(
+        done["subtask_results"][0]["worker_name"], "bob",
+        "ann is first in the file: {done}"
+    );
+}
+
+#[test]
 fn memory_in_almas_file_is_there_and_nowhere_else() {
     let project = Project::with_workers(TASK);
     project.write(".alma/config.yaml", "alma: { project_id: shop, storage: sqlite }\n");

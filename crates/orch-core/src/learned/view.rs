@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Day, PastRun, TaskStats, Weighted, WorkerSummary, decomposition_id, routing_id};
+use super::{
+    Day, HALF_LIFE_DAYS, PastRun, TaskStats, Weighted, WorkerSummary, decomposition_id, routing_id,
+};
 use crate::{DecompositionHeuristic, PlanSource, ProjectId, RoutingHeuristic, Tallies, WorkerName};
 
 /// What is known that may help with a task. Made once per run; the same memory gives the same view.
@@ -66,6 +68,12 @@ impl Learned {
         self.decomposition.iter().find(|rule| rule.id == id)
     }
 
+    /// Returns what runs with plans from `source` were worth on average, 0 to 1, decayed as of today; `None` without such runs.
+    pub fn worth_of_plans(&self, source: PlanSource) -> Option<f64> {
+        let plans = self.tasks.plans.get(&source)?;
+        plans.history.decayed(self.today, HALF_LIFE_DAYS).mean_reward()
+    }
+
     /// Returns what is known of `worker` at `task_type`.
     pub fn of(&self, worker: &WorkerName, task_type: &str) -> Option<&WorkerSummary> {
         self.workers.get(task_type)?.get(worker)
@@ -80,15 +88,13 @@ impl Learned {
         })
     }
 
-    /// Returns how often each worker tried and succeeded, decayed as of today and rounded.
+    /// Returns how often each worker tried, and what that was worth (see [`Reward`](super::Reward)), decayed as of today.
     pub fn tallies(&self) -> Tallies {
         let mut tallies = Tallies::default();
         for (task_type, workers) in &self.workers {
             for (worker, summary) in workers {
                 let seen = summary.decayed(self.today);
-                // The casts saturate.
-                let (tried, done) = (seen.n.round() as u32, seen.successes.round() as u32);
-                tallies.add(worker, task_type, tried, done);
+                tallies.add(worker, task_type, seen.n, seen.reward);
             }
         }
         tallies

@@ -170,6 +170,13 @@ fn tallies_count_by_worker_and_type() {
     tallies.record(&w, "u", true);
     assert_eq!((tallies.success_rate(&w, "u"), tallies.attempts(&w)), (1.0, 5));
     assert_eq!((tallies.success_rate(&v, "t"), tallies.attempts(&v)), (1.0, 0));
+    for (attempts, worth, expected) in
+        [(3.0, 0.0, 0.25), (1.5, 0.25, 0.5), (1.0, 9.0, 1.0), (f64::NAN, -1.0, 1.0)]
+    {
+        let mut graded = Tallies::default();
+        graded.add(&w, "t", attempts, worth);
+        assert_eq!(graded.success_rate(&w, "t"), expected, "{worth} of {attempts}");
+    }
     let loads = BTreeMap::from([(w.clone(), 0.25)]);
     let context = RoutingContext::new(&[], &loads, &tallies).with_time_budget_ms(Some(5));
     assert_eq!(context.time_budget_ms, Some(5));

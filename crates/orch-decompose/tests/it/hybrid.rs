@@ -110,7 +110,7 @@ fn a_way_that_was_surely_better_goes_before_the_usual_one() {
     assert_eq!(source, Single);
     assert_eq!(
         note,
-        "capability_based was not used: it succeeded in 20 % of the runs, and single is good for more than 91 %"
+        "capability_based was not used: its runs were worth 0.20 of 1 on average, and those of single are worth more than 0.91"
     );
     // A whole that fails gives way to a split that is not sure of itself.
     let unsure = world(
@@ -119,7 +119,10 @@ fn a_way_that_was_surely_better_goes_before_the_usual_one() {
     );
     let (source, note) = makes(unsure.earlier(&[(Single, 1, 9), (CapabilityBased, 9, 9)]));
     assert_eq!(source, CapabilityBased);
-    assert!(note.contains("single was not used: it succeeded in 11 % of the runs"), "{note}");
+    assert!(
+        note.contains("single was not used: its runs were worth 0.11 of 1 on average"),
+        "{note}"
+    );
     // So do items.
     let items = split.clone().context("items", json!([1, 2]));
     let (source, _) = makes(items.earlier(&[(DomainBased, 0, 5), (CapabilityBased, 5, 5)]));

@@ -92,7 +92,8 @@ impl World {
             let plans = learned.tasks.plans.entry(*source).or_default();
             for run in 0..*all {
                 let reward = if run < *done { Reward::FULL } else { Reward::NONE };
-                plans.history.record(learned.today, Moments::one(run < *done, reward));
+                // That a run came to its end does not say that it was worth anything.
+                plans.history.record(learned.today, Moments::one(true, reward));
             }
         }
         let (project, stats) = (&learned.project, &learned.tasks);

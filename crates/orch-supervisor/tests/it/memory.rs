@@ -38,7 +38,7 @@ impl Memory for Notebook {
         }
         let mut snapshot = MemorySnapshot::from(self.learned.clone());
         let tallies = Arc::make_mut(&mut snapshot.tallies);
-        tallies.add(&"first".into(), "work", 9, 0);
+        tallies.add(&"first".into(), "work", 9.0, 0.0);
         Ok(snapshot)
     }
 
