@@ -14,11 +14,12 @@ use crate::{MemoryScope, ScopeError, ScopeRule, WorkerName};
 /// let ann = MemoryScope::new("ann").with_share_with(vec!["bob".to_owned()]);
 /// let bob = MemoryScope::new("bob").with_inherit_from(vec!["ann".to_owned(), "eve".to_owned()]);
 /// let scopes = Scopes::new(MemoryScope::new("boss"), [ann, bob]);
-/// assert_eq!(scopes.sources("bob", "review"), ["bob", "ann"]);
+/// assert_eq!(scopes.sources("bob", "review")?, ["bob", "ann"]);
 /// assert_eq!(
 ///     scopes.may_read("bob", "eve").unwrap_err().to_string(),
 ///     "`bob` may not read what `eve` has learned: `share_with` in the scope of `eve` does not name `bob`",
 /// );
+/// # Ok::<(), orch_core::ScopeError>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scopes {
@@ -73,7 +74,11 @@ impl Scopes {
 
     /// Returns whose memories about `topic` an agent reads: its own first, then those that it inherits, in the order of
     /// `inherit_from`. Who may not learn about the topic is not among them, whatever it learned before.
-    pub fn sources(&self, agent: &str, topic: &str) -> Vec<String> {
+    ///
+    /// # Errors
+    /// When the agent itself may not learn about the topic: what it may not know, others do not tell it either.
+    pub fn sources(&self, agent: &str, topic: &str) -> Result<Vec<String>, ScopeError> {
+        self.of(agent).may_learn(topic)?;
         let mut sources = vec![agent.to_owned()];
         for other in &self.of(agent).inherit_from {
             let others = if other == ALL { self.names() } else { vec![other.as_str()] };
@@ -84,7 +89,7 @@ impl Scopes {
             }
         }
         sources.retain(|source| self.of(source).may_learn(topic).is_ok());
-        sources
+        Ok(sources)
     }
 
     /// Checks that the supervisor may give work to `worker`.

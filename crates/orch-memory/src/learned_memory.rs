@@ -236,7 +236,8 @@ impl LearnedMemory {
         Ok(with_outcome.collect())
     }
 
-    /// Returns what the supervisor knows that a worker who inherits from it may read: rules and similar runs.
+    /// Returns what the supervisor knows that a worker who inherits from it may read: the rule about subtasks of this type, and
+    /// similar runs.
     async fn of_supervisor(
         &self,
         project: &ProjectId,
@@ -244,33 +245,47 @@ impl LearnedMemory {
     ) -> Result<Source, MemoryError> {
         let like = ComplexTask::new("", subtask.description.clone(), subtask.task_type.clone());
         let learned = self.learned(project, &like).await?;
-        let rules = learned.routing.iter();
-        let rules = rules.map(|rule| format!("{}: {}.", rule.condition, rule.routing_strategy));
+        let rule = learned.routing_rule(&subtask.task_type);
+        let rule = rule.map(|rule| format!("{}: {}.", rule.condition, rule.routing_strategy));
         let runs = learned.similar.into_iter().map(|(score, past)| {
             (score, past.outcome.overall_success, past.outcome.task_description.clone())
         });
-        Ok(Source { rules: rules.collect(), examples: runs.collect(), ..Source::default() })
+        Ok(Source {
+            rules: rule.into_iter().collect(),
+            examples: runs.collect(),
+            ..Source::default()
+        })
     }
 
-    /// Returns what another memory knows that one of `agents` has learned.
+    /// Returns what another memory knows that one of `agents` has learned, and that both it and `reader` may know.
     #[cfg(feature = "alma")]
     async fn elsewhere(
         &self,
         project: &ProjectId,
+        reader: &WorkerName,
         agents: &[String],
         subtask: &Subtask,
     ) -> MemorySlice {
+        let may_know = |agent: &str, topic: &str| {
+            [reader.as_str(), agent].iter().all(|who| self.scopes.of(who).may_learn(topic).is_ok())
+        };
         match &self.alma {
             Some((of, alma)) if of == project => {
-                let embedder = &*self.embedder;
-                alma.recall(embedder, agents, &subtask.task_type, &subtask.description).await
+                let (embedder, task) = (&*self.embedder, &subtask.task_type);
+                alma.recall(embedder, agents, may_know, task, &subtask.description).await
             }
             Some(_) | None => MemorySlice::new(),
         }
     }
 
     #[cfg(not(feature = "alma"))]
-    async fn elsewhere(&self, _: &ProjectId, _: &[String], _: &Subtask) -> MemorySlice {
+    async fn elsewhere(
+        &self,
+        _: &ProjectId,
+        _: &WorkerName,
+        _: &[String],
+        _: &Subtask,
+    ) -> MemorySlice {
         MemorySlice::new()
     }
 
@@ -331,8 +346,8 @@ impl Memory for LearnedMemory {
         max_tokens: u32,
     ) -> Result<MemorySlice, BoxError> {
         let mut sources = Vec::new();
-        let agents = self.scopes.sources(worker.as_str(), &subtask.task_type);
-        let elsewhere = self.elsewhere(project, &agents, subtask).await;
+        let agents = self.scopes.sources(worker.as_str(), &subtask.task_type)?;
+        let elsewhere = self.elsewhere(project, worker, &agents, subtask).await;
         for agent in agents {
             let name = WorkerName::new(agent.as_str());
             let source = if agent == self.scopes.supervisor().agent_name {

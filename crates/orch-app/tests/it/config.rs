@@ -166,7 +166,7 @@ fn scopes_are_read_and_belong_to_their_agents() {
     let scopes = config.scopes();
     assert_eq!(scopes.supervisor().agent_name, "boss");
     assert!(scopes.supervisor().may_learn("x").is_err());
-    assert_eq!(scopes.sources("cat", "x"), ["cat", "ann"]);
+    assert_eq!(scopes.sources("cat", "x").unwrap(), ["cat", "ann"]);
     let workers = orch_app::Workers::of(&config).unwrap();
     let asked: Vec<_> =
         workers.all().iter().map(|w| (w.name().as_str(), w.memory_tokens())).collect();
@@ -191,8 +191,12 @@ fn scopes_of_agent_files_count_unless_the_configuration_has_such_a_worker() {
     ]);
     let config = load(folder.path()).unwrap();
     let scopes = config.scopes();
-    assert_eq!(scopes.sources("ann", "x"), ["ann", "eve"], "the file ann.md does not count");
-    assert_eq!(scopes.sources("zoe", "x"), ["zoe"], "eve does not share with zoe");
+    assert_eq!(
+        scopes.sources("ann", "x").unwrap(),
+        ["ann", "eve"],
+        "the file ann.md does not count"
+    );
+    assert_eq!(scopes.sources("zoe", "x").unwrap(), ["zoe"], "eve does not share with zoe");
     assert!(scopes.supervisor().may_learn("x").is_ok());
     let mut workers = orch_app::Workers::of(&config).unwrap();
     workers.add_agents(&config);

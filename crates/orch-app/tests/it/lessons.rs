@@ -40,8 +40,11 @@ fn explorer(scope: MemoryScope) -> impl Worker + use<> {
             .filter_map(|lesson| memory.learn(lesson.as_str().unwrap()).err())
             .map(|error: LessonError| error.to_string())
             .collect();
-        let found = memory.retrieve("the cellar", 200).await.unwrap().domain_knowledge;
-        let given = ctx.memory_slice.unwrap().domain_knowledge;
+        let found = match memory.retrieve("the cellar", 200).await {
+            Ok(slice) => json!(slice.domain_knowledge),
+            Err(error) => json!(error.to_string()),
+        };
+        let given = ctx.memory_slice.map(|slice| slice.domain_knowledge);
         Ok(json!({ "refused": refused, "found": found, "given": given }))
     })
     .with_scope(scope)
@@ -107,7 +110,7 @@ async fn a_lesson_that_is_refused_is_an_error_at_once_and_is_not_kept() {
     let folder = tempfile::tempdir().unwrap();
     let eve = explore(folder.path(), "eve", &["The cellar is locked"]).await;
     let rule = "`eve` may not learn about `explore`: `cannot_learn` of its scope names it";
-    assert_eq!(eve["refused"], json!([rule]));
+    assert_eq!(eve, json!({ "refused": [rule], "found": rule, "given": null }));
     let long = "x".repeat(401);
     let mut many = vec!["", &long];
     many.extend(["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
@@ -122,5 +125,4 @@ async fn a_lesson_that_is_refused_is_an_error_at_once_and_is_not_kept() {
     );
     let bob = explore(folder.path(), "bob", &[]).await;
     assert_eq!(bob["found"], json!(["8", "7", "6", "5", "4", "3", "2", "1"]));
-    assert_eq!(explore(folder.path(), "eve", &[]).await["found"], json!([]));
 }

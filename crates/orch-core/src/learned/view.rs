@@ -55,10 +55,15 @@ impl Learned {
     /// Returns the workers that a person wants for subtasks of type `task_type`, best first: those of the rule about it, if it is
     /// pinned.
     pub fn pinned_workers(&self, task_type: &str) -> &[WorkerName] {
-        let id = routing_id(&self.project, task_type);
         // Only a person is that sure.
-        let pinned = self.routing.iter().find(|rule| rule.confidence >= 1.0 && rule.id == id);
+        let pinned = self.routing_rule(task_type).filter(|rule| rule.confidence >= 1.0);
         pinned.map_or(&[], |rule| &rule.worker_preference)
+    }
+
+    /// Returns the rule about who should do subtasks of type `task_type`; `None` when there is none in this view.
+    pub fn routing_rule(&self, task_type: &str) -> Option<&RoutingHeuristic> {
+        let id = routing_id(&self.project, task_type);
+        self.routing.iter().find(|rule| rule.id == id)
     }
 
     /// Returns the rule about plans from `source` for such tasks; `None` when there is too little to make one of, or a person

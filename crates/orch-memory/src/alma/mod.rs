@@ -139,11 +139,13 @@ impl Alma {
         }
     }
 
-    /// Returns what it knows that may help with a task, of all that `agents` have learned, the most similar first.
+    /// Returns what it knows that may help with a task, of all that `agents` have learned and that `may_know` allows for an agent
+    /// and a topic, the most similar first.
     pub(crate) async fn recall(
         &self,
         embedder: &dyn Embedder,
         agents: &[String],
+        may_know: impl Fn(&str, &str) -> bool,
         task_type: &str,
         query: &str,
     ) -> MemorySlice {
@@ -156,7 +158,13 @@ impl Alma {
             Storage::Files(folder) => files::read(folder, &wanted).await,
         };
         match read {
-            Ok(rows) => recall::slice(embedder, query, task_type, &rows).await,
+            Ok(mut rows) => {
+                rows.retain(|(kind, row)| {
+                    let agent = row.agent.as_deref().unwrap_or_default();
+                    row.topic(*kind).is_none_or(|topic| may_know(agent, topic))
+                });
+                recall::slice(embedder, query, task_type, &rows).await
+            }
             Err(error) => {
                 warn(
                     &self.unread,

@@ -111,6 +111,20 @@ impl Row {
         self.condition.as_deref()?.strip_prefix(CONDITION)
     }
 
+    /// Returns what it is about, where that may be another topic than the type of the task: the domain of a fact.
+    pub(super) fn topic(&self, kind: Kind) -> Option<&str> {
+        match kind {
+            Kind::Knowledge => self.domain(),
+            // Rules and outcomes are of the task's type or of none, see `is_wanted`.
+            Kind::Heuristic | Kind::Outcome | Kind::Preference | Kind::AntiPattern => None,
+        }
+    }
+
+    fn domain(&self) -> Option<&str> {
+        let domain = self.domain.as_deref().map(str::trim);
+        domain.filter(|domain| !domain.is_empty() && *domain != GENERAL)
+    }
+
     /// Returns what a worker is told; empty when the row says nothing.
     pub(super) fn tell(&self, kind: Kind) -> String {
         let text = |field: &Option<String>| field.as_deref().unwrap_or_default().trim().to_owned();
@@ -126,9 +140,9 @@ impl Row {
                 format!("{how}: {}", joined(&done, ": ", &text(&self.error_message), ""))
             }
             Kind::Preference => text(&self.preference),
-            Kind::Knowledge => match text(&self.domain) {
-                domain if domain.is_empty() || domain == GENERAL => text(&self.fact),
-                domain => joined(&domain, ": ", &text(&self.fact), ""),
+            Kind::Knowledge => match self.domain() {
+                None => text(&self.fact),
+                Some(domain) => joined(domain, ": ", &text(&self.fact), ""),
             },
             Kind::AntiPattern => {
                 let bad = joined(&text(&self.pattern), ": ", &text(&self.why_bad), "");

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use orch_core::journal::MemoryJournal;
-use orch_core::{Memory, MemorySlice, ProjectId, Subtask, WorkerName};
+use orch_core::{Memory, MemoryScope, MemorySlice, ProjectId, Scopes, Subtask, WorkerName};
 use orch_memory::{Alma, LearnedMemory};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -175,6 +175,37 @@ async fn a_worker_is_told_what_alma_knows_of_its_own_tasks() {
     assert!(short.estimated_tokens() <= 60 && !short.anti_patterns.is_empty(), "{short:?}");
     let mut conn = raw(&file).await;
     assert_eq!(text(&mut conn, "PRAGMA journal_mode").await, "delete", "reading changes nothing");
+}
+
+#[tokio::test]
+async fn facts_of_a_domain_that_the_worker_or_whose_they_are_may_not_know_are_not_told() {
+    let folder = tempfile::tempdir().unwrap();
+    write_files(folder.path());
+    let list = |word: &str| vec![word.to_owned()];
+    let ann = || MemoryScope::new("ann").with_inherit_from(list("bob"));
+    let bob = || MemoryScope::new("bob").with_share_with(list("ann"));
+    let (ours, any, his) =
+        ("shop: the login form has a captcha", "a form is a form", "shop: the login form is blue");
+    for (ann, bob, expected) in [
+        (ann(), bob(), &[ours, his, any][..]),
+        (ann(), bob().with_cannot_learn(list("shop")), &[ours, any]),
+        (ann().with_cannot_learn(list("shop")), bob(), &[any]),
+        (ann().with_can_learn(list("forms")), bob(), &[any]),
+    ] {
+        let journal = Arc::new(MemoryJournal::new());
+        let file = folder.path().join("orch.db");
+        let memory = LearnedMemory::sqlite(file, &quick(), journal).await.unwrap();
+        let memory = memory
+            .with_scopes(Scopes::new(MemoryScope::new("boss"), [ann, bob]))
+            .with_alma("p".into(), Alma::files(folder.path(), "shop"));
+        let subtask = Subtask::new("s", "test the login form", "forms");
+        let slice = memory.slice(&ProjectId::new("p"), &"ann".into(), &subtask, 10_000).await;
+        let mut known = slice.unwrap().domain_knowledge;
+        known.sort();
+        let mut expected = expected.to_vec();
+        expected.sort_unstable();
+        assert_eq!(known, expected);
+    }
 }
 
 #[tokio::test]
