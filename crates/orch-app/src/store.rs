@@ -6,7 +6,7 @@ use std::sync::Arc;
 use orch_core::Journal;
 use orch_memory::{LearnedMemory, OpenError, SqliteJournal, SqliteOptions};
 
-use crate::config::{Config, MemoryStore, PostgresUrl, Store};
+use crate::config::{Config, PostgresUrl, Store};
 use crate::error::AppError;
 use crate::wire::with_causes;
 
@@ -69,8 +69,8 @@ async fn postgres(url: &PostgresUrl, _access: Access) -> Result<Arc<dyn Journal>
     Err(AppError::NoStore { store: url.to_string(), reason })
 }
 
-/// Opens the learned memory of a configuration and catches up with what it has not learned yet. There is none to be read in a file
-/// of ALMA, or in a database, that has no memory of orch yet.
+/// Opens the learned memory of a configuration and catches up with what it has not learned yet. There is none to be read where there
+/// are no tables of it yet.
 ///
 /// # Errors
 /// When it cannot be opened.
@@ -80,7 +80,7 @@ pub async fn open_memory(
     access: Access,
 ) -> Result<Option<Arc<LearnedMemory>>, AppError> {
     let opened = match (config.memory_file(), &config.store) {
-        (Some(file), _) => memory_in_file(config, file, journal, access).await?,
+        (Some(file), _) => memory_in_file(file, journal, access).await?,
         (None, Store::Postgres(url)) => memory_in_postgres(url, journal, access).await?,
         (None, Store::Sqlite(_) | Store::Unsupported(_)) => None,
     };
@@ -104,7 +104,6 @@ pub async fn open_memory(
 }
 
 async fn memory_in_file(
-    config: &Config,
     file: PathBuf,
     journal: Arc<dyn Journal>,
     access: Access,
@@ -112,9 +111,7 @@ async fn memory_in_file(
     let options = SqliteOptions::new().with_read_only(access == Access::Read);
     match LearnedMemory::sqlite(file, &options, journal).await {
         Ok(memory) => Ok(Some(memory)),
-        Err(OpenError::Missing { .. } | OpenError::Older { .. })
-            if config.memory.store == MemoryStore::Alma && access == Access::Read =>
-        {
+        Err(OpenError::Missing { .. } | OpenError::Older { .. }) if access == Access::Read => {
             Ok(None)
         }
         Err(error) => Err(AppError::Store(error.into())),

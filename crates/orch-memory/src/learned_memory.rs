@@ -13,7 +13,8 @@ use orch_core::{
 };
 
 use crate::learned::{
-    Cell, Evidence, Scope, Source, Store, Told, evidence, helpful, record, similar, slice, view,
+    Cell, Evidence, Scope, Source, Store, Told, evidence, helpful, is_name, record, similar, slice,
+    view,
 };
 #[cfg(feature = "postgres")]
 use crate::postgres::{self, PostgresError, PostgresOptions};
@@ -131,7 +132,7 @@ impl LearnedMemory {
     /// Learns from several runs as [`fold`](Self::fold) does, up to 64 of them in one transaction; returns from how many.
     ///
     /// # Errors
-    /// As there; what was learned before the failure is kept.
+    /// As there, with the first failure; what could be learned is kept.
     pub async fn fold_runs(&self, runs: &[RunId]) -> Result<usize, MemoryError> {
         let heads = self.journal.heads(runs).await.map_err(|source| MemoryError::Store {
             doing: "see how far runs have come",
@@ -144,7 +145,7 @@ impl LearnedMemory {
     /// it could; returns from how many.
     ///
     /// # Errors
-    /// As [`fold`](Self::fold); what was learned before the failure is kept.
+    /// As [`fold`](Self::fold), with the first failure; what could be learned is kept.
     pub async fn catch_up(&self, project: &ProjectId) -> Result<usize, MemoryError> {
         let filter = RunFilter::new().with_project(project.clone()).with_limit(CAUGHT_UP);
         let rows = self.journal.rows(&filter).await.map_err(|source| MemoryError::Store {
@@ -155,17 +156,22 @@ impl LearnedMemory {
         self.fold_all(&heads).await
     }
 
-    /// Folds those of the runs whose last events are beyond their watermarks.
+    /// Folds those of the runs whose last events are beyond their watermarks. One that cannot be learned from keeps nobody from
+    /// learning from the others.
     async fn fold_all(&self, heads: &[(RunId, Seq)]) -> Result<usize, MemoryError> {
-        let mut folded = 0;
+        let (mut folded, mut failed) = (0, None);
         for heads in heads.chunks(TOGETHER) {
             let runs: Vec<RunId> = heads.iter().map(|(run, _)| *run).collect();
             let watermarks = self.store.watermarks(&runs).await?;
             let mut gathered = Vec::new();
             for (run, seq) in heads {
                 let after = watermarks.get(run).copied().unwrap_or(Seq(0));
-                if *seq > after {
-                    gathered.extend(self.evidence(*run, after).await?);
+                if *seq <= after {
+                    continue;
+                }
+                match self.evidence(*run, after).await {
+                    Ok(evidence) => gathered.extend(evidence),
+                    Err(error) => drop(failed.get_or_insert(error)),
                 }
             }
             if !gathered.is_empty() {
@@ -173,7 +179,7 @@ impl LearnedMemory {
                 folded += self.store.add(gathered).await?;
             }
         }
-        Ok(folded)
+        failed.map_or(Ok(folded), Err)
     }
 
     async fn evidence(&self, run: RunId, after: Seq) -> Result<Option<Evidence>, MemoryError> {
@@ -201,8 +207,11 @@ impl LearnedMemory {
         task: &ComplexTask,
     ) -> Result<Learned, MemoryError> {
         let supervisor = self.scopes.supervisor();
-        let may_know = |task_type: &str| supervisor.may_learn(task_type).is_ok();
-        let mut known = self.store.known(project, Some(&task.task_type)).await?;
+        let may_know =
+            |task_type: &str| is_name(task_type) && supervisor.may_learn(task_type).is_ok();
+        // Nothing is known of a type that is no name, but of workers there is.
+        let task_type = Some(&*task.task_type).filter(|task_type| is_name(task_type));
+        let mut known = self.store.known(project, Some(task_type.unwrap_or_default())).await?;
         known.workers.retain(|task_type, _| may_know(task_type));
         let mut similar = Vec::new();
         if may_know(&task.task_type) {
@@ -347,6 +356,9 @@ impl Memory for LearnedMemory {
     ) -> Result<MemorySlice, BoxError> {
         let mut sources = Vec::new();
         let agents = self.scopes.sources(worker.as_str(), &subtask.task_type)?;
+        if !is_name(&subtask.task_type) {
+            return Ok(MemorySlice::new());
+        }
         let elsewhere = self.elsewhere(project, worker, &agents, subtask).await;
         for agent in agents {
             let name = WorkerName::new(agent.as_str());

@@ -107,6 +107,15 @@ async fn the_second_run_knows_the_first() {
 }
 
 #[tokio::test]
+async fn where_nothing_was_ever_learned_there_is_nothing_to_read() {
+    let folder = folder(&[("orch.yaml", WORKERS)]);
+    let config = crate::load(folder.path()).unwrap();
+    let store = open_store(&config, Access::Create).await.unwrap();
+    assert!(open_memory(&config, store.clone(), Access::Read).await.unwrap().is_none());
+    assert!(open_memory(&config, store, Access::Create).await.unwrap().is_some());
+}
+
+#[tokio::test]
 async fn a_run_keeps_the_note_of_where_it_came_from() {
     let folder = folder(&[("orch.yaml", WORKERS)]);
     let config = crate::load(folder.path()).unwrap();

@@ -31,4 +31,4 @@ pub(crate) use store::{Match, Scope, Sink, Store, Told};
 pub(crate) use view::view;
 #[cfg(feature = "alma")]
 pub(crate) use walk::counts_against_worker;
-pub(crate) use walk::evidence;
+pub(crate) use walk::{evidence, is_name};

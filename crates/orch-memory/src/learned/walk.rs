@@ -11,8 +11,8 @@ use orch_core::learned::{
 };
 use orch_core::{
     AggregationStrategy, Cause, ComplexTask, EndStatus, Event, Failure, Fence, InterventionType,
-    OrchestrationOutcome, PlanSource, RoutingRecord, RunId, RunSettings, Scopes, Seq, SubtaskIndex,
-    Usage, WorkerName, WorkerResult, check_lesson,
+    MemoryScope, OrchestrationOutcome, PlanSource, RoutingRecord, RunId, RunSettings, Scopes, Seq,
+    SubtaskIndex, Usage, WorkerName, WorkerResult, check_lesson,
 };
 
 use super::{Cell, Ended, Evidence, Grades};
@@ -20,6 +20,8 @@ use super::{Cell, Ended, Evidence, Grades};
 /// The most subtasks of a run that are kept as an example, and the most characters of a text in it.
 const STEPS: usize = 200;
 const TEXT: usize = 2_000;
+/// The most characters of a type, a worker or a project.
+const NAME: usize = 256;
 
 /// Returns what those of `events` say that come after `after`; `events` is the whole run from its first event on, since what
 /// is said later can only be understood with what was said before. What nobody may learn is left out: how a worker did, and how
@@ -32,11 +34,14 @@ pub(crate) fn evidence(
     scopes: &Scopes,
 ) -> Option<Evidence> {
     let Event::RunSubmitted { task, settings, .. } = &events.first()?.event else { return None };
+    if !is_name(settings.project.as_str()) {
+        return None;
+    }
     let mut walk = Walk::new(run, task.clone(), settings.clone(), events[0].at, after, scopes);
     for recorded in events {
         walk.step(recorded);
     }
-    if scopes.supervisor().may_learn(&task.task_type).is_err() {
+    if !may_learn(scopes.supervisor(), &task.task_type) {
         walk.evidence.task = TaskStats::default();
     }
     Some(walk.evidence)
@@ -119,6 +124,11 @@ impl<'a> Walk<'a> {
                         step.retired = true;
                     }
                 }
+                let nameless = add.subtasks.iter().filter(|subtask| !is_name(&subtask.task_type));
+                let reason = |id| {
+                    format!("the type of subtask `{id}` is too long, or has control characters")
+                };
+                self.evidence.refused.extend(nameless.map(|subtask| reason(&subtask.id)));
                 self.steps.extend(add.subtasks.iter().map(|subtask| Step::of(subtask)));
             }
             Event::AttemptOffered { fence, worker, .. }
@@ -172,7 +182,9 @@ impl<'a> Walk<'a> {
     fn stats(&mut self, subtask: SubtaskIndex, fence: Fence) -> Option<&mut WorkerStats> {
         let worker = self.attempts.get(&fence)?.worker.clone();
         let task_type = self.steps.get(subtask.get())?.past.task_type.clone();
-        self.scopes.supervisor().may_learn(&task_type).ok()?;
+        if !may_learn(self.scopes.supervisor(), &task_type) || !is_name(worker.as_str()) {
+            return None;
+        }
         Some(self.evidence.workers.entry(Cell { task_type, worker }).or_default())
     }
 
@@ -215,6 +227,9 @@ impl<'a> Walk<'a> {
             return;
         };
         let (worker, task_type) = (&attempt.worker, &step.past.task_type);
+        if !is_name(task_type) || !is_name(worker.as_str()) {
+            return;
+        }
         let said = match attempt.result.as_ref().map(|result| result.lessons()) {
             Some(Ok(said)) if !said.is_empty() => said,
             Some(Ok(_)) | None => return,
@@ -257,8 +272,7 @@ impl<'a> Walk<'a> {
             return;
         }
         let keeps = self.steps.get(subtask.get()).is_some_and(|step| {
-            let scope = self.scopes.of(attempt.worker.as_str());
-            scope.may_learn(&step.past.task_type).is_ok()
+            may_learn(&self.scopes.of(attempt.worker.as_str()), &step.past.task_type)
         });
         let Some(stats) = self.stats(subtask, fence) else { return };
         stats.history.record(Day::of(at), outcome(false));
@@ -296,9 +310,8 @@ impl<'a> Walk<'a> {
         }
         let grades = Grades { day: Day::of(at), counted, share, accepted: self.accepted() };
         let steps = self.kept_by_workers();
-        let supervisor = self.scopes.supervisor();
-        let may_learn = supervisor.may_learn(&self.task.task_type).is_ok();
-        let run = may_learn.then(|| (self.past(success, duration, at), grades));
+        let is_learned = may_learn(self.scopes.supervisor(), &self.task.task_type);
+        let run = is_learned.then(|| (self.past(success, duration, at), grades));
         self.evidence.ended = Some(Box::new(Ended { run, steps }));
     }
 
@@ -307,7 +320,8 @@ impl<'a> Walk<'a> {
         let wanted = self.steps.iter().filter(|step| !step.retired).map(|step| &step.past);
         let kept = wanted.filter(|past| {
             past.worker.as_ref().is_some_and(|worker| {
-                self.scopes.of(worker.as_str()).may_learn(&past.task_type).is_ok()
+                is_name(worker.as_str())
+                    && may_learn(&self.scopes.of(worker.as_str()), &past.task_type)
             })
         });
         kept.take(STEPS).cloned().collect()
@@ -317,7 +331,7 @@ impl<'a> Walk<'a> {
         let mut counts: BTreeMap<(String, WorkerName, Day), u32> = BTreeMap::new();
         let supervisor = self.scopes.supervisor();
         for step in self.steps.iter().filter(|step| step.past.success) {
-            if supervisor.may_learn(&step.past.task_type).is_err() {
+            if !may_learn(supervisor, &step.past.task_type) {
                 continue;
             }
             if let (Some(worker), Some(at)) = (&step.past.worker, step.past.ended_at) {
@@ -331,7 +345,7 @@ impl<'a> Walk<'a> {
     fn past(&mut self, success: bool, duration_ms: u64, at: Timestamp) -> PastRun {
         let mut steps: Vec<Step> = std::mem::take(&mut self.steps);
         let supervisor = self.scopes.supervisor();
-        steps.retain(|step| supervisor.may_learn(&step.past.task_type).is_ok());
+        steps.retain(|step| may_learn(supervisor, &step.past.task_type));
         let wanted: Vec<PastStep> =
             steps.iter().filter(|step| !step.retired).map(|step| step.past.clone()).collect();
         let routing = steps.iter().flat_map(Step::routing).take(STEPS).collect::<Vec<_>>();
@@ -412,8 +426,19 @@ pub(crate) fn counts_against_worker(cause: Cause) -> bool {
     }
 }
 
+/// Tells whether an agent may learn about a topic. What is no proper name is no topic, whatever scopes say.
+fn may_learn(scope: &MemoryScope, topic: &str) -> bool {
+    is_name(topic) && scope.may_learn(topic).is_ok()
+}
+
+/// Tells whether both databases can take a text as part of a key: an entry of an index has a limit, and PostgreSQL does not take NUL.
+pub(crate) fn is_name(text: &str) -> bool {
+    text.chars().count() <= NAME && !text.chars().any(char::is_control)
+}
+
+/// Clips a text, without what PostgreSQL does not take.
 fn clip(text: &str) -> String {
-    text.chars().take(TEXT).collect()
+    text.chars().take(TEXT).map(|c| if c == '\0' { ' ' } else { c }).collect()
 }
 
 fn millis(from: Timestamp, to: Timestamp) -> u64 {

@@ -16,6 +16,7 @@ mod kill;
 mod lesson;
 mod memory;
 mod model;
+mod odd;
 mod opening;
 mod postgres;
 mod races;
