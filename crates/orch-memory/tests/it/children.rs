@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use crate::{disk_full, kill, memory, races};
+use crate::{disk_full, folds, kill, races};
 
 const JOB: &str = "ORCH_MEMORY_TEST_JOB";
 const PLACE: &str = "ORCH_MEMORY_TEST_PLACE";
@@ -98,7 +98,8 @@ async fn child() {
     match job.split_once(' ').unwrap_or((&job, "")) {
         ("append_until_killed", _) => kill::append_until_killed(&place).await,
         ("append_until_full", _) => disk_full::append_until_full(place.as_ref()).await,
-        ("fold", offset) => memory::fold_many(&place, offset).await,
+        ("fold", offset) => folds::fold_many(&place, offset).await,
+        ("fold_until_killed", _) => folds::fold_until_killed(&place).await,
         ("race", name) => races::race(&place, name).await,
         ("open", _) => races::open_at_once(&place).await,
         (other, _) => panic!("no job `{other}`"),

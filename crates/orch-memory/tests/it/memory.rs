@@ -12,11 +12,8 @@ use proptest::test_runner::Config;
 use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 
-use crate::children::{Worker, say, wait_for_word};
 use crate::lesson::{Lesson, Try, done, failed};
-use crate::support::{
-    Home, Kind, TempFile, TestDatabase, assert_sound, memory_at, on_both, open_at, raw,
-};
+use crate::support::{Home, Kind, TempFile, TestDatabase, memory_at, on_both, raw};
 use crate::tables::{postgres_rows, sqlite_rows};
 
 on_both! {
@@ -300,70 +297,4 @@ proptest! {
             assert_eq!(rows, postgres_rows(&mut conn).await);
         });
     }
-}
-
-/// How many runs each process of the race folds: `ORCH_MEMORY_TEST_FOLDS` for the full figure, which is 10,000.
-fn folds() -> u32 {
-    std::env::var("ORCH_MEMORY_TEST_FOLDS").map_or(300, |folds| folds.parse().unwrap())
-}
-
-/// The child: runs and folds them, `offset` apart from the others'; every tenth is the others' too.
-pub(crate) async fn fold_many(place: &str, offset: &str) {
-    let offset: u32 = offset.parse().unwrap();
-    let journal: Arc<dyn Journal> = open_at(place).await.into();
-    let memory = memory_at(place, &journal).await;
-    say("ready");
-    wait_for_word();
-    for number in 0..folds() {
-        let lesson = Lesson::new(number + offset, "Audit", [done("read", "ann", 1)]);
-        lesson.append_all(&*journal).await;
-        memory.fold(lesson.id()).await.unwrap();
-        if number % 10 == 0 {
-            memory.catch_up(&project()).await.unwrap();
-        }
-    }
-    say("done");
-}
-
-/// Lets so many processes fold at once, and reads meanwhile.
-async fn race(place: &str, writers: u32) {
-    let journal: Arc<dyn Journal> = open_at(place).await.into();
-    let reader = memory_at(place, &journal).await;
-    let start = |writer| Worker::start(&format!("fold {}", writer * 1_000_000), place);
-    let mut children: Vec<Worker> = (0..writers).map(start).collect();
-    for child in &mut children {
-        assert_eq!(child.hear().as_deref(), Some("ready"));
-    }
-    children.iter_mut().for_each(Worker::tell);
-    let waiting = tokio::task::spawn_blocking(move || {
-        children
-            .into_iter()
-            .all(|mut child| child.hear().as_deref() == Some("done") && child.ends_well())
-    });
-    let (mut before, mut reads) = (0, 0);
-    while !waiting.is_finished() {
-        let now = snapshot(&reader, "Audit").await.learned;
-        let seen = now.of(&"ann".into(), "read").map_or(0, |summary| summary.attempts);
-        assert!(seen >= before, "{seen} after {before}");
-        (before, reads) = (seen, reads + 1);
-    }
-    assert!(waiting.await.unwrap() && reads > 0);
-    let learned = snapshot(&reader, "Audit").await.learned;
-    let all = u64::from(folds()) * u64::from(writers);
-    assert_eq!(learned.of(&"ann".into(), "read").unwrap().attempts, all);
-    let runs: u64 = learned.tasks.plans.values().map(|plans| plans.history.total().count()).sum();
-    assert_eq!(runs, all);
-}
-
-#[tokio::test]
-async fn two_processes_that_fold_into_a_file_at_once_lose_and_double_nothing() {
-    let file = TempFile::new();
-    race(file.place(), 2).await;
-    assert_sound(&mut raw(&file).await).await;
-}
-
-#[tokio::test]
-async fn eight_processes_that_fold_into_a_database_at_once_lose_and_double_nothing() {
-    let Some(database) = TestDatabase::create() else { return };
-    race(&database.url(), 8).await;
 }
