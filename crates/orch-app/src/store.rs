@@ -125,7 +125,8 @@ async fn memory_in_postgres(
     access: Access,
 ) -> Result<Option<LearnedMemory>, AppError> {
     use orch_memory::{PostgresError, PostgresOptions};
-    let options = PostgresOptions::new().with_read_only(access == Access::Read);
+    // One to learn and one to ask: with the journal's six a process has at most eight.
+    let options = PostgresOptions::new().with_read_only(access == Access::Read).with_connections(2);
     match LearnedMemory::postgres(&url.url()?, &options, journal).await {
         Ok(memory) => Ok(Some(memory)),
         Err(PostgresError::Missing { .. } | PostgresError::Older { .. })

@@ -373,7 +373,7 @@ impl Step {
     fn of(subtask: &orch_core::Subtask) -> Self {
         let id = subtask.id.clone();
         let mut past = PastStep::new(id, subtask.task_type.clone(), clip(&subtask.description));
-        past.dependencies.clone_from(&subtask.dependencies);
+        past.dependencies = subtask.dependencies.iter().take(STEPS).cloned().collect();
         Self { past, tried: Vec::new(), retired: false }
     }
 
