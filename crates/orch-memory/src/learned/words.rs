@@ -8,10 +8,15 @@ const MOST: usize = 400;
 /// Splits `text` at everything that is no letter or digit and between `aB`, and makes it lower case, however its letters are
 /// composed (NFKC). In scripts without spaces between words each two letters side by side are taken for a word.
 pub(crate) fn words(text: &str) -> Vec<String> {
+    // Most texts are ASCII, and hundreds are looked at for each task.
+    if text.is_ascii() { split(text.chars()) } else { split(text.nfkc()) }
+}
+
+fn split(text: impl Iterator<Item = char>) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut was_lower = false;
-    for c in text.nfkc() {
+    for c in text {
         if !c.is_alphanumeric() || (c.is_uppercase() && was_lower) {
             take(&mut word, &mut words);
         }
