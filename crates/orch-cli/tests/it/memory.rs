@@ -86,6 +86,22 @@ fn what_people_think_of_outputs_decides_who_works_next() {
 }
 
 #[test]
+fn nothing_is_forgotten_unless_it_is_said_what() {
+    let project = Project::with_workers(TASK);
+    project.orch(&["run", "task.yaml"]);
+    for alone in ["--yes", "--dry-run"] {
+        let refused = project.orch(&["memory", "forget", alone]);
+        assert_eq!(refused.code, 2, "{alone}: {refused:?}");
+    }
+    assert_eq!(json(&project, &["memory", "stats"])["workers"], 2);
+    let dry = project.orch(&["memory", "forget", "--all", "--dry-run"]).stdout;
+    assert!(dry.contains("would be forgotten: 2 records of workers"), "{dry}");
+    let done = project.orch(&["memory", "forget", "--all", "--yes"]).stdout;
+    assert!(done.starts_with("forgotten: 2 records of workers"), "{done}");
+    assert_eq!(json(&project, &["memory", "stats"])["workers"], 0);
+}
+
+#[test]
 fn memory_in_almas_file_is_there_and_nowhere_else() {
     let project = Project::with_workers(TASK);
     project.write(".alma/config.yaml", "alma: { project_id: shop, storage: sqlite }\n");

@@ -9,20 +9,9 @@ use crate::report::{Report, Text};
 use crate::runs;
 
 #[derive(Debug, clap::Args)]
-#[group(id = "chosen", required = true, multiple = true)]
 pub(super) struct Args {
-    /// What is known of this worker.
-    #[arg(long, group = "chosen", value_name = "NAME")]
-    worker: Option<String>,
-    /// What is known of this type.
-    #[arg(long, group = "chosen", value_name = "TYPE")]
-    task_type: Option<String>,
-    /// The texts of this run; what it has added to sums stays.
-    #[arg(long, group = "chosen", value_name = "RUN", conflicts_with_all = ["worker", "task_type"])]
-    run: Option<String>,
-    /// Everything of the project.
-    #[arg(long, group = "chosen", conflicts_with_all = ["worker", "task_type", "run"])]
-    all: bool,
+    #[command(flatten)]
+    chosen: Chosen,
     /// Does it. Without, it is only said what would be forgotten.
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
@@ -31,12 +20,31 @@ pub(super) struct Args {
     dry_run: bool,
 }
 
+/// What to forget. A struct of its own: whatever is beside it in a group of clap's counts as a choice, `--yes`, too.
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = true)]
+struct Chosen {
+    /// What is known of this worker.
+    #[arg(long, value_name = "NAME")]
+    worker: Option<String>,
+    /// What is known of this type.
+    #[arg(long, value_name = "TYPE")]
+    task_type: Option<String>,
+    /// The texts of this run; what it has added to sums stays.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["worker", "task_type"])]
+    run: Option<String>,
+    /// Everything of the project.
+    #[arg(long, conflicts_with_all = ["worker", "task_type", "run"])]
+    all: bool,
+}
+
 pub(super) async fn run(opened: &Opened, args: Args) -> Result<Box<dyn Report>, CliError> {
-    let run = match &args.run {
+    let Chosen { worker, task_type, run, all: _ } = args.chosen;
+    let run = match &run {
         Some(prefix) => Some(runs::find(&*opened.journal, Some(prefix)).await?),
         None => None,
     };
-    let why = match (&args.worker, &args.task_type, run) {
+    let why = match (&worker, &task_type, run) {
         (Some(worker), Some(task_type), _) => format!("of worker `{worker}` at `{task_type}`"),
         (Some(worker), None, _) => format!("of worker `{worker}`"),
         (None, Some(task_type), _) => format!("of type `{task_type}`"),
@@ -44,8 +52,8 @@ pub(super) async fn run(opened: &Opened, args: Args) -> Result<Box<dyn Report>, 
         (None, None, None) => format!("of project {}", opened.project),
     };
     let what = Forget::all_of(opened.project.clone())
-        .with_worker(args.worker.map(Into::into))
-        .with_task_type(args.task_type)
+        .with_worker(worker.map(Into::into))
+        .with_task_type(task_type)
         .with_run(run);
     let forgotten = opened.memory.forget(&what, !args.yes).await?;
     Ok(Box::new(Answer { forgotten, why, done: args.yes }))
