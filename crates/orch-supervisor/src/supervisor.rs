@@ -19,12 +19,10 @@ use crate::error::SupervisorError;
 use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer, Want};
 use crate::request::{SubmitOptions, SubtaskReport};
 use crate::shell::{
-    Call, Engine, Lifecycle, Parts, Reported, Ticker, changed_in, recall, reported, result_in,
-    run_entropy, seed, status_in,
+    Call, Engine, Lifecycle, Parts, Reported, Subscribers, Ticker, changed_in, recall, reported,
+    result_in, run_entropy, seed, status_in,
 };
 
-/// Events that a subscriber may lag behind before it loses some, and is told so.
-const SUBSCRIBER_LAG: usize = 1_024;
 /// How often a run that is not in this process is looked at by whoever waits for it.
 const FOREIGN_WAIT: Duration = Duration::from_millis(200);
 
@@ -37,7 +35,7 @@ pub struct Supervisor {
 struct Inner {
     calls: mpsc::Sender<Call>,
     events: mpsc::UnboundedSender<Input>,
-    subscribers: broadcast::Sender<Lifecycle>,
+    subscribers: Subscribers,
     /// Tells when others may have written to the journal.
     foreign: watch::Receiver<()>,
     journal: Arc<dyn Journal>,
@@ -60,7 +58,7 @@ impl Supervisor {
         parts.workers = delegation.admitted(&parts.workers);
         let (calls, calls_in) = mpsc::channel(crate::shell::CALLS);
         let (events, events_in) = mpsc::unbounded_channel();
-        let (subscribers, _) = broadcast::channel(SUBSCRIBER_LAG);
+        let subscribers = Subscribers::new();
         let (notice, foreign) = watch::channel(());
         let inner = Inner {
             calls,
@@ -438,6 +436,12 @@ impl Supervisor {
     /// behind loses events and is told how many; the journal has them all.
     pub fn subscribe(&self) -> broadcast::Receiver<Lifecycle> {
         self.inner.subscribers.subscribe()
+    }
+
+    /// Follows what happens from now on as [`subscribe`](Self::subscribe) does, and loses nothing: what is not received yet
+    /// is kept in memory, without bound. It is for those who take every event at once, and note what they are to do with it.
+    pub fn follow(&self) -> mpsc::UnboundedReceiver<Lifecycle> {
+        self.inner.subscribers.follow()
     }
 
     /// Suspends all runs of this process, gives attempts `grace` to end, and ends the engine.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use orch_core::journal::{Recorded, RunHead};
+use orch_core::journal::Recorded;
 use orch_core::{
     Event, Failure, Fence, JsonMap, ProjectId, RunId, Seq, SubtaskId, SubtaskIndex, WorkerName,
 };
@@ -49,14 +49,8 @@ pub(super) struct Narrator {
 }
 
 impl Narrator {
-    pub(super) fn new(head: &RunHead) -> Self {
-        Self {
-            run: head.run,
-            project: head.project.clone(),
-            seq: Seq(0),
-            subtasks: Vec::new(),
-            workers: BTreeMap::new(),
-        }
+    pub(super) fn new(run: RunId, project: ProjectId) -> Self {
+        Self { run, project, seq: Seq(0), subtasks: Vec::new(), workers: BTreeMap::new() }
     }
 
     /// Returns the envelope of the next event.

@@ -4,6 +4,7 @@
 
 mod alma;
 mod config;
+mod feed;
 mod history;
 mod lessons;
 mod place;

@@ -15,7 +15,6 @@ use orch_core::{
     OrchestrationOutcome, OrchestrationResult, ProjectId, RunId, Seq,
 };
 
-use super::Lifecycle;
 use super::attempt::{self, Stores};
 use super::call::Waited;
 use super::engine::{Done, Engine, Operation};
@@ -103,11 +102,7 @@ impl Engine {
                     let _ = caller.send(answer.clone());
                 }
             }
-            Output::Publish { head, events } => {
-                if self.subscribers.receiver_count() > 0 {
-                    let _ = self.subscribers.send(Lifecycle::new(head, events));
-                }
-            }
+            Output::Publish { head, events } => self.subscribers.publish(head, events),
             Output::Ended { run, outcome, result, blobs } => {
                 self.ended(run, *result, blobs);
                 self.remember(outcome.map(|outcome| *outcome));

@@ -11,12 +11,12 @@ use futures_util::{FutureExt, StreamExt};
 use jiff::Timestamp;
 use orch_core::journal::Journal;
 use orch_core::{Fence, RunId};
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::attempt::Handle;
 use super::call::{Call, Caller, Waited};
-use super::{Lifecycle, Parts, Ticker};
+use super::{Parts, Subscribers, Ticker};
 use crate::driver::{Driver, Input, ReplyId, Response};
 use crate::machine::Refusal;
 
@@ -45,7 +45,7 @@ pub(crate) struct Engine {
     pub(super) calls: mpsc::Receiver<Call>,
     pub(super) events: mpsc::UnboundedReceiver<Input>,
     pub(super) send: mpsc::WeakUnboundedSender<Input>,
-    pub(super) subscribers: broadcast::Sender<Lifecycle>,
+    pub(super) subscribers: Subscribers,
     pub(super) operations: FuturesUnordered<Operation>,
     /// What became known while outputs were carried out.
     pub(super) ready: Vec<Input>,
@@ -72,7 +72,7 @@ impl Engine {
         driver: Driver,
         calls: mpsc::Receiver<Call>,
         channel: (mpsc::WeakUnboundedSender<Input>, mpsc::UnboundedReceiver<Input>),
-        subscribers: broadcast::Sender<Lifecycle>,
+        subscribers: Subscribers,
     ) -> Self {
         Self {
             driver,

@@ -15,6 +15,7 @@ mod entropy;
 mod lookup;
 mod parts;
 mod results;
+mod subscribers;
 mod worker_memory;
 
 pub(crate) use call::Call;
@@ -26,4 +27,5 @@ pub(crate) use entropy::{run_entropy, seed};
 pub(crate) use lookup::{changed_in, result_in, status_in};
 pub(crate) use parts::Parts;
 pub(crate) use results::{Reported, reported};
+pub(crate) use subscribers::Subscribers;
 pub(crate) use worker_memory::recall;

@@ -147,11 +147,12 @@ async fn workers_may_join_and_leave_while_runs_go_on() {
 async fn subscribers_see_the_journal_in_order() {
     let supervisor =
         Supervisor::builder().strategy(ExecutionStrategy::Parallel).worker(echo()).build();
-    let mut events = supervisor.subscribe();
+    let (mut events, mut followed) = (supervisor.subscribe(), supervisor.follow());
     let result = supervisor.execute(task(), None).await.unwrap();
     assert!(result.success);
     let mut seen = Vec::new();
     while let Ok(lifecycle) = events.try_recv() {
+        assert_eq!(followed.try_recv().unwrap().events, lifecycle.events);
         seen.extend(lifecycle.events.iter().map(|r| (r.seq.0, r.event.name())));
     }
     let (seqs, names): (Vec<u64>, Vec<&str>) = seen.into_iter().unzip();
