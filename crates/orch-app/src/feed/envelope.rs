@@ -1,11 +1,12 @@
-//! Events as outsiders see them: ALMA's envelope, subtasks by their ids, no secrets, no outputs.
+//! Events as outsiders see them: ALMA's envelope, subtasks by their ids, no secrets, nothing that workers write.
 
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::{
-    Event, Failure, Fence, JsonMap, ProjectId, RunId, Seq, SubtaskId, SubtaskIndex, WorkerName,
+    Cause, Event, Failure, Fence, JsonMap, ProjectId, RunId, Seq, SubtaskId, SubtaskIndex,
+    WorkerName,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -30,8 +31,8 @@ pub struct LifecycleEvent {
     pub memory_id: RunId,
     /// When it happened.
     pub timestamp: Timestamp,
-    /// What happened: `subtask_id` and `attempt` where there are such, and what belongs to the kind of event. Outputs of
-    /// workers are not in it.
+    /// What happened: `subtask_id` and `attempt` where there are such, and what belongs to the kind of event. Nothing that
+    /// workers write is in it: no outputs, no messages of errors.
     pub payload: JsonMap,
     /// `sequence_number`: the place of the event in its run, from 1 without gaps.
     pub metadata: JsonMap,
@@ -131,8 +132,9 @@ impl Narrator {
             Event::SubtaskSkipped { because, .. } => {
                 set("because", json!(self.subtasks.get(because.get())));
             }
+            // Its reason may quote what a worker said.
             Event::InterventionMade { intervention, .. } => {
-                set("intervention", json!(intervention))
+                set("intervention", json!(intervention.intervention_type));
             }
             Event::InterventionJudged { helped, .. } => set("helped", json!(helped)),
             Event::WidthChanged { width } => set("width", json!(width)),
@@ -146,7 +148,8 @@ impl Narrator {
             Event::RunEnded { status, conflicts, confidence, errors, .. } => {
                 set("status", json!(status));
                 set("confidence", json!(confidence));
-                set("conflicts", json!(conflicts));
+                // Each is a sentence with the values in it.
+                set("conflicts", json!(conflicts.len()));
                 set("errors", json!(errors));
             }
         }
@@ -154,10 +157,18 @@ impl Narrator {
     }
 }
 
+/// Says of a failure what the engine knows. Its message is not told: it may be the worker's own, or quote its stderr.
 fn fail(set: &mut impl FnMut(&str, serde_json::Value), failure: &Failure) {
     set("failure_type", json!(failure.failure_type));
     set("cause", json!(failure.cause));
-    set("error_message", json!(failure.message));
+    for key in ["exit_code", "signal"] {
+        if let Some(number) = failure.evidence.get(key).filter(|value| value.is_i64()) {
+            set(key, number.clone());
+        }
+    }
+    if let Some(gate) = failure.evidence.get("gate").filter(|_| failure.cause == Cause::Gate) {
+        set("gate", gate.clone());
+    }
 }
 
 /// Returns the subtask and the attempt that an event is about.
@@ -185,5 +196,53 @@ fn about(event: &Event) -> (Option<SubtaskIndex>, Option<Fence>) {
         | Event::RunResumed { .. }
         | Event::CancelRequested { .. }
         | Event::RunEnded { .. } => (None, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use orch_core::{Intervention, InterventionType};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(event: Event, expected: serde_json::Value) {
+        let mut narrator = Narrator::new(RunId::new(Timestamp::UNIX_EPOCH, 0), ProjectId::new("p"));
+        let recorded = Recorded { seq: Seq(1), at: Timestamp::UNIX_EPOCH, event };
+        let mut payload = narrator.tell(&recorded).payload;
+        payload.remove("orchestration_id");
+        assert_eq!(json!(payload), expected);
+    }
+
+    #[test]
+    fn of_failures_and_interventions_no_words_are_told() {
+        let failed = |cause, evidence: serde_json::Value| Event::SubtaskFailed {
+            subtask: SubtaskIndex(0),
+            failure: Box::new(
+                Failure::new(cause, "secret")
+                    .with_evidence(evidence.as_object().cloned().unwrap_or_default()),
+            ),
+            reason: "no retry".to_owned(),
+        };
+        check(
+            failed(Cause::Crash, json!({ "signal": 9, "exit_code": "secret", "stderr": "secret" })),
+            json!({ "failure_type": "error", "cause": "crash", "signal": 9, "reason": "no retry" }),
+        );
+        check(
+            failed(Cause::Gate, json!({ "gate": "non_empty", "output": "secret" })),
+            json!({ "failure_type": "quality", "cause": "gate", "gate": "non_empty", "reason": "no retry" }),
+        );
+        check(
+            failed(Cause::Reported, json!({ "gate": "secret" })),
+            json!({ "failure_type": "error", "cause": "reported", "reason": "no retry" }),
+        );
+        let intervention = Intervention::new(InterventionType::Escalate, "secret", "secret");
+        check(
+            Event::InterventionMade {
+                subtask: SubtaskIndex(0),
+                intervention: Box::new(intervention),
+            },
+            json!({ "intervention": "escalate" }),
+        );
     }
 }

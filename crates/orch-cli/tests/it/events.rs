@@ -74,6 +74,49 @@ fn a_resumed_run_is_told_from_where_it_goes_on() {
     assert!(kinds(&seen).contains(&"orchestration.suspended"), "{text}");
 }
 
+/// Workers of which each writes the word `swordfish` in another way.
+const TALKERS: &str = r#"
+aggregation: merge
+retry: { max_retries: 0 }
+workers:
+  left: { command: [echo, '{"x": "swordfish 1"}'], output: json, capabilities: [{ name: l, task_types: [left] }] }
+  right: { command: [echo, '{"x": "swordfish 2"}'], output: json, capabilities: [{ name: r, task_types: [right] }] }
+  loud: { command: [sh, -c, 'echo swordfish >&2; exit 65'], capabilities: [{ name: o, task_types: [loud] }] }
+  sorry:
+    command: [echo, '{"$orch": {"success": false, "error_message": "no swordfish"}}']
+    output: json
+    capabilities: [{ name: s, task_types: [sorry] }]
+  odd: { command: [echo, '{"$orch": "swordfish"}'], output: json, capabilities: [{ name: d, task_types: [odd] }] }
+"#;
+
+#[test]
+fn what_workers_write_is_in_no_event() {
+    let subtasks = ["left", "right", "loud", "sorry", "odd"].map(|kind| {
+        let required = matches!(kind, "left" | "right");
+        format!("  - {{ id: {kind}, task_type: {kind}, description: x, required: {required} }}\n")
+    });
+    let task = format!("description: x\nsubtasks:\n{}", subtasks.concat());
+    let project = Project::new(&[("orch.yaml", TALKERS), ("task.yaml", &task)]);
+    let done = project.orch(&["run", "task.yaml", "--events", "events.jsonl", "--json"]);
+    let conflicts = &done.json()["conflicts_resolved"];
+    assert!(conflicts[0].as_str().unwrap().contains("swordfish"), "{done:?}");
+    let text = std::fs::read_to_string(project.path().join("events.jsonl")).unwrap();
+    assert!(!text.contains("swordfish"), "{text}");
+    let seen = events(&text);
+    assert_eq!(seen.last().unwrap()["payload"]["conflicts"], 1);
+    for (subtask, cause, code) in
+        [("loud", "invalid_input", 65), ("sorry", "reported", 0), ("odd", "bad_output", 0)]
+    {
+        let failed = |event: &&Value| {
+            event["event_type"] == "subtask.failed" && event["payload"]["subtask_id"] == subtask
+        };
+        let payload = &seen.iter().find(failed).unwrap()["payload"];
+        assert_eq!(payload["cause"], cause, "{payload}");
+        let of_program = subtask != "sorry";
+        assert_eq!(payload.get("exit_code"), of_program.then(|| json!(code)).as_ref(), "{payload}");
+    }
+}
+
 #[test]
 fn stdout_is_for_one_thing() {
     let project = Project::with_workers(&sleeping(1, 0.0));
