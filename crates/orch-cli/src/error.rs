@@ -55,6 +55,9 @@ pub(crate) enum CliError {
     /// The file for events cannot be written.
     #[error("cannot write events to {}", .file.display())]
     Events { file: PathBuf, source: io::Error },
+    /// The file of an export cannot be opened.
+    #[error("cannot open {}", .file.display())]
+    File { file: PathBuf, source: io::Error },
     /// Learned memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -106,6 +109,7 @@ impl CliError {
             | Self::NoMemory
             | Self::SharedFile { .. }
             | Self::Events { .. }
+            | Self::File { .. }
             | Self::UnknownSubtask { .. } => Exit::Usage,
         }
     }

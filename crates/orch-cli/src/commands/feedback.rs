@@ -9,13 +9,18 @@ use crate::report::{Report, Text};
 use crate::runs;
 use crate::session::Session;
 
+const EXAMPLES: &str = "Examples:
+  orch feedback --score 0.9                            the latest run
+  orch feedback 01a2 --score 0.2 --note 'too short'    a run, by the beginning of its id";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     /// The run: any unique beginning of its id; the latest unless given.
     #[arg(value_name = "RUN")]
     run: Option<String>,
     /// From 0 (useless) to 1 (perfect); said again, it replaces what was said before.
-    #[arg(long)]
+    #[arg(long, value_parser = score)]
     score: f64,
     /// Why.
     #[arg(long, value_name = "TEXT", default_value = "")]
@@ -27,6 +32,11 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let run = runs::find(&*opened.journal, args.run.as_deref()).await?;
     opened.memory.feedback(run, args.score, &args.note).await.map_err(CliError::Feedback)?;
     Ok(Box::new(Noted { run, score: args.score }))
+}
+
+fn score(text: &str) -> Result<f64, &'static str> {
+    let score = text.parse().ok().filter(|score| (0.0..=1.0).contains(score));
+    score.ok_or("a score is a number from 0 to 1")
 }
 
 struct Noted {

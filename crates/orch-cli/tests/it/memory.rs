@@ -38,7 +38,10 @@ fn runs_teach_rules_that_a_person_reads_and_decides_about() {
     assert_eq!(unknown.code, 2, "{unknown:?}");
 
     assert_eq!(project.orch(&["feedback", "--score", "0.2", "--note", "dull"]).code, 0);
-    assert_eq!(project.orch(&["feedback", "--score", "7"]).code, 1);
+    for wrong in ["7", "-0.1", "NaN", "good"] {
+        let refused = project.orch(&["feedback", &format!("--score={wrong}")]).exits(2);
+        refused.says("from 0 to 1");
+    }
 
     assert_eq!(project.orch(&["memory", "export", "out.jsonl"]).code, 0);
     assert_eq!(json(&project, &["memory", "import", "out.jsonl"])["runs"], 0, "all is known");
@@ -83,6 +86,44 @@ fn what_people_think_of_outputs_decides_who_works_next() {
         done["subtask_results"][0]["worker_name"], "bob",
         "ann is first in the file: {done}"
     );
+}
+
+#[test]
+fn pinned_rules_are_listed_first() {
+    let project = Project::with_workers(TASK);
+    for _ in 0..3 {
+        project.orch(&["run", "task.yaml"]);
+    }
+    let list = project.orch(&["memory", "list"]).stdout;
+    let last = list.lines().last().unwrap();
+    let id = last.split_whitespace().next().unwrap();
+    project.orch(&["memory", "pin", id]).exits(0);
+    let list = project.orch(&["memory", "list"]).stdout;
+    assert!(list.starts_with(&format!("{id}  pinned  ")), "{last}\n{list}");
+    assert_eq!(list.matches("pinned").count(), 1, "{list}");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let project = Project::with_workers(TASK);
+    project.orch(&["run", "task.yaml"]);
+    for command in ["export", "import"] {
+        let done = project.orch(&["memory", command, "no/such/file"]).exits(2);
+        done.says("cannot open no/such/file: No such file or directory");
+    }
+}
+
+#[test]
+fn every_command_about_memory_has_examples() {
+    let project = Project::with_workers(TASK);
+    for command in [
+        "stats", "list", "show", "pin", "forbid", "release", "export", "import", "forget", "vacuum",
+    ] {
+        let help = project.orch(&["memory", command, "--help"]).stdout;
+        assert!(help.contains(&format!("Examples:\n  orch memory {command}")), "{help}");
+    }
+    let help = project.orch(&["feedback", "--help"]).stdout;
+    assert!(help.contains("Examples:\n  orch feedback"), "{help}");
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Heuristic {
 pub enum Verdict {
     /// It holds as it is, whatever is learned.
     Pinned,
-    /// It is never used.
+    /// It is offered to nobody.
     Forbidden,
 }
 
@@ -82,6 +82,13 @@ pub struct Rule {
     pub ruling: Option<Ruling>,
 }
 
+impl Rule {
+    /// Tells whether it holds whatever is learned. It is then offered with confidence 1.
+    pub fn is_pinned(&self) -> bool {
+        self.ruling.as_ref().is_some_and(|ruling| ruling.verdict == Verdict::Pinned)
+    }
+}
+
 /// What is known of a project.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
@@ -99,7 +106,8 @@ impl Known {
     }
 }
 
-/// Returns all rules of a project for which there are at least `min_occurrences`, those with the greatest confidence first.
+/// Returns all rules of a project for which there are at least `min_occurrences`: first those that are pinned, then those with
+/// the greatest confidence.
 pub(crate) fn rules(project: &ProjectId, known: &Known, min_occurrences: u32) -> Vec<Rule> {
     let today = known.today();
     let routing = known.workers.iter().filter_map(|(task_type, workers)| {
@@ -128,7 +136,10 @@ pub(crate) fn rules(project: &ProjectId, known: &Known, min_occurrences: u32) ->
             rule.ruling = Some(ruling.clone());
         }
     }
-    rules.sort_by(|a, b| b.heuristic.confidence().total_cmp(&a.heuristic.confidence()));
+    let confidence = |rule: &Rule| rule.heuristic.confidence();
+    rules.sort_by(|a, b| {
+        b.is_pinned().cmp(&a.is_pinned()).then(confidence(b).total_cmp(&confidence(a)))
+    });
     rules
 }
 

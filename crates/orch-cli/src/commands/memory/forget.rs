@@ -8,7 +8,14 @@ use crate::error::CliError;
 use crate::report::{Report, Text};
 use crate::runs;
 
+const EXAMPLES: &str = "Examples:
+  orch memory forget --worker tester                        what it would be
+  orch memory forget --worker tester --task-type api --yes  of one worker at one type
+  orch memory forget --run 01a2 --yes                       the texts of a run
+  orch memory forget --all --yes                            everything of the project";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     #[command(flatten)]
     chosen: Chosen,

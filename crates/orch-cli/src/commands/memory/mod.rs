@@ -16,6 +16,28 @@ use crate::error::CliError;
 use crate::report::Report;
 use crate::session::Session;
 
+const STATS_EXAMPLES: &str = "Examples:
+  orch memory stats
+  orch memory stats --json | jq .outcomes";
+
+const LIST_EXAMPLES: &str = "Examples:
+  orch memory list
+  orch memory list --json | jq '.rules[].heuristic.id'";
+
+const PIN_EXAMPLES: &str = "Examples:
+  orch memory pin route_0f3a
+  orch memory pin route_0f3a --note 'agreed in the team'";
+
+const FORBID_EXAMPLES: &str = "Examples:
+  orch memory forbid split_77c1
+  orch memory forbid split_77c1 --note 'too many small subtasks'";
+
+const RELEASE_EXAMPLES: &str = "Examples:
+  orch memory release split_77c1";
+
+const VACUUM_EXAMPLES: &str = "Examples:
+  orch memory vacuum                 after `orch memory forget`, while no run goes on";
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -25,16 +47,21 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// Says how much is known.
+    #[command(after_help = STATS_EXAMPLES)]
     Stats,
-    /// Lists the rules that were learned, the surest first.
+    /// Lists the rules that were learned, the pinned ones and then the surest first.
+    #[command(after_help = LIST_EXAMPLES)]
     List,
     /// Explains in a sentence each what is known of workers, of a type of subtask, or of a rule.
     Show(show::Args),
-    /// Keeps a rule as it is now, whatever is learned.
+    /// Keeps a rule as it is now, whatever is learned: workers and plans that it names are preferred.
+    #[command(after_help = PIN_EXAMPLES)]
     Pin(rules::Decision),
-    /// Never uses a rule.
+    /// Offers a rule to nobody any more: no agent sees it, no plan is made by it. Routing goes by the counts behind it, which stay.
+    #[command(after_help = FORBID_EXAMPLES)]
     Forbid(rules::Decision),
     /// Takes back that a rule was pinned or forbidden.
+    #[command(after_help = RELEASE_EXAMPLES)]
     Release(rules::Which),
     /// Writes everything as JSON lines.
     Export(transfer::ExportArgs),
@@ -43,6 +70,7 @@ enum What {
     /// Forgets a worker, a type, the texts of a run, or all of the project; only says what it would be, without --yes.
     Forget(forget::Args),
     /// Gives room back that is not needed any more.
+    #[command(after_help = VACUUM_EXAMPLES)]
     Vacuum,
 }
 

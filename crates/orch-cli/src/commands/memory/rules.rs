@@ -95,8 +95,11 @@ impl Report for List {
             return Text { notice, ..Text::default() };
         }
         let lines = self.0.iter().map(|rule| {
-            let confidence = rule.heuristic.confidence();
-            format!("{}  {confidence:.2}  {}{}\n", rule.heuristic.id(), sentence(rule), mark(rule))
+            let (certainty, mark) = match rule.is_pinned() {
+                true => ("pinned".to_owned(), String::new()),
+                false => (format!("{:.2}", rule.heuristic.confidence()), mark(rule)),
+            };
+            format!("{}  {certainty:<6}  {}{mark}\n", rule.heuristic.id(), sentence(rule))
         });
         Text::data(lines.collect::<String>())
     }

@@ -1,7 +1,7 @@
 //! `orch memory export` and `import`.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -10,7 +10,16 @@ use super::Opened;
 use crate::error::CliError;
 use crate::report::{Report, Text};
 
+const EXPORT_EXAMPLES: &str = "Examples:
+  orch memory export all.jsonl
+  orch memory export - | gzip > all.jsonl.gz";
+
+const IMPORT_EXAMPLES: &str = "Examples:
+  orch memory import all.jsonl
+  gunzip --stdout all.jsonl.gz | orch memory import -";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXPORT_EXAMPLES)]
 pub(super) struct ExportArgs {
     /// The file; - is stdout.
     #[arg(value_name = "FILE")]
@@ -18,6 +27,7 @@ pub(super) struct ExportArgs {
 }
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = IMPORT_EXAMPLES)]
 pub(super) struct ImportArgs {
     /// The file; - is stdin.
     #[arg(value_name = "FILE")]
@@ -33,7 +43,7 @@ pub(super) async fn export(
         opened.memory.export(&mut lines).await?;
         return Ok(Box::new(Lines(String::from_utf8_lossy(&lines).into_owned())));
     }
-    let mut out = BufWriter::new(File::create(&args.file)?);
+    let mut out = BufWriter::new(File::create(&args.file).map_err(unopened(&args.file))?);
     let lines = opened.memory.export(&mut out).await?;
     out.flush()?;
     Ok(Box::new(Done { verb: "written", lines, what: "lines" }))
@@ -46,9 +56,14 @@ pub(super) async fn import(
     let runs = if args.file == Path::new("-") {
         opened.memory.import(&mut BufReader::new(std::io::stdin())).await?
     } else {
-        opened.memory.import(&mut BufReader::new(File::open(&args.file)?)).await?
+        let file = File::open(&args.file).map_err(unopened(&args.file))?;
+        opened.memory.import(&mut BufReader::new(file)).await?
     };
     Ok(Box::new(Done { verb: "learned", lines: runs as u64, what: "runs" }))
+}
+
+fn unopened(file: &Path) -> impl FnOnce(io::Error) -> CliError {
+    |source| CliError::File { file: file.to_owned(), source }
 }
 
 /// The export itself.
