@@ -64,6 +64,16 @@ impl Config {
         self.agents.agents.iter().filter(move |agent| !is_taken(&agent.name))
     }
 
+    /// Returns how many workers and agents ask for memory.
+    pub fn memory_readers(&self) -> usize {
+        let workers = self.workers.iter().map(|(_, worker)| match worker {
+            WorkerConfig::Command(command) => command.memory_tokens,
+            WorkerConfig::Pull(pull) => pull.memory_tokens,
+        });
+        let agents = self.own_agents().map(|agent| agent.extras.memory_tokens);
+        workers.chain(agents).filter(|tokens| *tokens > 0).count()
+    }
+
     /// Returns what is wrong with scopes and between them, each with the place of the rule.
     pub(super) fn scope_faults(&self) -> Vec<(Vec<String>, String)> {
         let supervisor = &self.supervisor.agent_name;

@@ -158,15 +158,28 @@ fn memory_in_almas_file_is_there_and_nowhere_else() {
     let text = project.orch(&["memory", "stats"]).stdout;
     assert!(text.contains(".alma/alma.db, the file of ALMA\n"), "{text}");
     assert!(
-        text.contains(".alma/config.yaml; workers are told what it knows, it is not told"),
+        text.contains(
+            ".alma/config.yaml; no worker is told what it knows, as none has `memory_tokens`, it is not told"
+        ),
         "{text}"
     );
+    assert_eq!(stats["alma"]["readers"], 0);
     assert_eq!(
         (&stats["alma"]["project_id"], &stats["alma"]["read"]),
         (&"shop".into(), &true.into())
     );
     project.orch(&["memory", "vacuum"]).exits(2).says("end ALMA, and run `sqlite3");
 
+    let hands =
+        "  hand: { pull: true, capabilities: [{ name: x, task_types: [x] }], memory_tokens: 9 }\n";
+    project.write("orch.yaml", &format!("{WORKERS}{hands}"));
+    let agent = "---\nname: aide\ndescription: Helps\nx-orch:\n  memory_tokens: 9\n---\nHelp.\n";
+    project.write(".claude/agents/aide.md", agent);
+    let text = project.orch(&["memory", "stats"]).stdout;
+    assert!(
+        text.contains("config.yaml; 2 workers are told what it knows, it is not told"),
+        "{text}"
+    );
     project.write("orch.yaml", WORKERS);
     assert_eq!(json(&project, &["memory", "stats"])["file"], project.store().to_str().unwrap());
 }

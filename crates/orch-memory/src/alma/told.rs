@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::learned::counts_against_worker;
 
-/// The most attempts of a run that ALMA is told of, and the most characters of a text and of a remark in it.
+/// The most attempts of a run that ALMA is told of, the first ones, and the most characters of a text and of a remark in it.
 const MOST: usize = 200;
 const TEXT: usize = 2_000;
 const REMARK: usize = 300;

@@ -45,9 +45,13 @@ impl Stats {
     /// What there is to say of ALMA.
     fn alma(&self) -> String {
         let Some(alma) = &self.config.alma else { return String::new() };
-        let known = match self.config.alma_read() {
-            Some(_) => "workers are told what it knows",
-            None => "workers are not told what it knows",
+        let known = match (self.config.alma_read(), self.config.memory_readers()) {
+            (None, _) => "workers are not told what it knows".to_owned(),
+            (Some(_), 0) => {
+                "no worker is told what it knows, as none has `memory_tokens`".to_owned()
+            }
+            (Some(_), 1) => "1 worker is told what it knows".to_owned(),
+            (Some(_), readers) => format!("{readers} workers are told what it knows"),
         };
         let told = match self.written {
             None => "it is not told what they did".to_owned(),
@@ -88,6 +92,7 @@ impl Report for Stats {
         json["alma"] = json!(self.config.alma);
         if self.config.alma.is_some() {
             json["alma"]["read"] = json!(self.config.alma_read().is_some());
+            json["alma"]["readers"] = json!(self.config.memory_readers());
             json["alma"]["write"] = json!(self.config.alma_written().is_some());
             let written = self
                 .written
