@@ -65,6 +65,6 @@ pub use feed::{Feeds, FileSink, LifecycleEvent, Sink};
 pub use history::{AttemptEnd, AttemptRecord, SubtaskHistory, history};
 pub use issue::{Issue, Issues};
 pub use note::Note;
-pub use store::{Access, open_memory, open_store};
+pub use store::{Access, catch_up, open_memory, open_memory_as_it_is, open_store};
 pub use task::{Show, ShowItem, TaskFile};
 pub use wire::{Workers, check, forecast, supervisor, with_causes};

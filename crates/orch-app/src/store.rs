@@ -79,6 +79,23 @@ pub async fn open_memory(
     journal: Arc<dyn Journal>,
     access: Access,
 ) -> Result<Option<Arc<LearnedMemory>>, AppError> {
+    let memory = open_memory_as_it_is(config, journal, access).await?;
+    if let Some(memory) = memory.as_ref().filter(|_| access != Access::Read) {
+        catch_up(config, memory).await;
+    }
+    Ok(memory)
+}
+
+/// Opens the learned memory of a configuration as [`open_memory`] does, and learns nothing: for an import, which cannot be told from
+/// runs that were learned from already.
+///
+/// # Errors
+/// When it cannot be opened.
+pub async fn open_memory_as_it_is(
+    config: &Config,
+    journal: Arc<dyn Journal>,
+    access: Access,
+) -> Result<Option<Arc<LearnedMemory>>, AppError> {
     let opened = match (config.memory_file(), &config.store) {
         (Some(file), _) => memory_in_file(file, journal, access).await?,
         (None, Store::Postgres(url)) => memory_in_postgres(url, journal, access).await?,
@@ -90,17 +107,17 @@ pub async fn open_memory(
         Some(embeddings) => memory.with_embedder(embeddings.embedder()?),
         None => memory,
     };
-    let memory = beside_alma(config, memory);
-    if access != Access::Read {
-        // What cannot be learned now can be later; a run does not fail because of it.
-        match memory.catch_up(&config.settings().project).await {
-            Ok(runs) => tracing::debug!(runs, "learned from earlier runs"),
-            Err(error) => {
-                tracing::warn!(error = %with_causes(&error), "cannot learn from earlier runs")
-            }
+    Ok(Some(Arc::new(beside_alma(config, memory))))
+}
+
+/// Learns from earlier runs what was not learned yet. What cannot be learned now can be later; a run does not fail because of it.
+pub async fn catch_up(config: &Config, memory: &LearnedMemory) {
+    match memory.catch_up(&config.settings().project).await {
+        Ok(runs) => tracing::debug!(runs, "learned from earlier runs"),
+        Err(error) => {
+            tracing::warn!(error = %with_causes(&error), "cannot learn from earlier runs")
         }
     }
-    Ok(Some(Arc::new(memory)))
 }
 
 async fn memory_in_file(

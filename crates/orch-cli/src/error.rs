@@ -55,9 +55,12 @@ pub(crate) enum CliError {
     /// The file for events cannot be written.
     #[error("cannot write events to {}", .file.display())]
     Events { file: PathBuf, source: io::Error },
-    /// The file of an export cannot be opened.
+    /// The file of an export cannot be opened, to be written or to be read.
     #[error("cannot open {}", .file.display())]
     File { file: PathBuf, source: io::Error },
+    /// An export of memory cannot be written; the file is as it was.
+    #[error("cannot write the export to {}", .file.display())]
+    Export { file: PathBuf, source: io::Error },
     /// Learned memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -110,6 +113,7 @@ impl CliError {
             | Self::SharedFile { .. }
             | Self::Events { .. }
             | Self::File { .. }
+            | Self::Export { .. }
             | Self::UnknownSubtask { .. } => Exit::Usage,
         }
     }

@@ -110,6 +110,8 @@ mod stored;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod transfer;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod upkeep;
 
 #[cfg(feature = "alma")]
@@ -124,6 +126,8 @@ pub use learned::{Heuristic, Rule, Ruling, Verdict};
 pub use learned_memory::LearnedMemory;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use memory_error::MemoryError;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use transfer::Imported;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use upkeep::{Forget, Forgotten, MemoryStats, WorkerRecord};
 

@@ -37,6 +37,22 @@ pub enum MemoryError {
     /// The id of an outcome is none of a run.
     #[error("`{0}` is not the id of a run's outcome, which is `orch_` and the run's id")]
     NotAnOutcome(String),
+    /// The end of an import is missing, so that what it says of runs may be, too: make the export again.
+    #[error("the import has no end: it was cut off after line {found}; export it again")]
+    Cut {
+        /// How many lines it has.
+        found: u64,
+    },
+    /// Lines of an import are missing, or were added: make the export again.
+    #[error(
+        "the import has {found} lines before its last, which says that there were {said}; export it again"
+    )]
+    Miscounted {
+        /// How many lines it has without the last.
+        found: u64,
+        /// How many it had.
+        said: u64,
+    },
     /// An import has runs that are known and runs that are not, and sums cannot be told apart: import into an empty memory.
     #[error(
         "{known} of the {of} runs of the import are known already, so that their outcomes would count twice; import into an empty memory"

@@ -1,13 +1,12 @@
-//! What a person does with memory: look at it, decide about rules, move it elsewhere, erase.
+//! What a person does with memory: look at it, decide about rules, erase.
 
 use std::collections::HashSet;
-use std::io::{BufRead, Write};
 
 use orch_core::learned::Expectation;
 use orch_core::{ProjectId, RunId, WorkerName};
 use serde::Serialize;
 
-use crate::learned::{Heuristic, Known, Record, Rule, Ruling, VERSION, Verdict, rules};
+use crate::learned::{Heuristic, Known, Rule, Ruling, Verdict, rules};
 use crate::{LearnedMemory, MemoryError};
 
 /// How much is known of a project.
@@ -166,63 +165,6 @@ impl LearnedMemory {
         self.store.rule(project, heuristic.id(), ruling.as_ref()).await
     }
 
-    /// Writes everything, of all projects, as JSON lines; returns how many.
-    ///
-    /// # Errors
-    /// When the store fails or `out` does.
-    pub async fn export(&self, out: &mut (dyn Write + Send)) -> Result<u64, MemoryError> {
-        let mut lines = 0;
-        let mut write = |record: &Record| {
-            let doing = "write the export";
-            let failed = |source| MemoryError::Store { doing, source };
-            serde_json::to_writer(&mut *out, record).map_err(|error| failed(error.into()))?;
-            lines += 1;
-            out.write_all(b"\n").map_err(|error| failed(error.into()))
-        };
-        write(&Record::OrchMemory { version: VERSION })?;
-        self.store.export(&mut write).await?;
-        Ok(lines)
-    }
-
-    /// Adds an export, in one transaction; returns from how many runs it has learned. Does nothing when all its runs are known
-    /// already, so that the same export can be imported again.
-    ///
-    /// # Errors
-    /// When it is none, when some of its runs are known and some are not (their sums cannot be told apart), or when the store
-    /// fails; nothing was changed then.
-    pub async fn import(&self, lines: &mut (dyn BufRead + Send)) -> Result<usize, MemoryError> {
-        let records = read(lines)?;
-        let folded: Vec<(RunId, orch_core::Seq)> = records
-            .iter()
-            .filter_map(|record| match record {
-                Record::Folded { run, seq } => Some((*run, *seq)),
-                Record::OrchMemory { .. }
-                | Record::Worker { .. }
-                | Record::Task { .. }
-                | Record::Past(_)
-                | Record::Ruling { .. } => None,
-            })
-            .collect();
-        let (mut known, mut partly) = (0, 0);
-        for runs in folded.chunks(500) {
-            let ids: Vec<RunId> = runs.iter().map(|(run, _)| *run).collect();
-            let watermarks = self.store.watermarks(&ids).await?;
-            partly += watermarks.len();
-            let is_known = |(run, seq): &&(RunId, orch_core::Seq)| {
-                watermarks.get(run).is_some_and(|watermark| watermark >= seq)
-            };
-            known += runs.iter().filter(is_known).count();
-        }
-        match (known == folded.len(), partly) {
-            (true, _) => Ok(0),
-            (false, 0) => {
-                self.store.import(records).await?;
-                Ok(folded.len())
-            }
-            (false, known) => Err(MemoryError::Overlap { known, of: folded.len() }),
-        }
-    }
-
     /// Forgets what is chosen, unless `dry`; returns how much it is. What was forgotten is not learned again from the same runs.
     ///
     /// # Errors
@@ -238,24 +180,4 @@ impl LearnedMemory {
     pub async fn vacuum(&self) -> Result<(), MemoryError> {
         self.store.vacuum().await
     }
-}
-
-fn read(lines: &mut (dyn BufRead + Send)) -> Result<Vec<Record>, MemoryError> {
-    let mut records = Vec::new();
-    for (number, line) in (1..).zip(lines.lines()) {
-        let corrupt =
-            |source| MemoryError::Corrupt { what: format!("line {number} of the import"), source };
-        let line = line.map_err(|error| corrupt(error.into()))?;
-        let record: Record = serde_json::from_str(&line).map_err(|error| corrupt(error.into()))?;
-        match (number, &record) {
-            (1, Record::OrchMemory { version }) if *version == VERSION => {}
-            (1, _) => {
-                return Err(corrupt(
-                    format!("it should say that it is an export of version {VERSION}").into(),
-                ));
-            }
-            _ => records.push(record),
-        }
-    }
-    Ok(records)
 }

@@ -19,3 +19,4 @@ mod signals;
 mod support;
 mod task_errors;
 mod terminal;
+mod transfer;

@@ -25,6 +25,34 @@ pub(crate) enum Record {
     Past(Box<Example>),
     /// What a person has decided about a rule.
     Ruling { project: ProjectId, ruling: Box<Ruling> },
+    /// The last line: how many are before it, so that none can be missing unnoticed.
+    End { lines: u64 },
+}
+
+impl Record {
+    /// Returns the run that it says was learned from, and up to where.
+    pub(crate) fn folded(&self) -> Option<(RunId, Seq)> {
+        match self {
+            Self::Folded { run, seq } => Some((*run, *seq)),
+            Self::OrchMemory { .. }
+            | Self::Worker { .. }
+            | Self::Task { .. }
+            | Self::Past(_)
+            | Self::Ruling { .. }
+            | Self::End { .. } => None,
+        }
+    }
+
+    /// Tells whether it was learned from runs.
+    pub(crate) fn is_learned(&self) -> bool {
+        match self {
+            Self::Worker { .. } | Self::Task { .. } | Self::Past(_) => true,
+            Self::OrchMemory { .. }
+            | Self::Folded { .. }
+            | Self::Ruling { .. }
+            | Self::End { .. } => false,
+        }
+    }
 }
 
 /// A run, or a subtask by who did it.

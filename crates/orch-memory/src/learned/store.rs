@@ -8,7 +8,7 @@ use orch_core::learned::{PastRun, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq, WorkerName};
 
 use super::{Cell, Evidence, Known, Record, Ruling};
-use crate::{Forget, Forgotten, MemoryError};
+use crate::{Forget, Forgotten, Imported, MemoryError};
 
 /// Where learned memory is kept. Every method is one transaction, or one read.
 #[async_trait]
@@ -63,8 +63,8 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Gives everything to `sink`, as it is at one moment.
     async fn export(&self, sink: &mut Sink<'_>) -> Result<(), MemoryError>;
 
-    /// Adds an export of which no run is known yet.
-    async fn import(&self, records: Vec<Record>) -> Result<(), MemoryError>;
+    /// Adds an export of which no run is known yet; of one whose runs are all known, only what people have said. Refuses others.
+    async fn import(&self, records: Vec<Record>) -> Result<Imported, MemoryError>;
 
     /// Deletes what is chosen, unless `dry`; returns what it is.
     async fn forget(&self, what: &Forget, dry: bool) -> Result<Forgotten, MemoryError>;

@@ -36,7 +36,11 @@ pub(super) async fn told(conn: &mut Conn, run: RunId, told: &Told) -> Result<boo
     Ok(true)
 }
 
-async fn load(conn: &mut Conn, run: RunId) -> Result<Option<(PastRun, Grades)>, MemoryError> {
+/// Returns a past run, with what feedback has to change.
+pub(super) async fn load(
+    conn: &mut Conn,
+    run: RunId,
+) -> Result<Option<(PastRun, Grades)>, MemoryError> {
     let row: Option<(String, String)> =
         sqlx::query_as("SELECT body, grades FROM orch_past WHERE run = $1 AND step = ''")
             .bind(run.to_string())

@@ -4,14 +4,15 @@
 //! A transaction that writes has the memory for itself from the start, so that sums can be read, added to and written back, and
 //! no writer has to give up half-way. What a row means is read and written as JSON in `rows`.
 
+mod export;
 mod feedback;
 mod forget;
+mod import;
 mod past;
 mod read;
 mod rows;
 mod rulings;
 mod stats;
-mod transfer;
 
 use std::collections::HashMap;
 
@@ -23,7 +24,7 @@ use sqlx::Transaction;
 use super::{Conn, Db, Pool, SUMMARIES, VACUUM, begin_read, begin_write};
 use crate::learned::{Cell, Evidence, Known, Match, Record, Ruling, Scope, Sink, Store, Told};
 use crate::memory_error::failed_to;
-use crate::{Forget, Forgotten, MemoryError};
+use crate::{Forget, Forgotten, Imported, MemoryError};
 
 /// The store of learned memory in a database.
 #[derive(Debug)]
@@ -41,7 +42,8 @@ impl Tables {
 #[async_trait]
 impl Store for Tables {
     async fn watermarks(&self, runs: &[RunId]) -> Result<HashMap<RunId, Seq>, MemoryError> {
-        read::watermarks(&self.readers, runs).await
+        let mut conn = self.readers.acquire().await.map_err(failed_to("read the memory"))?;
+        read::watermarks(&mut conn, runs).await
     }
 
     async fn add(&self, evidence: Vec<Evidence>) -> Result<usize, MemoryError> {
@@ -113,13 +115,14 @@ impl Store for Tables {
     }
 
     async fn export(&self, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
-        transfer::export(&self.readers, sink).await
+        export::export(&self.readers, sink).await
     }
 
-    async fn import(&self, records: Vec<Record>) -> Result<(), MemoryError> {
+    async fn import(&self, records: Vec<Record>) -> Result<Imported, MemoryError> {
         let mut transaction = self.begin().await?;
-        transfer::import(&mut transaction, records).await?;
-        transaction.commit().await.map_err(failed_to("commit an import"))
+        let imported = import::import(&mut transaction, records).await?;
+        transaction.commit().await.map_err(failed_to("commit an import"))?;
+        Ok(imported)
     }
 
     async fn forget(&self, what: &Forget, dry: bool) -> Result<Forgotten, MemoryError> {

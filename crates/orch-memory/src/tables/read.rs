@@ -14,7 +14,7 @@ use crate::memory_error::failed_to;
 
 /// Returns how far each of `runs` was folded.
 pub(super) async fn watermarks(
-    pool: &Pool,
+    conn: &mut Conn,
     runs: &[RunId],
 ) -> Result<HashMap<RunId, Seq>, MemoryError> {
     let mut query = QueryBuilder::<Db>::new("SELECT run, seq FROM orch_folded WHERE run IN (");
@@ -24,7 +24,7 @@ pub(super) async fn watermarks(
     }
     query.push(")");
     let failed = failed_to("read how far runs were learned from");
-    let rows: Vec<(String, i64)> = query.build_query_as().fetch_all(pool).await.map_err(failed)?;
+    let rows: Vec<(String, i64)> = query.build_query_as().fetch_all(conn).await.map_err(failed)?;
     rows.into_iter().map(|(run, seq)| Ok((past::run_id(&run)?, Seq(seq.cast_unsigned())))).collect()
 }
 

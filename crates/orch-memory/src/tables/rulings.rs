@@ -18,6 +18,22 @@ pub(super) async fn read(conn: &mut Conn, project: &ProjectId) -> Result<Vec<Rul
     bodies.iter().map(|body| rows::decode(body, what)).collect()
 }
 
+/// Returns the decision about a rule.
+pub(super) async fn find(
+    conn: &mut Conn,
+    project: &ProjectId,
+    id: &str,
+) -> Result<Option<Ruling>, MemoryError> {
+    let body: Option<String> =
+        sqlx::query_scalar("SELECT body FROM orch_rulings WHERE project = $1 AND rule = $2")
+            .bind(project.as_str())
+            .bind(id)
+            .fetch_optional(conn)
+            .await
+            .map_err(failed_to("read what was decided about a rule"))?;
+    body.map(|body| rows::decode(&body, what)).transpose()
+}
+
 fn what() -> String {
     "what was decided about a rule".to_owned()
 }

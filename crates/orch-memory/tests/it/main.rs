@@ -25,5 +25,6 @@ mod scale;
 mod scopes;
 mod support;
 mod tables;
+mod transfer;
 mod upkeep;
 mod writing;

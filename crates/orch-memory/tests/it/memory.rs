@@ -254,7 +254,7 @@ proptest! {
 proptest! {
     #![proptest_config(Config::with_cases(12))]
 
-    /// What is learned in any order, graded, decided and forgotten: the same on both databases, row by row.
+    /// What is learned in any order, graded, decided and forgotten: the same on both databases, row by row, and where it is moved.
     #[test]
     fn both_databases_know_the_same(
         (lessons, shuffled) in lessons().prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
@@ -291,7 +291,16 @@ proptest! {
             let (mut from_file, mut from_database) = (Vec::new(), Vec::new());
             sqlite.export(&mut from_file).await.unwrap();
             postgres.export(&mut from_database).await.unwrap();
-            assert_eq!(String::from_utf8(from_file), String::from_utf8(from_database));
+            assert_eq!(String::from_utf8(from_file.clone()), String::from_utf8(from_database));
+            for kind in [Kind::Sqlite, Kind::Postgres] {
+                let elsewhere = kind.home();
+                let moved = elsewhere.memory(&journal()).await;
+                moved.import(&mut &*from_file).await.unwrap();
+                assert_eq!(snapshot(&moved, text).await, snapshot(&sqlite, text).await);
+                let mut again = Vec::new();
+                moved.export(&mut again).await.unwrap();
+                assert_eq!(String::from_utf8(again).unwrap(), String::from_utf8(from_file.clone()).unwrap());
+            }
             let rows = sqlite_rows(&mut raw(&file).await).await;
             let mut conn = PgConnection::connect(&database.place()).await.unwrap();
             assert_eq!(rows, postgres_rows(&mut conn).await);

@@ -1,17 +1,15 @@
-//! Looking at memory, deciding about rules, moving it elsewhere, erasing.
+//! Looking at memory, deciding about rules, erasing.
 
 use std::sync::Arc;
 
 use orch_core::journal::MemoryJournal;
 use orch_core::{Cause, ComplexTask, Journal, Memory, MemorySnapshot, ProjectId};
-use orch_memory::{Forget, Forgotten, Heuristic, LearnedMemory, MemoryError, Verdict};
+use orch_memory::{Forget, Forgotten, Heuristic, LearnedMemory, Verdict};
 
 use crate::lesson::{Lesson, done, failed};
 use crate::support::{Home, Kind, on_both};
 
 on_both! {
-    an_export_teaches_an_empty_memory_the_same_and_may_come_again,
-    what_is_no_export_is_refused_with_its_line,
     a_person_pins_and_forbids_rules,
     forgetting_says_what_it_would_take_and_takes_no_more,
     the_newest_examples_are_kept_whatever_the_order_of_learning,
@@ -57,43 +55,6 @@ async fn routing_rule(memory: &LearnedMemory) -> Heuristic {
         rule.why
     );
     rule.heuristic.clone()
-}
-
-async fn an_export_teaches_an_empty_memory_the_same_and_may_come_again(kind: Kind) {
-    let (file, other, third) = (kind.home(), kind.home(), kind.home());
-    let memory = taught(&file, 0..5).await;
-    let rule = routing_rule(&memory).await;
-    memory.decide(&project(), &rule, Some(Verdict::Pinned), "tried and true").await.unwrap();
-    let export = exported(&memory).await;
-
-    let empty = taught(&other, 0..0).await;
-    assert_eq!(empty.import(&mut &*export).await.unwrap(), 5);
-    assert_eq!(empty.import(&mut &*export).await.unwrap(), 0, "all of it is known");
-    assert_eq!(snapshot(&empty).await, snapshot(&memory).await);
-    assert_eq!(exported(&empty).await, export);
-    let told = empty.stats(&project()).await.unwrap();
-    assert_eq!((told.outcomes, told.workers, told.task_types, told.examples), (10, 2, 1, 15));
-
-    let overlapping = taught(&third, 4..6).await;
-    let before = snapshot(&overlapping).await;
-    let error = overlapping.import(&mut &*export).await.unwrap_err();
-    assert!(matches!(error, MemoryError::Overlap { known: 1, of: 5 }), "{error}");
-    assert_eq!(snapshot(&overlapping).await, before);
-}
-
-async fn what_is_no_export_is_refused_with_its_line(kind: Kind) {
-    let file = kind.home();
-    let memory = taught(&file, 0..0).await;
-    let head = r#"{"kind":"orch_memory","version":1}"#;
-    for (text, expected) in [
-        ("hello".to_owned(), "line 1 of"),
-        (r#"{"kind":"orch_memory","version":2}"#.to_owned(), "line 1 of"),
-        (format!("{head}\n{{\"kind\":\"folded\"}}"), "line 2 of"),
-        (format!("{head}\n{{\"kind\":\"elephant\"}}"), "line 2 of"),
-    ] {
-        let error = memory.import(&mut text.as_bytes()).await.unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
-    }
 }
 
 async fn a_person_pins_and_forbids_rules(kind: Kind) {

@@ -9,7 +9,7 @@ mod transfer;
 use std::sync::Arc;
 
 use orch_app::{Access, Config};
-use orch_core::ProjectId;
+use orch_core::{Journal, ProjectId};
 use orch_memory::LearnedMemory;
 
 use crate::error::CliError;
@@ -65,7 +65,7 @@ enum What {
     Release(rules::Which),
     /// Writes everything as JSON lines.
     Export(transfer::ExportArgs),
-    /// Adds an export; the same again changes nothing.
+    /// Adds an export, in a store that it makes if there is none; the same again changes nothing.
     Import(transfer::ImportArgs),
     /// Forgets a worker, a type, the texts of a run, or all of the project; only says what it would be, without --yes.
     Forget(forget::Args),
@@ -75,25 +75,25 @@ enum What {
 }
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
-    let memory = Opened::of(session).await?;
+    let open = || Opened::of(session);
     match args.what {
-        What::Stats => stats::run(&memory).await,
-        What::List => rules::list(&memory).await,
-        What::Show(args) => show::run(&memory, &args).await,
-        What::Pin(decision) => rules::pin(&memory, &decision).await,
-        What::Forbid(decision) => rules::forbid(&memory, &decision).await,
-        What::Release(which) => rules::release(&memory, &which).await,
-        What::Export(args) => transfer::export(&memory, &args).await,
-        What::Import(args) => transfer::import(&memory, &args).await,
-        What::Forget(args) => forget::run(&memory, args).await,
-        What::Vacuum => stats::vacuum(&memory).await,
+        What::Stats => stats::run(&open().await?).await,
+        What::List => rules::list(&open().await?).await,
+        What::Show(args) => show::run(&open().await?, &args).await,
+        What::Pin(decision) => rules::pin(&open().await?, &decision).await,
+        What::Forbid(decision) => rules::forbid(&open().await?, &decision).await,
+        What::Release(which) => rules::release(&open().await?, &which).await,
+        What::Export(args) => transfer::export(&open().await?, &args).await,
+        What::Import(args) => transfer::import(session, &args).await,
+        What::Forget(args) => forget::run(&open().await?, args).await,
+        What::Vacuum => stats::vacuum(&open().await?).await,
     }
 }
 
 /// The memory of the project that the command was called in.
 pub(super) struct Opened {
     pub(super) memory: Arc<LearnedMemory>,
-    pub(super) journal: Arc<dyn orch_core::Journal>,
+    pub(super) journal: Arc<dyn Journal>,
     pub(super) project: ProjectId,
     pub(super) config: Config,
 }
@@ -104,6 +104,23 @@ impl Opened {
         let (_, config) = session.project()?;
         let journal = orch_app::open_store(&config, Access::Existing).await?;
         let memory = orch_app::open_memory(&config, journal.clone(), Access::Existing).await?;
+        Self::with(config, journal, memory)
+    }
+
+    /// Opens it as it is, or makes it, for an import.
+    pub(super) async fn to_import(session: &Session) -> Result<Self, CliError> {
+        let (_, config) = session.project()?;
+        let journal = orch_app::open_store(&config, Access::Create).await?;
+        let memory =
+            orch_app::open_memory_as_it_is(&config, journal.clone(), Access::Create).await?;
+        Self::with(config, journal, memory)
+    }
+
+    fn with(
+        config: Config,
+        journal: Arc<dyn Journal>,
+        memory: Option<Arc<LearnedMemory>>,
+    ) -> Result<Self, CliError> {
         let memory = memory.ok_or(CliError::NoMemory)?;
         Ok(Self { memory, journal, project: config.project.clone(), config })
     }

@@ -1,14 +1,16 @@
 //! `orch memory export` and `import`.
 
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, BufWriter};
 use std::path::{Path, PathBuf};
 
+use orch_memory::{Imported, LearnedMemory};
 use serde_json::{Value, json};
 
 use super::Opened;
 use crate::error::CliError;
 use crate::report::{Report, Text};
+use crate::session::Session;
 
 const EXPORT_EXAMPLES: &str = "Examples:
   orch memory export all.jsonl
@@ -21,7 +23,7 @@ const IMPORT_EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(super) struct ExportArgs {
-    /// The file; - is stdout.
+    /// The file, replaced once all is written; - is stdout.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -43,23 +45,53 @@ pub(super) async fn export(
         opened.memory.export(&mut lines).await?;
         return Ok(Box::new(Lines(String::from_utf8_lossy(&lines).into_owned())));
     }
-    let mut out = BufWriter::new(File::create(&args.file).map_err(unopened(&args.file))?);
-    let lines = opened.memory.export(&mut out).await?;
-    out.flush()?;
-    Ok(Box::new(Done { verb: "written", lines, what: "lines" }))
+    let lines = write_whole(&opened.memory, &args.file).await?;
+    Ok(Box::new(Written { lines }))
 }
 
+/// Writes a file beside and moves it into its place, so that one that was there is kept until the new one is whole. A link stays
+/// a link; what is no file, such as a pipe, is written to.
+async fn write_whole(memory: &LearnedMemory, path: &Path) -> Result<u64, CliError> {
+    let failed = |source| CliError::Export { file: path.to_owned(), source };
+    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if place.exists() && !place.is_file() {
+        let mut out = File::options().write(true).open(&place).map_err(unopened(path))?;
+        return Ok(memory.export(&mut out).await?);
+    }
+    let beside = place.with_extension(format!("{}.part", std::process::id()));
+    let written = async {
+        let mut out = BufWriter::new(File::create(&beside).map_err(unopened(path))?);
+        let lines = memory.export(&mut out).await?;
+        let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+        if let Ok(there) = fs::metadata(&place) {
+            file.set_permissions(there.permissions()).map_err(failed)?;
+        }
+        file.sync_all().map_err(failed)?;
+        fs::rename(&beside, &place).map_err(failed)?;
+        Ok(lines)
+    };
+    let written = written.await;
+    if written.is_err() {
+        // What cannot be removed is only in the way.
+        fs::remove_file(&beside).ok();
+    }
+    written
+}
+
+/// Opens what is to be read before the memory, which it makes if there is none: not for a name that was mistyped.
 pub(super) async fn import(
-    opened: &Opened,
+    session: &Session,
     args: &ImportArgs,
 ) -> Result<Box<dyn Report>, CliError> {
-    let runs = if args.file == Path::new("-") {
-        opened.memory.import(&mut BufReader::new(std::io::stdin())).await?
+    let mut lines: Box<dyn BufRead + Send> = if args.file == Path::new("-") {
+        Box::new(BufReader::new(std::io::stdin()))
     } else {
-        let file = File::open(&args.file).map_err(unopened(&args.file))?;
-        opened.memory.import(&mut BufReader::new(file)).await?
+        Box::new(BufReader::new(File::open(&args.file).map_err(unopened(&args.file))?))
     };
-    Ok(Box::new(Done { verb: "learned", lines: runs as u64, what: "runs" }))
+    let opened = Opened::to_import(session).await?;
+    let imported = opened.memory.import(&mut *lines).await?;
+    orch_app::catch_up(&opened.config, &opened.memory).await;
+    Ok(Box::new(Taken(imported)))
 }
 
 fn unopened(file: &Path) -> impl FnOnce(io::Error) -> CliError {
@@ -79,19 +111,38 @@ impl Report for Lines {
     }
 }
 
-struct Done {
-    verb: &'static str,
+struct Written {
     lines: u64,
-    what: &'static str,
 }
 
-impl Report for Done {
+impl Report for Written {
     fn text(&self) -> Text {
-        let remarks = format!("{} {}: {}\n", self.what, self.verb, self.lines);
+        let remarks = format!("lines written: {}\n", self.lines);
         Text { remarks, ..Text::default() }
     }
 
     fn json(&self) -> Value {
-        json!({ self.what: self.lines })
+        json!({ "lines": self.lines })
+    }
+}
+
+/// What an import has brought.
+struct Taken(Imported);
+
+impl Report for Taken {
+    fn text(&self) -> Text {
+        let Imported { runs, runs_known, rulings, rulings_kept, feedback, feedback_kept, .. } =
+            self.0;
+        let mut remarks = format!("runs learned: {runs}, known before: {runs_known}\n");
+        if runs_known > 0 {
+            remarks +=
+                &format!("opinions taken: {feedback}, left as they are here: {feedback_kept}\n");
+        }
+        remarks += &format!("decisions taken: {rulings}, left as they are here: {rulings_kept}\n");
+        Text { remarks, ..Text::default() }
+    }
+
+    fn json(&self) -> Value {
+        json!(self.0)
     }
 }

@@ -1,9 +1,8 @@
-//! All rows out, and all rows in.
+//! All rows out.
 
-use super::stats::Sums;
-use super::{Conn, Pool, begin_read, past, rows, rulings, stats};
+use super::{Conn, Pool, begin_read, past, rows, rulings};
 use crate::MemoryError;
-use crate::learned::{Cell, Example, Record, Sink};
+use crate::learned::{Example, Record, Sink};
 use crate::memory_error::failed_to;
 
 /// Gives everything to `sink`, within one read transaction.
@@ -108,24 +107,4 @@ fn example(row: StoredExample) -> Result<Example, MemoryError> {
         success: row.success != 0,
         text: row.text,
     })
-}
-
-/// Adds records within the transaction of the caller.
-pub(super) async fn import(conn: &mut Conn, records: Vec<Record>) -> Result<(), MemoryError> {
-    let mut sums = Sums::default();
-    for record in records {
-        match record {
-            Record::OrchMemory { .. } => {}
-            Record::Folded { run, seq } => stats::advance(conn, run, seq).await?,
-            Record::Worker { project, task_type, worker, stats } => {
-                sums.add_worker(project, Cell { task_type, worker }, &stats);
-            }
-            Record::Task { project, task_type, stats } => sums.add_task(project, task_type, &stats),
-            Record::Past(example) => past::insert_example(conn, &example).await?,
-            Record::Ruling { project, ruling } => {
-                rulings::write(conn, &project, &ruling).await?;
-            }
-        }
-    }
-    sums.write(conn).await
 }
