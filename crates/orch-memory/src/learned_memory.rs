@@ -331,9 +331,19 @@ impl LearnedMemory {
     }
 
     /// Returns why nothing may be learned from a run, if so.
-    async fn refusal(&self, run: RunId) -> Option<ScopeError> {
-        let row = self.journal.row(run).await.ok()??;
-        self.scopes.supervisor().may_learn(&row.head.task_type).err()
+    async fn refusal(&self, run: RunId) -> Result<Option<ScopeError>, MemoryError> {
+        let row = self.journal.row(run).await;
+        let row = row.map_err(|source| MemoryError::Journal { run, source })?;
+        let task_type = match row {
+            Some(row) => Some(row.head.task_type),
+            // It came by an import.
+            None => {
+                let past = self.store.past_runs(&[run]).await?.pop();
+                past.map(|past| past.outcome.task_type)
+            }
+        };
+        let supervisor = self.scopes.supervisor();
+        Ok(task_type.and_then(|task_type| supervisor.may_learn(&task_type).err()))
     }
 }
 
@@ -381,7 +391,7 @@ impl Memory for LearnedMemory {
             worker_utilization: outcome.worker_utilization.clone(),
         };
         // What must not be learned is not missing.
-        match self.store.told(run, &told).await? || self.refusal(run).await.is_some() {
+        match self.store.told(run, &told).await? || self.refusal(run).await?.is_some() {
             true => Ok(()),
             false => Err(MemoryError::UnknownRun(run).into()),
         }
@@ -391,13 +401,14 @@ impl Memory for LearnedMemory {
         if !(0.0..=1.0).contains(&score) {
             return Err(MemoryError::Score(score).into());
         }
-        self.fold(run).await?;
-        if self.store.feedback(run, score, note).await? {
-            return Ok(());
+        // Also about what was learned before the scope forbade it.
+        if let Some(error) = self.refusal(run).await? {
+            return Err(MemoryError::Scope(error).into());
         }
-        match self.refusal(run).await {
-            Some(error) => Err(MemoryError::Scope(error).into()),
-            None => Err(MemoryError::UnknownRun(run).into()),
+        self.fold(run).await?;
+        match self.store.feedback(run, score, note).await? {
+            true => Ok(()),
+            false => Err(MemoryError::UnknownRun(run).into()),
         }
     }
 }

@@ -194,6 +194,16 @@ async fn what_was_learned_before_a_scope_forbade_it_is_read_by_nobody() {
     let mut nothing = orch_core::learned::Learned::new();
     (nothing.project, nothing.task_type) = ("p".into(), "audit".to_owned());
     assert_eq!(learned, nothing.into());
+    let error = boss.feedback(lessons()[0].id(), 0.5, "").await.unwrap_err();
+    assert!(matches!(error.downcast_ref(), Some(MemoryError::Scope(_))), "{error}");
+    let elsewhere: Arc<dyn Journal> = Arc::new(MemoryJournal::new());
+    let imported =
+        memory(&file, &elsewhere, Scopes::new(scope("boss").with_can_learn(list("x")), []));
+    let error = imported.await.feedback(lessons()[0].id(), 0.5, "").await.unwrap_err();
+    assert!(
+        matches!(error.downcast_ref(), Some(MemoryError::Scope(_))),
+        "not in the journal: {error}"
+    );
 }
 
 #[tokio::test]
