@@ -1,10 +1,12 @@
 //! Which run is meant.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_core::journal::{Journal, RunFilter, RunRow};
+use orch_core::journal::{Journal, RunFilter};
 use orch_core::{ProjectId, RunId, RunStatus};
+use orch_memory::LearnedMemory;
 use orch_supervisor::Supervisor;
 
 use crate::error::CliError;
@@ -20,14 +22,43 @@ pub(crate) async fn find(journal: &dyn Journal, prefix: Option<&str>) -> Result<
         let newest = journal.rows(&RunFilter::new().with_limit(1_u32)).await?;
         return newest.first().map(|row| row.head.run).ok_or(CliError::NoRuns);
     };
-    let lower = prefix.to_lowercase();
-    let rows = journal.rows(&RunFilter::new().with_prefix(lower).with_limit(LISTED)).await?;
-    match rows.as_slice() {
-        [] => Err(CliError::UnknownRun(prefix.to_owned())),
-        [only] => Ok(only.head.run),
-        several => Err(CliError::AmbiguousRun {
+    only(prefix, begin_with(journal, prefix).await?)
+}
+
+/// Finds the run whose id begins with `prefix`, also when only memory knows it: runs come there by imports, too.
+pub(crate) async fn find_remembered(
+    journal: &dyn Journal,
+    memory: &LearnedMemory,
+    project: &ProjectId,
+    prefix: &str,
+) -> Result<RunId, CliError> {
+    if prefix == LATEST {
+        return find(journal, None).await;
+    }
+    let mut found = begin_with(journal, prefix).await?;
+    found.extend(memory.runs(project, &prefix.to_lowercase()).await?);
+    only(prefix, found)
+}
+
+/// The runs of the journal whose ids begin so, each with its task.
+async fn begin_with(
+    journal: &dyn Journal,
+    prefix: &str,
+) -> Result<BTreeMap<RunId, String>, CliError> {
+    let filter = RunFilter::new().with_prefix(prefix.to_lowercase()).with_limit(LISTED);
+    let rows = journal.rows(&filter).await?;
+    Ok(rows.into_iter().map(|row| (row.head.run, row.head.description)).collect())
+}
+
+fn only(prefix: &str, found: BTreeMap<RunId, String>) -> Result<RunId, CliError> {
+    let mut runs = found.keys();
+    match (runs.next(), runs.next()) {
+        (None, _) => Err(CliError::UnknownRun(prefix.to_owned())),
+        (Some(run), None) => Ok(*run),
+        (Some(_), Some(_)) => Err(CliError::AmbiguousRun {
             prefix: prefix.to_owned(),
-            candidates: several.iter().map(candidate).collect(),
+            // The newest first, as their ids begin with the time.
+            candidates: found.iter().rev().map(|(run, text)| format!("  {run}  {text}")).collect(),
         }),
     }
 }
@@ -51,8 +82,4 @@ pub(crate) async fn status(store: &Arc<dyn Journal>, run: RunId) -> Result<RunSt
     let status = reader.status(run).await;
     reader.shutdown(Duration::ZERO).await;
     Ok(status?)
-}
-
-fn candidate(row: &RunRow) -> String {
-    format!("  {}  {}", row.head.run, row.head.description)
 }

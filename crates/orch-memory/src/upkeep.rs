@@ -54,7 +54,7 @@ pub struct Forget {
     pub task_type: Option<String>,
     /// Only what is known of this worker.
     pub worker: Option<WorkerName>,
-    /// Only the texts of this run. What it has added to sums stays: a sum has no text, and a run cannot be told from the others.
+    /// Only the texts of this run. What it has added to sums stays, since a run cannot be told from the others in them.
     pub run: Option<RunId>,
 }
 
@@ -62,6 +62,11 @@ impl Forget {
     /// Chooses everything of a project.
     pub fn all_of(project: ProjectId) -> Self {
         Self { project, task_type: None, worker: None, run: None }
+    }
+
+    /// Tells whether it is everything of the project.
+    pub(crate) fn is_everything(&self) -> bool {
+        self.task_type.is_none() && self.worker.is_none() && self.run.is_none()
     }
 
     /// Chooses only what is known of a type.
@@ -96,6 +101,10 @@ pub struct Forgotten {
     pub tasks: u64,
     /// Past runs and subtasks.
     pub examples: u64,
+    /// Past runs that are kept without a part of theirs.
+    pub parts: u64,
+    /// Decisions about rules; only with everything else of the project.
+    pub rulings: u64,
 }
 
 impl LearnedMemory {
@@ -163,6 +172,19 @@ impl LearnedMemory {
             heuristic: heuristic.clone(),
         });
         self.store.rule(project, heuristic.id(), ruling.as_ref()).await
+    }
+
+    /// Returns the runs of a project of which there are texts and whose ids begin with `prefix`, each with the text of its task: at
+    /// most 20, in the order of their ids.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn runs(
+        &self,
+        project: &ProjectId,
+        prefix: &str,
+    ) -> Result<Vec<(RunId, String)>, MemoryError> {
+        self.store.runs(project, prefix).await
     }
 
     /// Forgets what is chosen, unless `dry`; returns how much it is. What was forgotten is not learned again from the same runs.

@@ -65,6 +65,33 @@ fn another_machine_needs_no_run_to_import() {
 }
 
 #[test]
+fn runs_that_came_by_an_import_can_be_forgotten() {
+    let project = taught();
+    let lines = exported(&project);
+    let ids: Vec<String> = project.orch(&["--json", "status", "--all"]).json()["runs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|run| run["orchestration_id"].as_str().unwrap().to_owned())
+        .collect();
+    let other = Project::with_workers(TASK);
+    other.write("orch.yaml", &format!("project: {}\n{WORKERS}", project_of(&project)));
+    import(&other, &lines);
+    let forget = |id: &str| other.orch(&["memory", "forget", "--yes", "--run", id]);
+    forget(&ids[0][..1]).exits(2).says(&ids[1]);
+    let done = forget(&ids[0]).exits(0).stdout;
+    assert!(
+        done.contains("forgotten: 0 records of workers, 0 of types of task, 2 examples"),
+        "{done}"
+    );
+    forget(&ids[0]).exits(2).says("no run begins with");
+}
+
+fn project_of(project: &Project) -> String {
+    project.orch(&["--json", "memory", "stats"]).json()["project"].as_str().unwrap().to_owned()
+}
+
+#[test]
 fn runs_that_are_known_get_what_was_said_about_them() {
     let project = taught();
     let lines = exported(&project);

@@ -14,6 +14,7 @@ mod rules;
 mod similar;
 mod slice;
 mod store;
+mod strip;
 mod view;
 mod walk;
 mod words;
@@ -28,6 +29,7 @@ pub(crate) use similar::likeness;
 pub(crate) use similar::similar;
 pub(crate) use slice::{Source, helpful, record, slice};
 pub(crate) use store::{Match, Scope, Sink, Store, Told};
+pub(crate) use strip::strip;
 pub(crate) use view::view;
 #[cfg(feature = "alma")]
 pub(crate) use walk::counts_against_worker;

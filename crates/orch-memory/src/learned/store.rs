@@ -43,6 +43,13 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Returns past runs, in any order; those that are gone are left out.
     async fn past_runs(&self, runs: &[RunId]) -> Result<Vec<PastRun>, MemoryError>;
 
+    /// Returns runs of which there are texts, by how their ids begin.
+    async fn runs(
+        &self,
+        project: &ProjectId,
+        prefix: &str,
+    ) -> Result<Vec<(RunId, String)>, MemoryError>;
+
     /// Changes the run's grade, and with it the sums; `false` when the run is not known.
     async fn feedback(&self, run: RunId, score: f64, note: &str) -> Result<bool, MemoryError>;
 

@@ -1,12 +1,12 @@
 //! What is said about a run after its end.
 
-use orch_core::learned::PastRun;
+use orch_core::learned::{Day, History, PastRun};
 use orch_core::{ProjectId, RunId};
 
 use super::stats::Sums;
-use super::{Conn, rows};
+use super::{Conn, rows, stats};
 use crate::MemoryError;
-use crate::learned::{Grades, Regrade, Told};
+use crate::learned::{Cell, Grades, Regrade, Told};
 use crate::memory_error::failed_to;
 
 /// Grades a run and changes the sums accordingly, within the transaction of the caller.
@@ -16,15 +16,33 @@ pub(super) async fn grade(
     score: f64,
     note: &str,
 ) -> Result<bool, MemoryError> {
-    let Some((mut past, grades)) = load(conn, run).await? else { return Ok(false) };
+    let Some((mut past, mut grades)) = load(conn, run).await? else { return Ok(false) };
+    let project: ProjectId = past.outcome.project_id.clone();
+    let mut counted = Vec::new();
+    for accepted in grades.accepted {
+        let (task_type, worker, day, _) = &accepted;
+        let cell = Cell { task_type: task_type.clone(), worker: worker.clone() };
+        let stats = stats::worker(conn, &project, &cell).await?;
+        // What is not in the sums has no reward to be changed.
+        if stats.is_some_and(|stats| has(&stats.history, *day)) {
+            counted.push(accepted);
+        }
+    }
+    grades.accepted = counted;
     let regrade = Regrade::of(&past, &grades, score);
     let mut sums = Sums::default();
-    let project: ProjectId = past.outcome.project_id.clone();
     sums.gather(project, past.outcome.task_type.clone(), regrade.workers, regrade.task);
     sums.write(conn).await?;
     Regrade::note(&mut past, score, note);
     store(conn, run, &past).await?;
     Ok(true)
+}
+
+/// Tells whether something of `day` is in the sums.
+fn has(history: &History, day: Day) -> bool {
+    history
+        .blocks()
+        .any(|(first, days, sums)| (first.0..first.0 + days).contains(&day.0) && sums.count() > 0)
 }
 
 /// Notes who supervised a run, and how busy its workers were.

@@ -2,7 +2,8 @@
 
 use sqlx::QueryBuilder;
 
-use super::{Conn, Db};
+use super::{Conn, Db, rows};
+use crate::learned::{Grades, strip};
 use crate::memory_error::failed_to;
 use crate::{Forget, Forgotten, MemoryError};
 
@@ -18,7 +19,67 @@ pub(super) async fn forget(conn: &mut Conn, what: &Forget) -> Result<Forgotten, 
             forgotten.tasks = execute(conn, of_tasks).await?;
         }
     }
+    if what.is_everything() {
+        let rulings = chosen("DELETE FROM orch_rulings", what, None);
+        forgotten.rulings = execute(conn, rulings).await?;
+    } else if what.worker.is_some() || what.task_type.is_some() {
+        forgotten.parts = parts(conn, what).await?;
+    }
     Ok(forgotten)
+}
+
+/// How many past runs are read at a time.
+const PAGE: i64 = 100;
+
+/// Takes what is chosen out of the runs that are kept; returns of how many it was a part.
+async fn parts(conn: &mut Conn, what: &Forget) -> Result<u64, MemoryError> {
+    let (mut last, mut changed) = (String::new(), 0);
+    loop {
+        let page: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT run, body, grades FROM orch_past \
+             WHERE step = '' AND project = $1 AND run > $2 ORDER BY run LIMIT $3",
+        )
+        .bind(what.project.as_str())
+        .bind(&last)
+        .bind(PAGE)
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(failed_to("read past runs"))?;
+        let Some((end, ..)) = page.last() else { return Ok(changed) };
+        last.clone_from(end);
+        for (run, body, grades) in page {
+            changed += u64::from(part(conn, what, &run, &body, &grades).await?);
+        }
+    }
+}
+
+async fn part(
+    conn: &mut Conn,
+    what: &Forget,
+    run: &str,
+    body: &str,
+    grades: &str,
+) -> Result<bool, MemoryError> {
+    let corrupt = || format!("the outcome of run {run}");
+    if what.run.is_some_and(|chosen| chosen.to_string() != run) {
+        return Ok(false);
+    }
+    let (mut past, mut grades) =
+        (rows::decode(body, corrupt)?, rows::decode::<Grades>(grades, corrupt)?);
+    let is_changed = strip(&mut past, what);
+    // What a run has added to sums that stay can still be graded.
+    let is_stripped = what.run.is_none() && grades.strip(what);
+    if !is_changed && !is_stripped {
+        return Ok(false);
+    }
+    sqlx::query("UPDATE orch_past SET body = $1, grades = $2 WHERE run = $3 AND step = ''")
+        .bind(rows::encode(&past)?)
+        .bind(rows::encode(&grades)?)
+        .bind(run)
+        .execute(conn)
+        .await
+        .map_err(failed_to("forget a part of a run"))?;
+    Ok(true)
 }
 
 /// A statement about the rows that are chosen; `worker` is the column that has the worker.

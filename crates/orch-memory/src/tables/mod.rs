@@ -82,6 +82,14 @@ impl Store for Tables {
         read::past_runs(&self.readers, runs).await
     }
 
+    async fn runs(
+        &self,
+        project: &ProjectId,
+        prefix: &str,
+    ) -> Result<Vec<(RunId, String)>, MemoryError> {
+        read::runs(&self.readers, project, prefix).await
+    }
+
     async fn feedback(&self, run: RunId, score: f64, note: &str) -> Result<bool, MemoryError> {
         let mut transaction = self.begin().await?;
         let known = feedback::grade(&mut transaction, run, score, note).await?;

@@ -150,3 +150,27 @@ pub(super) async fn past_runs(pool: &Pool, runs: &[RunId]) -> Result<Vec<PastRun
         .map(|(run, body)| rows::decode(body, || format!("the outcome of run {run}")))
         .collect()
 }
+
+/// How many runs are offered when the beginning of an id fits several.
+const OFFERED: i64 = 20;
+
+/// Returns the runs whose ids begin with `prefix`, each with its text, as far as that is kept.
+pub(super) async fn runs(
+    pool: &Pool,
+    project: &ProjectId,
+    prefix: &str,
+) -> Result<Vec<(RunId, String)>, MemoryError> {
+    let rows: Vec<(String, String)> = sqlx::query_as(
+        // No id has a character after `~`.
+        "SELECT run, max(CASE WHEN step = '' THEN text ELSE '' END) FROM orch_past \
+         WHERE run >= $1 AND run < $2 AND project = $3 GROUP BY run ORDER BY run LIMIT $4",
+    )
+    .bind(prefix)
+    .bind(format!("{prefix}~"))
+    .bind(project.as_str())
+    .bind(OFFERED)
+    .fetch_all(pool)
+    .await
+    .map_err(failed_to("look for past runs"))?;
+    rows.into_iter().map(|(run, text)| Ok((past::run_id(&run)?, text))).collect()
+}

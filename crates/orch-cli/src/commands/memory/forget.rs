@@ -37,10 +37,10 @@ struct Chosen {
     /// What is known of this type.
     #[arg(long, value_name = "TYPE")]
     task_type: Option<String>,
-    /// The texts of this run; what it has added to sums stays.
+    /// The texts of this run, which may have come by an import; what it has added to sums stays.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["worker", "task_type"])]
     run: Option<String>,
-    /// Everything of the project.
+    /// Everything of the project, decisions about rules as well.
     #[arg(long, conflicts_with_all = ["worker", "task_type", "run"])]
     all: bool,
 }
@@ -48,7 +48,10 @@ struct Chosen {
 pub(super) async fn run(opened: &Opened, args: Args) -> Result<Box<dyn Report>, CliError> {
     let Chosen { worker, task_type, run, all: _ } = args.chosen;
     let run = match &run {
-        Some(prefix) => Some(runs::find(&*opened.journal, Some(prefix)).await?),
+        Some(prefix) => {
+            let (journal, memory) = (&*opened.journal, &opened.memory);
+            Some(runs::find_remembered(journal, memory, &opened.project, prefix).await?)
+        }
         None => None,
     };
     let why = match (&worker, &task_type, run) {
@@ -75,10 +78,11 @@ struct Answer {
 
 impl Report for Answer {
     fn text(&self) -> Text {
-        let Forgotten { workers, tasks, examples, .. } = self.forgotten;
+        let Forgotten { workers, tasks, examples, parts, rulings, .. } = self.forgotten;
         let verb = if self.done { "forgotten" } else { "would be forgotten" };
         let mut data = format!(
-            "{verb}: {workers} records of workers, {tasks} of types of task, {examples} examples, all {}\n",
+            "{verb}: {workers} records of workers, {tasks} of types of task, {examples} examples, parts of {parts} more, {rulings} \
+             decisions about rules, all {}\n",
             self.why
         );
         if !self.done {
