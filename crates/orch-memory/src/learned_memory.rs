@@ -13,8 +13,7 @@ use orch_core::{
 };
 
 use crate::learned::{
-    Cell, Evidence, Scope, Source, Store, Told, evidence, helpful, is_name, record, similar, slice,
-    view,
+    Cell, Evidence, Scope, Source, Store, evidence, helpful, is_name, record, similar, slice, view,
 };
 #[cfg(feature = "postgres")]
 use crate::postgres::{self, PostgresError, PostgresOptions};
@@ -36,12 +35,12 @@ const TOGETHER: usize = 64;
 /// transaction. Any number of processes may share a store.
 pub struct LearnedMemory {
     pub(crate) store: Arc<dyn Store>,
-    journal: Arc<dyn Journal>,
+    pub(crate) journal: Arc<dyn Journal>,
     embedder: Arc<dyn Embedder>,
     pub(crate) scopes: Arc<Scopes>,
     /// Another memory, and the project that it is read for.
     #[cfg(feature = "alma")]
-    alma: Option<(ProjectId, crate::Alma)>,
+    pub(crate) alma: Option<(ProjectId, crate::Alma)>,
 }
 
 impl fmt::Debug for LearnedMemory {
@@ -179,6 +178,8 @@ impl LearnedMemory {
                 folded += self.store.add(gathered).await?;
             }
         }
+        #[cfg(feature = "alma")]
+        self.tell_alma().await;
         failed.map_or(Ok(folded), Err)
     }
 
@@ -190,13 +191,8 @@ impl LearnedMemory {
             tracing::warn!(%run, %reason, "not learned");
         }
         #[cfg(feature = "alma")]
-        if let (Some(evidence), Some((project, alma))) = (&evidence, &self.alma)
-            && evidence.ended.is_some()
-            && evidence.project == *project
-        {
-            // Before the watermark moves, since after it nobody would try again.
-            alma.tell(run, &events, &self.scopes).await?;
-        }
+        let evidence = evidence
+            .map(|evidence| Evidence { is_to_be_told: self.is_to_be_told(&evidence), ..evidence });
         Ok(evidence)
     }
 
@@ -384,14 +380,10 @@ impl Memory for LearnedMemory {
     }
 
     async fn record_outcome(&self, outcome: &OrchestrationOutcome) -> Result<(), BoxError> {
+        // The journal says all of it, so that it is the same whoever learns from the run, and when.
         let run = run_of(&outcome.id)?;
         self.fold(run).await?;
-        let told = Told {
-            supervisor: outcome.supervisor.clone(),
-            worker_utilization: outcome.worker_utilization.clone(),
-        };
-        // What must not be learned is not missing.
-        match self.store.told(run, &told).await? || self.refusal(run).await?.is_some() {
+        match self.store.watermarks(&[run]).await?.contains_key(&run) {
             true => Ok(()),
             false => Err(MemoryError::UnknownRun(run).into()),
         }

@@ -107,6 +107,8 @@ mod prepared;
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod stored;
+#[cfg(feature = "alma")]
+mod telling;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

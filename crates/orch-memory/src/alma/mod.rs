@@ -96,6 +96,11 @@ impl Alma {
         self
     }
 
+    /// Tells whether it is told of runs.
+    pub(crate) fn is_written(&self) -> bool {
+        matches!(self.storage, Storage::Sqlite(_)) && self.writing.is_some()
+    }
+
     /// Returns how much orch has written; `None` when it writes nothing.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ pub(crate) struct Evidence {
     pub(crate) task: TaskStats,
     /// What was said and is not learned, with the reason.
     pub(crate) refused: Vec<String>,
+    /// Whether ALMA is to be told of the run.
+    pub(crate) is_to_be_told: bool,
     /// The whole run, when its end is among the events.
     pub(crate) ended: Option<Box<Ended>>,
 }

@@ -13,6 +13,7 @@ mod record;
 mod rules;
 mod similar;
 mod slice;
+mod slots;
 mod store;
 mod strip;
 mod view;
@@ -28,7 +29,7 @@ pub(crate) use rules::{Known, ruled, rules};
 pub(crate) use similar::likeness;
 pub(crate) use similar::similar;
 pub(crate) use slice::{Source, helpful, record, slice};
-pub(crate) use store::{Match, Scope, Sink, Store, Told};
+pub(crate) use store::{Match, Scope, Sink, Store};
 pub(crate) use strip::strip;
 pub(crate) use view::view;
 #[cfg(feature = "alma")]

@@ -1,6 +1,6 @@
 //! What a store must be able to do; everything else is the same for all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Returns for each of `runs` the last event that was folded; those of which none was are left out.
     async fn watermarks(&self, runs: &[RunId]) -> Result<HashMap<RunId, Seq>, MemoryError>;
 
-    /// Adds evidence to what is known, in one transaction with its watermarks. What does not begin where its run's watermark
+    /// Adds evidence to what is known, in one transaction with its watermarks and with marks of what ALMA is to be told. What does not begin where its run's watermark
     /// stands is left out; returns how many were not.
     async fn add(&self, evidence: Vec<Evidence>) -> Result<usize, MemoryError>;
 
@@ -53,8 +53,13 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// Changes the run's grade, and with it the sums; `false` when the run is not known.
     async fn feedback(&self, run: RunId, score: f64, note: &str) -> Result<bool, MemoryError>;
 
-    /// Notes what only the supervisor of a run can say about it; `false` when the run is not known.
-    async fn told(&self, run: RunId, told: &Told) -> Result<bool, MemoryError>;
+    /// Returns the runs that ALMA is to be told of.
+    #[cfg(feature = "alma")]
+    async fn untold(&self, project: &ProjectId) -> Result<Vec<RunId>, MemoryError>;
+
+    /// Notes that ALMA was told of a run.
+    #[cfg(feature = "alma")]
+    async fn told(&self, project: &ProjectId, run: RunId) -> Result<(), MemoryError>;
 
     /// Keeps a decision, or takes the decision about the rule with this id back.
     async fn rule(
@@ -108,11 +113,4 @@ pub(crate) struct Match {
     pub(crate) text: String,
     pub(crate) ended_at: Timestamp,
     pub(crate) success: bool,
-}
-
-/// What only the supervisor of a run can say about it.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Told {
-    pub(crate) supervisor: String,
-    pub(crate) worker_utilization: BTreeMap<WorkerName, f64>,
 }

@@ -15,6 +15,7 @@ use orch_core::{
     SubtaskIndex, Usage, WorkerName, WorkerResult, check_lesson,
 };
 
+use super::slots::Slots;
 use super::{Cell, Ended, Evidence, Grades};
 
 /// The most subtasks of a run that are kept as an example, and the most characters of a text in it.
@@ -56,6 +57,7 @@ struct Walk<'a> {
     parallelism: f64,
     steps: Vec<Step>,
     attempts: BTreeMap<Fence, Attempt>,
+    slots: Slots,
     interventions: BTreeMap<SubtaskIndex, InterventionType>,
     width: Option<u32>,
     liked: Option<AggregationStrategy>,
@@ -92,6 +94,7 @@ impl<'a> Walk<'a> {
             workers: BTreeMap::new(),
             task: TaskStats::default(),
             refused: Vec::new(),
+            is_to_be_told: false,
             ended: None,
         };
         Self {
@@ -103,6 +106,7 @@ impl<'a> Walk<'a> {
             parallelism: 1.0,
             steps: Vec::new(),
             attempts: BTreeMap::new(),
+            slots: Slots::default(),
             interventions: BTreeMap::new(),
             width: None,
             liked: None,
@@ -112,6 +116,7 @@ impl<'a> Walk<'a> {
 
     fn step(&mut self, recorded: &Recorded) {
         let (at, is_new) = (recorded.at, recorded.seq > self.evidence.after);
+        self.occupy(&recorded.event);
         self.evidence.upto = self.evidence.upto.max(recorded.seq);
         match &recorded.event {
             Event::PlanAdopted { revision, retire, add, priors, .. } => {
@@ -176,6 +181,33 @@ impl<'a> Walk<'a> {
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. }
             | Event::CancelRequested { .. } => {}
+        }
+    }
+
+    /// Follows which attempts are going on at once.
+    fn occupy(&mut self, event: &Event) {
+        match event {
+            Event::AttemptStarted { fence, worker, .. } => self.slots.take(*fence, worker),
+            Event::SubtaskCompleted { fence, .. }
+            | Event::AttemptFailed { fence, .. }
+            | Event::AttemptLost { fence, .. }
+            | Event::AttemptClosed { fence, .. } => self.slots.give_back(*fence),
+            Event::RunSubmitted { .. }
+            | Event::PlanAdopted { .. }
+            | Event::AttemptOffered { .. }
+            | Event::LeaseExtended { .. }
+            | Event::ResultReceived { .. }
+            | Event::RetryScheduled { .. }
+            | Event::SubtaskFailed { .. }
+            | Event::SubtaskSkipped { .. }
+            | Event::InterventionMade { .. }
+            | Event::InterventionJudged { .. }
+            | Event::WidthChanged { .. }
+            | Event::UsageNoted { .. }
+            | Event::RunSuspended { .. }
+            | Event::RunResumed { .. }
+            | Event::CancelRequested { .. }
+            | Event::RunEnded { .. } => {}
         }
     }
 
@@ -351,7 +383,7 @@ impl<'a> Walk<'a> {
         let routing = steps.iter().flat_map(Step::routing).take(STEPS).collect::<Vec<_>>();
         let outcome = OrchestrationOutcome::new(
             format!("orch_{}", self.evidence.run),
-            "",
+            supervisor.agent_name.as_str(),
             self.evidence.project.clone(),
             self.task.task_type.clone(),
             at,
@@ -363,7 +395,7 @@ impl<'a> Walk<'a> {
         .with_aggregation_strategy(self.settings.aggregation.strategy.resolved(self.liked))
         .with_overall_success(success)
         .with_total_duration_ms(duration_ms)
-        .with_worker_utilization(utilization(&wanted, duration_ms))
+        .with_worker_utilization(self.slots.utilization(&wanted, duration_ms))
         .with_lessons_learned(lessons(&wanted));
         PastRun::new(outcome, self.source).with_steps(wanted.into_iter().take(STEPS).collect())
     }
@@ -390,17 +422,6 @@ impl Step {
 
 fn outcome(success: bool) -> Moments {
     Moments::one(success, if success { Reward::FULL } else { Reward::NONE })
-}
-
-/// The share of the wall time in which each worker was busy with what was accepted of it, as if it could do one thing at a time.
-fn utilization(steps: &[PastStep], wall_ms: u64) -> BTreeMap<WorkerName, f64> {
-    let mut busy: BTreeMap<WorkerName, f64> = BTreeMap::new();
-    for step in steps {
-        if let Some(worker) = &step.worker {
-            *busy.entry(worker.clone()).or_default() += step.duration_ms as f64;
-        }
-    }
-    busy.into_iter().map(|(worker, ms)| (worker, (ms / wall_ms.max(1) as f64).min(1.0))).collect()
 }
 
 /// Tells whether a failure says something about the worker, rather than about the run that called it.

@@ -21,8 +21,9 @@ type Pool = PgPool;
 const SUMMARIES: &str = "SELECT task_type, '{' || string_agg(to_json(worker)::text || ':' || summary, ',') || '}' \
      FROM orch_worker_stats WHERE project = $1 AND summary <> 'null' GROUP BY task_type";
 
-const VACUUM: [&str; 1] =
-    ["VACUUM (ANALYZE) orch_folded, orch_worker_stats, orch_task_stats, orch_past, orch_rulings"];
+const VACUUM: [&str; 1] = [
+    "VACUUM (ANALYZE) orch_folded, orch_worker_stats, orch_task_stats, orch_past, orch_rulings, orch_untold",
+];
 
 /// Opens the database at `url`; makes the tables unless they are only to be read.
 pub(crate) async fn open_memory(

@@ -6,7 +6,7 @@ use orch_core::{ProjectId, RunId};
 use super::stats::Sums;
 use super::{Conn, rows, stats};
 use crate::MemoryError;
-use crate::learned::{Cell, Grades, Regrade, Told};
+use crate::learned::{Cell, Grades, Regrade};
 use crate::memory_error::failed_to;
 
 /// Grades a run and changes the sums accordingly, within the transaction of the caller.
@@ -43,15 +43,6 @@ fn has(history: &History, day: Day) -> bool {
     history
         .blocks()
         .any(|(first, days, sums)| (first.0..first.0 + days).contains(&day.0) && sums.count() > 0)
-}
-
-/// Notes who supervised a run, and how busy its workers were.
-pub(super) async fn told(conn: &mut Conn, run: RunId, told: &Told) -> Result<bool, MemoryError> {
-    let Some((mut past, _)) = load(conn, run).await? else { return Ok(false) };
-    past.outcome.supervisor.clone_from(&told.supervisor);
-    past.outcome.worker_utilization.clone_from(&told.worker_utilization);
-    store(conn, run, &past).await?;
-    Ok(true)
 }
 
 /// Returns a past run, with what feedback has to change.

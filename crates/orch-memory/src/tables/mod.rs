@@ -13,6 +13,7 @@ mod read;
 mod rows;
 mod rulings;
 mod stats;
+mod untold;
 
 use std::collections::HashMap;
 
@@ -22,7 +23,7 @@ use orch_core::{ProjectId, RunId, Seq};
 use sqlx::Transaction;
 
 use super::{Conn, Db, Pool, SUMMARIES, VACUUM, begin_read, begin_write};
-use crate::learned::{Cell, Evidence, Known, Match, Record, Ruling, Scope, Sink, Store, Told};
+use crate::learned::{Cell, Evidence, Known, Match, Record, Ruling, Scope, Sink, Store};
 use crate::memory_error::failed_to;
 use crate::{Forget, Forgotten, Imported, MemoryError};
 
@@ -97,11 +98,17 @@ impl Store for Tables {
         Ok(known)
     }
 
-    async fn told(&self, run: RunId, told: &Told) -> Result<bool, MemoryError> {
+    #[cfg(feature = "alma")]
+    async fn untold(&self, project: &ProjectId) -> Result<Vec<RunId>, MemoryError> {
+        let mut conn = self.readers.acquire().await.map_err(failed_to("read the memory"))?;
+        untold::all(&mut conn, project).await
+    }
+
+    #[cfg(feature = "alma")]
+    async fn told(&self, project: &ProjectId, run: RunId) -> Result<(), MemoryError> {
         let mut transaction = self.begin().await?;
-        let known = feedback::told(&mut transaction, run, told).await?;
-        transaction.commit().await.map_err(failed_to("commit an outcome"))?;
-        Ok(known)
+        untold::clear(&mut transaction, project, run).await?;
+        transaction.commit().await.map_err(failed_to("commit that ALMA was told of a run"))
     }
 
     async fn rule(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use orch_core::learned::{TaskStats, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq};
 
-use super::{Conn, past, rows};
+use super::{Conn, past, rows, untold};
 use crate::MemoryError;
 use crate::learned::{Cell, Evidence};
 use crate::memory_error::failed_to;
@@ -31,6 +31,9 @@ pub(super) async fn add(conn: &mut Conn, evidence: Vec<Evidence>) -> Result<usiz
         advance(conn, evidence.run, evidence.upto).await?;
         if let Some(ended) = &evidence.ended {
             past::insert(conn, &evidence, ended).await?;
+        }
+        if evidence.is_to_be_told {
+            untold::mark(conn, &evidence.project, evidence.run).await?;
         }
         sums.take(evidence);
         added += 1;

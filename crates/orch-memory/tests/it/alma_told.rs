@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use orch_core::journal::MemoryJournal;
 use orch_core::{Cause, Journal, MemoryScope, ProjectId, Scopes};
-use orch_memory::{Alma, LearnedMemory, MemoryError};
+use orch_memory::{Alma, LearnedMemory};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -172,20 +172,28 @@ async fn what_alma_does_not_take_is_learned_all_the_same() {
 }
 
 #[tokio::test]
-async fn while_alma_writes_for_too_long_the_run_waits() {
+async fn while_alma_writes_for_too_long_runs_are_learned_and_told_later() {
     let world = World::new().await;
-    lesson(1).append_all(&*world.journal).await;
     let memory = world.memory(None).await;
-    let mut conn = raw(world.file()).await;
-    execute(&mut conn, "BEGIN IMMEDIATE").await;
-    let refused = memory.fold(lesson(1).id()).await;
-    assert!(
-        matches!(refused, Err(MemoryError::Store { doing: "tell ALMA of a run", .. })),
-        "{refused:?}"
-    );
-    execute(&mut conn, "COMMIT").await;
-    assert!(memory.fold(lesson(1).id()).await.unwrap(), "nothing is lost");
-    assert_eq!(world.count("outcomes").await, "2");
+    for (number, told) in [(1, "4"), (3, "8")] {
+        lesson(number).append_all(&*world.journal).await;
+        let mut conn = raw(world.file()).await;
+        execute(&mut conn, "BEGIN IMMEDIATE").await;
+        assert!(memory.fold(lesson(number).id()).await.unwrap());
+        execute(&mut conn, "COMMIT").await;
+        // The next run that ends tells of the one before; so does whoever starts.
+        lesson(number + 1).append_all(&*world.journal).await;
+        if number == 1 {
+            memory.fold(lesson(2).id()).await.unwrap();
+        } else {
+            world.memory(None).await.catch_up(&ProjectId::new("p")).await.unwrap();
+        }
+        assert_eq!(world.count("outcomes").await, told);
+    }
+    assert!(!memory.fold(lesson(1).id()).await.unwrap(), "it was learned at once");
+    let own = world.folder.path().join("orch.db");
+    let left = text(&mut raw(own).await, "SELECT CAST(count(*) AS TEXT) FROM orch_untold").await;
+    assert_eq!(left, "0", "all were told");
 }
 
 #[tokio::test]

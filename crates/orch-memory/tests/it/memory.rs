@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use orch_core::journal::MemoryJournal;
 use orch_core::{
-    Cause, ComplexTask, Journal, Memory, MemorySnapshot, OrchestrationOutcome, ProjectId, Subtask,
+    Cause, ComplexTask, Journal, Memory, MemoryScope, MemorySnapshot, OrchestrationOutcome,
+    ProjectId, Scopes, Subtask,
 };
 use orch_memory::{Forget, LearnedMemory, MemoryError, Verdict};
 use proptest::prelude::*;
@@ -20,7 +21,7 @@ on_both! {
     a_snapshot_shows_what_happened,
     a_slice_is_for_its_worker_and_keeps_to_its_budget,
     what_a_person_thinks_changes_the_rewards_and_may_be_changed,
-    an_outcome_may_be_told_twice_and_adds_who_supervised,
+    an_outcome_is_the_same_whoever_learns_it_and_when,
     what_a_killed_process_left_is_caught_up_with,
 }
 
@@ -164,13 +165,15 @@ async fn what_a_person_thinks_changes_the_rewards_and_may_be_changed(kind: Kind)
     assert!(matches!(error.downcast_ref(), Some(MemoryError::UnknownRun(_))), "{error}");
 }
 
-async fn an_outcome_may_be_told_twice_and_adds_who_supervised(kind: Kind) {
+async fn an_outcome_is_the_same_whoever_learns_it_and_when(kind: Kind) {
     let lesson = Lesson::new(1, "Audit", [done("read", "ann", 1)]);
-    let (file, journal) = (kind.home(), journal());
-    let memory = file.memory(&journal).await;
+    let (file, other, journal) = (kind.home(), kind.home(), journal());
+    let boss = || Scopes::new(MemoryScope::new("boss"), []);
+    let memory = file.memory(&journal).await.with_scopes(boss());
     lesson.append_all(&*journal).await;
     let id = format!("orch_{}", lesson.id());
-    let outcome = OrchestrationOutcome::new(id, "boss", "p", "audit", jiff::Timestamp::UNIX_EPOCH);
+    let outcome = OrchestrationOutcome::new(id, "boss", "p", "audit", jiff::Timestamp::UNIX_EPOCH)
+        .with_worker_utilization(std::collections::BTreeMap::from([("ann".into(), 0.125)]));
     memory.record_outcome(&outcome).await.unwrap();
     let before = snapshot(&memory, "Audit").await;
     memory.record_outcome(&outcome).await.unwrap();
@@ -178,8 +181,14 @@ async fn an_outcome_may_be_told_twice_and_adds_who_supervised(kind: Kind) {
     assert_eq!(snapshot(&memory, "Audit").await, before);
     assert_eq!(before.learned.similar[0].1.outcome.supervisor, "boss");
     assert_eq!(before.tallies.attempts(&"ann".into()), 1);
+    let later = other.memory(&journal).await.with_scopes(boss());
+    assert_eq!(later.catch_up(&project()).await.unwrap(), 1);
+    assert_eq!(snapshot(&later, "Audit").await, before);
     let other = OrchestrationOutcome::new("x", "boss", "p", "audit", jiff::Timestamp::UNIX_EPOCH);
     assert!(memory.record_outcome(&other).await.is_err());
+    let never = format!("orch_{}", Lesson::new(9, "Never", []).id());
+    let never = OrchestrationOutcome::new(never, "boss", "p", "audit", jiff::Timestamp::UNIX_EPOCH);
+    assert!(memory.record_outcome(&never).await.is_err());
 }
 
 async fn what_a_killed_process_left_is_caught_up_with(kind: Kind) {

@@ -48,3 +48,10 @@ CREATE TABLE orch_rulings (
     body    TEXT NOT NULL,                -- JSON: the rule as it was then, and why
     PRIMARY KEY (project, rule)
 );
+
+-- Runs that were learned from and that ALMA, another memory of the project, is to be told of.
+CREATE TABLE orch_untold (
+    project TEXT COLLATE "C" NOT NULL,
+    run     TEXT COLLATE "C" NOT NULL,
+    PRIMARY KEY (project, run)
+);

@@ -49,3 +49,10 @@ CREATE TABLE orch_rulings (
     body    TEXT NOT NULL,                -- JSON: the rule as it was then, and why
     PRIMARY KEY (project, rule)
 ) WITHOUT ROWID;
+
+-- Runs that were learned from and that ALMA, another memory of the project, is to be told of.
+CREATE TABLE orch_untold (
+    project TEXT NOT NULL,
+    run     TEXT NOT NULL,
+    PRIMARY KEY (project, run)
+) WITHOUT ROWID;
