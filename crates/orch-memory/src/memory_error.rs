@@ -31,8 +31,10 @@ pub enum MemoryError {
         /// Why not.
         source: BoxError,
     },
-    /// Memory knows nothing of the run: it has not ended, or it was forgotten.
-    #[error("memory does not know run {0}: it has not ended, or was forgotten")]
+    /// Memory has no example of the run: it has not ended, it was forgotten, or newer ones have taken its place.
+    #[error(
+        "memory does not know run {0}: it has not ended, was forgotten, or there were 256 of its type after it"
+    )]
     UnknownRun(RunId),
     /// The id of an outcome is none of a run.
     #[error("`{0}` is not the id of a run's outcome, which is `orch_` and the run's id")]
