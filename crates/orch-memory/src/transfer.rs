@@ -79,6 +79,9 @@ fn read(lines: &mut (dyn BufRead + Send)) -> Result<Vec<Record>, MemoryError> {
         if end.is_some() {
             return Err(corrupt("it comes after the last line of an export".into()));
         }
+        if !record.is_possible() {
+            return Err(corrupt("no outcomes have such sums".into()));
+        }
         if let Record::End { lines } = record {
             end = Some(lines);
         }

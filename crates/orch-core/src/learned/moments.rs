@@ -30,6 +30,9 @@ impl Reward {
     }
 }
 
+/// The most outcomes whose sums are exact.
+const MOST: i64 = 9_000_000_000_000;
+
 /// Sums over outcomes: how many there were, how many succeeded, and the sums of their rewards and of the squares.
 ///
 /// Exact up to 9 * 10^12 outcomes; sums wrap beyond that. In JSON `[n, successes, sum of rewards in 1e-3, sum of squares in 1e-6]`.
@@ -57,6 +60,15 @@ impl Moments {
     /// Returns how many of them succeeded.
     pub fn successes(&self) -> u64 {
         u64::try_from(self.successes).unwrap_or(0)
+    }
+
+    /// Tells whether there can be outcomes with these sums; what is read from elsewhere may be anything.
+    pub fn are_possible(&self) -> bool {
+        let most = |of_one: i64| 0..=of_one * self.n;
+        (0..=MOST).contains(&self.n)
+            && most(1).contains(&self.successes)
+            && most(1_000).contains(&self.reward)
+            && most(1_000_000).contains(&self.squares)
     }
 
     /// Returns the sums, each outcome counted `weight` times.
@@ -179,6 +191,23 @@ mod tests {
             [(0.5, 0.5), (0.1234, 0.123), (-1.0, 0.0), (7.0, 1.0), (f64::NAN, 0.0)]
         {
             assert_eq!(Reward::new(given).get(), expected, "{given}");
+        }
+    }
+
+    #[test]
+    fn sums_that_no_outcomes_have_are_told() {
+        for (sums, possible) in [
+            ([0, 0, 0, 0], true),
+            ([2, 1, 2_000, 2_000_000], true),
+            ([MOST, 0, 0, 0], true),
+            ([MOST + 1, 0, 0, 0], false),
+            ([-1, -1, 0, 0], false),
+            ([1, 2, 0, 0], false),
+            ([1, 1, -1, 0], false),
+            ([1, 1, 1_001, 0], false),
+            ([1, 1, 1, 1_000_001], false),
+        ] {
+            assert_eq!(Moments::from(sums).are_possible(), possible, "{sums:?}");
         }
     }
 

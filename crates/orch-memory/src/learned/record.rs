@@ -1,6 +1,6 @@
 //! Lines of an export.
 
-use orch_core::learned::{PastRun, TaskStats, WorkerStats};
+use orch_core::learned::{History, PastRun, TaskStats, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq, WorkerName};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +40,27 @@ impl Record {
             | Self::Past(_)
             | Self::Ruling { .. }
             | Self::End { .. } => None,
+        }
+    }
+
+    /// Tells whether there can be outcomes with its sums.
+    pub(crate) fn is_possible(&self) -> bool {
+        let is_possible =
+            |history: &History| history.blocks().all(|(_, _, sums)| sums.are_possible());
+        match self {
+            Self::Worker { stats, .. } => is_possible(&stats.history),
+            Self::Task { stats, .. } => {
+                let plans = stats.plans.values().map(|plans| &plans.history);
+                plans
+                    .chain(stats.aggregation.values())
+                    .chain(stats.interventions.values())
+                    .all(is_possible)
+            }
+            Self::OrchMemory { .. }
+            | Self::Folded { .. }
+            | Self::Past(_)
+            | Self::Ruling { .. }
+            | Self::End { .. } => true,
         }
     }
 

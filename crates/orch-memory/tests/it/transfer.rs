@@ -172,6 +172,11 @@ async fn what_is_no_export_is_refused_with_its_line(kind: Kind) {
         (r#"{"kind":"orch_memory","version":2}"#.to_owned(), "line 1 of"),
         (format!("{head}\n{{\"kind\":\"folded\"}}"), "line 2 of"),
         (format!("{head}\n{{\"kind\":\"elephant\"}}"), "line 2 of"),
+        (
+            format!("{head}\n")
+                + r#"{"kind":"worker","project":"p","task_type":"read","worker":"ann","stats":{"history":[[20000,1,2,0,0]]}}"#,
+            "line 2 of",
+        ),
     ] {
         let error = memory.import(&mut text.as_bytes()).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
