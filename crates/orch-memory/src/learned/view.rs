@@ -11,7 +11,7 @@ use orch_core::{PlanSource, ProjectId};
 use super::{Heuristic, Known, ruled};
 
 /// The most types of subtask about which there are rules: a bound takes a hundred times as long as everything else about a worker.
-const RULED: usize = 16;
+const RULED: usize = 8;
 
 /// Makes the view of a task of type `task_type` from what is known and from past runs that resemble it, each with its similarity;
 /// with the rules for which there are at least `min_occurrences`.
