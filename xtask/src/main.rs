@@ -10,6 +10,7 @@ mod fix;
 mod fuzz;
 mod project;
 mod sim;
+mod soak;
 mod stopwatch;
 mod tools;
 
@@ -38,6 +39,11 @@ enum Chore {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs the long form of one of CI's tests, and ends with its verdict.
+    Soak {
+        #[command(subcommand)]
+        soak: soak::Soak,
+    },
     /// Measures what the engine costs, optimised, beside the floor beneath it.
     Bench {
         #[command(subcommand)]
@@ -65,6 +71,7 @@ fn run(chore: Chore) -> anyhow::Result<ExitCode> {
         Chore::Ci => ci::run(&project, out),
         Chore::Fix => fix::run(&project),
         Chore::Sim { arguments } => sim::run(&project, &arguments),
+        Chore::Soak { soak } => soak::run(&project, &soak, out),
         Chore::Bench { bench } => bench::run(&project, &bench, out),
         Chore::Coverage => coverage::run(&project, out),
         Chore::Fuzz(options) => fuzz::run(&project, &options),

@@ -69,3 +69,12 @@ fn fix_repairs_what_a_tool_can() {
         assert!(fix.text.contains("`cargo xtask tools` installs it"), "{}", fix.text);
     }
 }
+
+#[test]
+fn a_soak_that_cannot_run_ends_with_that_verdict() {
+    for soak in ["kills", "sim"] {
+        let run = Workspace::tidy().run(&format!("soak {soak}"));
+        let verdict = format!("soak {soak}: FAILED after ");
+        assert!(!run.succeeded && run.text.contains(&verdict), "{}", run.text);
+    }
+}

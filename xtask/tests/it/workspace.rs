@@ -78,7 +78,7 @@ impl Workspace {
     /// Runs `cargo xtask CHORE` in it.
     pub(crate) fn run(&self, chore: &str) -> Run {
         let before = files(self.folder.path());
-        let output = self.command(XTASK).arg(chore).output().unwrap();
+        let output = self.command(XTASK).args(chore.split(' ')).output().unwrap();
         let text = format!(
             "{}{}",
             String::from_utf8(output.stdout).unwrap(),

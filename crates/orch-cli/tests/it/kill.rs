@@ -1,5 +1,5 @@
-//! kill -9 of the real `orch run` and `orch resume` at random moments: 100 times on SQLite, also inside appends; on PostgreSQL,
-//! where two processes then want to take over, 12 times, or as often as `ORCH_TEST_KILLS` says.
+//! kill -9 of the real `orch run` and `orch resume` at random moments: 100 times on SQLite, also inside appends; 12 times on
+//! PostgreSQL, where two processes then want to take over; or as often as `ORCH_TEST_KILLS` says (`cargo xtask soak kills`).
 //!
 //! What is checked after each kill: whatever the dead process had said to be done is in the journal. At the end of each run:
 //! every subtask was accepted once and its output is that of the accepted attempt; nothing accepted was begun again; no two
@@ -17,7 +17,6 @@ use serde_json::Value;
 
 use crate::support::{Project, Started, no_child_is_left_of, tell};
 
-const KILLS: u32 = 100;
 const SUBTASKS: usize = 200;
 
 const CONFIG: &str = r#"
@@ -53,20 +52,21 @@ struct Totals {
 }
 
 #[test]
-fn a_hundred_kills_lose_nothing_and_repeat_nothing() {
+fn kills_lose_nothing_and_repeat_nothing() {
+    let kills = kills(100);
     let (mut totals, mut random) = (Totals::default(), Random(42));
-    while totals.kills < KILLS {
+    while totals.kills < kills {
         let files = files(&mut random);
-        one_run(Project::new(&files.each()), KILLS, &mut totals, &mut random);
+        one_run(Project::new(&files.each()), kills, &mut totals, &mut random);
     }
     tell(&format!("kill -9: {totals:?}"));
-    assert!(totals.in_flight >= KILLS * 7 / 10, "{totals:?}");
-    assert!(totals.in_append >= KILLS / 10, "{totals:?}");
+    assert!(totals.in_flight >= kills * 7 / 10, "{totals:?}");
+    assert!(totals.in_append >= kills / 10, "{totals:?}");
 }
 
 #[test]
 fn on_postgres_kills_lose_nothing_and_of_two_who_take_over_one_owns() {
-    let kills = std::env::var("ORCH_TEST_KILLS").map_or(12, |kills| kills.parse().unwrap());
+    let kills = kills(12);
     let (mut totals, mut random) = (Totals::default(), Random(43));
     while totals.kills < kills {
         let files = files(&mut random);
@@ -75,6 +75,11 @@ fn on_postgres_kills_lose_nothing_and_of_two_who_take_over_one_owns() {
     }
     tell(&format!("kill -9 on PostgreSQL: {totals:?}"));
     assert!(totals.in_flight >= kills * 7 / 10, "{totals:?}");
+}
+
+/// How often a test kills: `usual` times, or as often as the environment says.
+fn kills(usual: u32) -> u32 {
+    std::env::var("ORCH_TEST_KILLS").map_or(usual, |kills| kills.parse().unwrap())
 }
 
 /// Kills a run again and again until it has ended all the same, or until there were enough kills and it may end.
@@ -98,6 +103,9 @@ fn one_run(project: Project, kills: u32, totals: &mut Totals, random: &mut Rando
             "what was accepted stays"
         );
         totals.kills += 1;
+        if totals.kills.is_multiple_of(25) {
+            tell(&format!("kill -9: {} of {kills}", totals.kills));
+        }
         totals.in_flight += u32::from(open(&events) >= 2);
         totals.in_append += u32::from(in_append);
         seen = accepted;

@@ -1,0 +1,49 @@
+//! `cargo xtask soak NAME`: the long forms of what CI runs in a short form. One file per soak.
+//!
+//! A soak shows its progress, and its last line is the verdict. To add one: a file with its options and a `run` that returns the figures
+//! for the verdict, a variant of [`Soak`], and its two arms.
+
+mod kills;
+mod sim;
+mod suite;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use crate::project::Project;
+use crate::stopwatch::Stopwatch;
+
+/// What can be soaked.
+#[derive(Subcommand)]
+pub(crate) enum Soak {
+    /// Kills the real `orch` with kill -9 while it works, on SQLite and on PostgreSQL.
+    Kills(kills::Options),
+    /// Plays random histories of the engine in the simulator.
+    Sim(sim::Options),
+}
+
+/// Runs one soak and prints its verdict as the last line; the exit code is 0 only when the soak passed.
+pub(crate) fn run(
+    project: &Project,
+    soak: &Soak,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let stopwatch = Stopwatch::start();
+    let (name, figures) = match soak {
+        Soak::Kills(options) => ("kills", kills::run(project, options, out)),
+        Soak::Sim(options) => ("sim", sim::run(project, options)),
+    };
+    let seconds = stopwatch.elapsed().as_secs();
+    Ok(match figures {
+        Ok(figures) => {
+            writeln!(out, "soak {name}: passed: {figures}, in {seconds} s")?;
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            writeln!(out, "soak {name}: FAILED after {seconds} s: {error:#}")?;
+            ExitCode::FAILURE
+        }
+    })
+}
