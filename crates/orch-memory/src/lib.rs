@@ -45,6 +45,7 @@
 //! | `orch_locks` | a lock that a run holds | `project, name` |
 //! | `orch_owners` | a process that may own runs, and until when it is taken to live | `id` |
 //! | `orch_processes` | the process of an attempt, until its run ends | |
+//! | `orch_store` | the only row: the [id](StoreId) of the store | `place` |
 //!
 //! An event above 16 KiB of JSON is a blob too; its row has the type and the blob's hash, and loading puts it together.
 //!
@@ -106,6 +107,8 @@ mod prepared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod store_id;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod stored;
 #[cfg(feature = "alma")]
 mod telling;
@@ -128,6 +131,8 @@ pub use learned::{Heuristic, Rule, Ruling, Verdict};
 pub use learned_memory::LearnedMemory;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use memory_error::MemoryError;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub use store_id::{StoreId, StoreIdError};
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub use transfer::Imported;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

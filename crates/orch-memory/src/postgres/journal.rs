@@ -17,9 +17,10 @@ use super::options::PostgresOptions;
 use super::store::Store;
 use super::tail::Tail;
 use super::writer::{Request, Writer};
-use super::{blobs, events, owners, runs};
+use super::{blobs, events, owners, runs, store_id};
 use crate::error::{Closed, failed_to};
 use crate::prepared::Prepared;
+use crate::store_id::StoreId;
 
 /// A [`Journal`] in a PostgreSQL database (15 or later), shared by any number of processes on any number of machines.
 ///
@@ -32,6 +33,7 @@ pub struct PostgresJournal {
     writer: String,
     requests: mpsc::Sender<Request>,
     pool: PgPool,
+    id: Option<StoreId>,
     /// Made by the first who wants to hear of changes.
     tail: OnceLock<Tail>,
 }
@@ -48,17 +50,25 @@ impl PostgresJournal {
     /// When the database cannot be used; see [`PostgresError`].
     pub async fn open(url: &str, options: PostgresOptions) -> Result<Self, PostgresError> {
         let store = Store::new(url, &options)?;
+        let failed = |source| PostgresError::Store { store: store.name(), source };
         let mut conn = open::open(&store, &options, &open::JOURNAL).await?;
+        let id = match options.read_only {
+            true => store_id::read(&mut conn).await.map_err(failed)?,
+            false => Some(store_id::ensure(&mut conn).await.map_err(failed)?),
+        };
         let writer: String = sqlx::query_scalar("SELECT gen_random_uuid()::text")
             .fetch_one(&mut conn)
             .await
-            .map_err(|source| PostgresError::Store {
-                store: store.name(),
-                source: source.into(),
-            })?;
+            .map_err(|source| failed(source.into()))?;
         let requests = Writer::start(conn, store.clone(), &writer);
         let pool = store.pool(options.connections.max(1));
-        Ok(Self { store, writer, requests, pool, tail: OnceLock::new() })
+        Ok(Self { store, writer, requests, pool, id, tail: OnceLock::new() })
+    }
+
+    /// Returns the id of the store. `None` when the journal is only read and an older version of orch made the store: the next
+    /// program that opens it for writing gives it an id.
+    pub fn store_id(&self) -> Option<StoreId> {
+        self.id
     }
 }
 

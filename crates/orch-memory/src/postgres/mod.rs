@@ -24,6 +24,7 @@ mod options;
 mod owners;
 mod runs;
 mod store;
+mod store_id;
 mod tail;
 mod writer;
 

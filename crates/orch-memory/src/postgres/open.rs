@@ -72,6 +72,8 @@ pub(super) struct Schema {
     table: &'static str,
     /// Reads the last migration from it.
     applied: &'static str,
+    /// The oldest version of the tables that this program can read as they are.
+    readable: i64,
 }
 
 /// The tables of the journal.
@@ -79,6 +81,8 @@ pub(super) const JOURNAL: Schema = Schema {
     migrations: || sqlx::migrate!("migrations/postgres"),
     table: "_orch_migrations",
     applied: "SELECT max(version) FROM _orch_migrations WHERE success",
+    // Version 2 has added the id of the store.
+    readable: 1,
 };
 
 /// The tables of learned memory.
@@ -86,6 +90,7 @@ pub(super) const MEMORY: Schema = Schema {
     migrations: || sqlx::migrate!("migrations/memory/postgres"),
     table: "_orch_memory_migrations",
     applied: "SELECT max(version) FROM _orch_memory_migrations WHERE success",
+    readable: 1,
 };
 
 impl Schema {
@@ -110,8 +115,11 @@ pub(super) async fn open(
     match tables(&mut conn, &name, schema).await? {
         Tables::Current => return Ok(conn),
         Tables::Missing if options.read_only => return Err(PostgresError::Missing { store: name }),
-        Tables::Older if options.read_only => return Err(PostgresError::Older { store: name }),
-        Tables::Missing | Tables::Older => {}
+        Tables::Older(version) if options.read_only && version >= schema.readable => {
+            return Ok(conn);
+        }
+        Tables::Older(_) if options.read_only => return Err(PostgresError::Older { store: name }),
+        Tables::Missing | Tables::Older(_) => {}
     }
     // Of several processes that find old tables one migrates, the others wait for its lock and find nothing left to do.
     schema
@@ -125,7 +133,8 @@ pub(super) async fn open(
 /// How the tables are.
 enum Tables {
     Missing,
-    Older,
+    /// Their version.
+    Older(i64),
     Current,
 }
 
@@ -155,7 +164,7 @@ async fn tables(
             Err(PostgresError::Newer { store: store.to_owned(), version, known })
         }
         Some(version) if version == known => Ok(Tables::Current),
-        Some(_) => Ok(Tables::Older),
+        Some(version) => Ok(Tables::Older(version)),
         None => Ok(Tables::Missing),
     }
 }

@@ -18,9 +18,10 @@ use super::error::OpenError;
 use super::options::SqliteOptions;
 use super::request::{Acquire, Request, Slot, Write};
 use super::writer::Writer;
-use super::{blobs, events, open, owners, runs};
+use super::{blobs, events, open, owners, runs, store_id};
 use crate::error::{Closed, failed_to};
 use crate::prepared::Prepared;
+use crate::store_id::StoreId;
 
 /// How long to wait between two looks for changes of other processes.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -33,6 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 pub struct SqliteJournal {
     requests: mpsc::Sender<Request>,
     readers: SqlitePool,
+    id: Option<StoreId>,
     /// The changes of others of which somebody has been told.
     seen: AtomicU64,
 }
@@ -46,11 +48,31 @@ impl SqliteJournal {
     /// When the file cannot be used; see [`OpenError`].
     pub async fn open(path: impl AsRef<Path>, options: SqliteOptions) -> Result<Self, OpenError> {
         let path = path.as_ref();
-        let connections = open::open(path, &options, &open::JOURNAL).await?;
+        let failed = |source| OpenError::Store { path: path.to_owned(), source };
+        let mut connections = open::open(path, &options, &open::JOURNAL).await?;
+        let id = match options.read_only {
+            true => store_id::read(&mut connections.writer).await.map_err(failed)?,
+            false => Some(store_id::ensure(&mut connections.writer).await.map_err(failed)?),
+        };
         let requests = Writer::start(connections.writer, connections.reconnect)
             .await
-            .map_err(|source| OpenError::Store { path: path.to_owned(), source: source.into() })?;
-        Ok(Self { requests, readers: connections.readers, seen: AtomicU64::new(0) })
+            .map_err(|source| failed(source.into()))?;
+        Ok(Self { requests, readers: connections.readers, id, seen: AtomicU64::new(0) })
+    }
+
+    /// Returns the id of the store. `None` when the journal is only read and an older version of orch made the store: the next
+    /// program that opens it for writing gives it an id.
+    pub fn store_id(&self) -> Option<StoreId> {
+        self.id
+    }
+
+    /// Reads the id of the store in the file at `path`: creates and changes nothing. `None` when the file is a database without
+    /// such an id, for example the store of an older version of orch.
+    ///
+    /// # Errors
+    /// When the file cannot be read; see [`OpenError`].
+    pub async fn read_store_id(path: impl AsRef<Path>) -> Result<Option<StoreId>, OpenError> {
+        open::read_store_id(path.as_ref()).await
     }
 
     /// Asks the writer and waits for its answer.

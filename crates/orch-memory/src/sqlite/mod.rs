@@ -22,6 +22,7 @@ mod options;
 mod owners;
 mod request;
 mod runs;
+mod store_id;
 mod writer;
 
 pub use error::OpenError;

@@ -12,6 +12,8 @@ use sqlx::{ConnectOptions, Connection};
 
 use super::error::{OpenError, SQLITE_BUSY, SQLITE_NOTADB, primary_code};
 use super::options::{SqliteOptions, Synchronous};
+use super::store_id;
+use crate::store_id::StoreId;
 
 /// Tables that belong together and migrate together. Journal and memory may be in one file or in two.
 pub(super) struct Schema {
@@ -20,6 +22,8 @@ pub(super) struct Schema {
     table: &'static str,
     /// Reads the last migration from it.
     applied: &'static str,
+    /// The oldest version of the tables that this program can read as they are.
+    readable: i64,
 }
 
 /// The tables of the journal.
@@ -27,6 +31,8 @@ pub(super) const JOURNAL: Schema = Schema {
     migrations: || sqlx::migrate!("migrations/sqlite"),
     table: "_orch_migrations",
     applied: "SELECT max(version) FROM _orch_migrations WHERE success",
+    // Version 2 has added the id of the store.
+    readable: 1,
 };
 
 /// The tables of learned memory.
@@ -34,6 +40,7 @@ pub(super) const MEMORY: Schema = Schema {
     migrations: || sqlx::migrate!("migrations/memory/sqlite"),
     table: "_orch_memory_migrations",
     applied: "SELECT max(version) FROM _orch_memory_migrations WHERE success",
+    readable: 1,
 };
 
 impl Schema {
@@ -41,6 +48,11 @@ impl Schema {
         let mut migrations = (self.migrations)();
         migrations.dangerous_set_table_name(self.table);
         migrations
+    }
+
+    /// The version that the tables have when all migrations were applied.
+    fn known(&self) -> i64 {
+        self.migrations().iter().map(|migration| migration.version).max().unwrap_or(0)
     }
 }
 
@@ -118,15 +130,33 @@ async fn open_existing(
     connect: &SqliteConnectOptions,
     schema: &Schema,
 ) -> Result<SqliteConnection, OpenError> {
+    let mut conn = connect_existing(path, connect).await?;
+    match version(&mut conn, path, schema).await? {
+        Some(version) if version >= schema.readable => Ok(conn),
+        Some(_) | None => Err(OpenError::Older { path: path.to_owned() }),
+    }
+}
+
+async fn connect_existing(
+    path: &Path,
+    connect: &SqliteConnectOptions,
+) -> Result<SqliteConnection, OpenError> {
     if !path.exists() {
         return Err(OpenError::Missing { path: path.to_owned() });
     }
-    let mut conn = connect.connect().await.map_err(|error| classify(path, error))?;
-    if is_current(&mut conn, path, schema).await? {
-        Ok(conn)
-    } else {
-        Err(OpenError::Older { path: path.to_owned() })
-    }
+    connect.connect().await.map_err(|error| classify(path, error))
+}
+
+/// Reads the id of the store at `path` through a connection of its own, whatever else the file has.
+pub(super) async fn read_store_id(path: &Path) -> Result<Option<StoreId>, OpenError> {
+    let options = SqliteOptions::new().with_read_only(true);
+    let mut conn = connect_existing(path, &connect_options(path, &options)).await?;
+    let id = store_id::read(&mut conn).await;
+    conn.close().await.map_err(|error| classify(path, error))?;
+    id.map_err(|source| match source.downcast() {
+        Ok(error) => classify(path, *error),
+        Err(source) => OpenError::Store { path: path.to_owned(), source },
+    })
 }
 
 /// Turning a fresh file to WAL mode needs the file alone and does not wait for others, so processes that open it at the
@@ -156,19 +186,19 @@ async fn connect_and_migrate(
     schema: &Schema,
 ) -> Result<SqliteConnection, OpenError> {
     let mut conn = connect.connect().await.map_err(|error| classify(path, error))?;
-    if !is_current(&mut conn, path, schema).await? {
+    if version(&mut conn, path, schema).await? != Some(schema.known()) {
         migrate(&mut conn, path, schema).await?;
     }
     Ok(conn)
 }
 
-/// Tells whether all migrations were applied, by reading only.
-async fn is_current(
+/// Returns the version of the tables, by reading only; `None` when there are none.
+async fn version(
     conn: &mut SqliteConnection,
     path: &Path,
     schema: &Schema,
-) -> Result<bool, OpenError> {
-    let known = schema.migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
+) -> Result<Option<i64>, OpenError> {
+    let known = schema.known();
     let store = |error| classify(path, error);
     let exists: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE name = ?")
         .bind(schema.table)
@@ -176,7 +206,7 @@ async fn is_current(
         .await
         .map_err(store)?;
     if exists.is_none() {
-        return Ok(false);
+        return Ok(None);
     }
     let applied: Option<i64> =
         sqlx::query_scalar(schema.applied).fetch_one(conn).await.map_err(store)?;
@@ -184,7 +214,7 @@ async fn is_current(
         Some(version) if version > known => {
             Err(OpenError::Newer { path: path.to_owned(), version, known })
         }
-        applied => Ok(applied == Some(known)),
+        applied => Ok(applied),
     }
 }
 

@@ -24,6 +24,7 @@ mod postgres;
 mod races;
 mod scale;
 mod scopes;
+mod store_id;
 mod support;
 mod tables;
 mod transfer;

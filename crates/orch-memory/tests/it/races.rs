@@ -1,19 +1,24 @@
 //! Many processes at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use orch_core::Event;
 use orch_core::journal::AppendError;
 use orch_core::testing::SampleRun;
+use orch_memory::SqliteJournal;
 
 use crate::children::{Worker, say, wait_for_word};
-use crate::support::{TempFile, TestDatabase, assert_sound, labelled, load, open_at, raw, text};
+use crate::support::{
+    TempFile, TestDatabase, assert_sound, labelled, load, open_at, open_with_id, raw, text,
+};
 
+/// How many open a fresh file at once, and how many do everything else.
+const OPENERS: usize = 40;
 const PROCESSES: usize = 8;
 const APPENDS: usize = 25;
 
-fn start_all(place: &str, job: impl Fn(usize) -> String) -> Vec<Worker> {
-    let mut workers: Vec<_> = (0..PROCESSES).map(|n| Worker::start(&job(n), place)).collect();
+fn start_all(place: &str, count: usize, job: impl Fn(usize) -> String) -> Vec<Worker> {
+    let mut workers: Vec<_> = (0..count).map(|n| Worker::start(&job(n), place)).collect();
     for worker in &mut workers {
         assert_eq!(worker.hear().as_deref(), Some("ready"));
     }
@@ -21,23 +26,33 @@ fn start_all(place: &str, job: impl Fn(usize) -> String) -> Vec<Worker> {
     workers
 }
 
-/// The child: opens the journal once all are ready.
+/// The child: opens the journal once all are ready, and says which store it is.
 pub(crate) async fn open_at_once(place: &str) {
     say("ready");
     wait_for_word();
-    open_at(place).await.close().await;
+    let (journal, id) = open_with_id(place).await;
+    say(id.unwrap());
+    journal.close().await;
+}
+
+/// Has so many processes open the journal at `place` at once, and returns the ids of the store that they saw.
+fn ids_seen_by(count: usize, place: &str) -> BTreeSet<String> {
+    let see = |mut worker: Worker| {
+        let id = worker.hear().unwrap();
+        assert!(worker.ends_well());
+        id
+    };
+    start_all(place, count, |_| "open".to_owned()).into_iter().map(see).collect()
 }
 
 #[tokio::test]
-async fn processes_that_open_a_fresh_file_at_once_all_succeed() {
-    for _ in 0..3 {
-        let file = TempFile::new();
-        for worker in start_all(file.place(), |_| "open".to_owned()) {
-            assert!(worker.ends_well());
-        }
-        let applied = "SELECT group_concat(version) FROM _orch_migrations WHERE success";
-        assert_eq!(text(&mut raw(&file).await, applied).await, "1");
-    }
+async fn processes_that_open_a_fresh_file_at_once_see_one_store() {
+    let file = TempFile::new();
+    let ids = ids_seen_by(OPENERS, file.place());
+    let id = SqliteJournal::read_store_id(&file).await.unwrap().unwrap().to_string();
+    assert_eq!(ids, BTreeSet::from([id]));
+    let applied = "SELECT group_concat(version) FROM _orch_migrations WHERE success";
+    assert_eq!(text(&mut raw(&file).await, applied).await, "1,2");
 }
 
 /// The child: appends to the one run that all append to, catching up whenever another was first.
@@ -63,7 +78,7 @@ pub(crate) async fn race(place: &str, name: &str) {
 async fn all_append_to_one_run(place: &str) {
     let run = SampleRun::new(1);
     let mut conflicts = 0;
-    for mut worker in start_all(place, |n| format!("race process-{n}")) {
+    for mut worker in start_all(place, PROCESSES, |n| format!("race process-{n}")) {
         conflicts += worker.hear().unwrap().parse::<u32>().unwrap();
         assert!(worker.ends_well());
     }
@@ -94,11 +109,10 @@ async fn processes_that_append_to_one_run_in_postgres_lose_and_double_nothing() 
 }
 
 #[tokio::test]
-async fn processes_that_open_a_fresh_database_at_once_all_succeed() {
+async fn processes_that_open_a_fresh_database_at_once_see_one_store() {
     for _ in 0..3 {
         let Some(database) = TestDatabase::create() else { return };
-        for worker in start_all(&database.url(), |_| "open".to_owned()) {
-            assert!(worker.ends_well());
-        }
+        let ids = ids_seen_by(PROCESSES, &database.url());
+        assert_eq!(ids.len(), 1, "{ids:?}");
     }
 }

@@ -8,7 +8,8 @@ use orch_core::testing::SampleRun;
 use orch_core::{Event, Journal, Seq};
 pub(crate) use orch_memory::testing::TestDatabase;
 use orch_memory::{
-    LearnedMemory, PostgresJournal, PostgresOptions, SqliteJournal, SqliteOptions, Synchronous,
+    LearnedMemory, PostgresJournal, PostgresOptions, SqliteJournal, SqliteOptions, StoreId,
+    Synchronous,
 };
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
@@ -58,10 +59,19 @@ pub(crate) async fn open_postgres(database: &TestDatabase) -> PostgresJournal {
 
 /// Opens the journal at a path or an address.
 pub(crate) async fn open_at(place: &str) -> Box<dyn Journal> {
+    open_with_id(place).await.0
+}
+
+/// Opens the journal at a path or an address, and returns the id of its store, too.
+pub(crate) async fn open_with_id(place: &str) -> (Box<dyn Journal>, Option<StoreId>) {
     if place.contains("://") {
-        Box::new(PostgresJournal::open(place, PostgresOptions::new()).await.unwrap())
+        let journal = PostgresJournal::open(place, PostgresOptions::new()).await.unwrap();
+        let id = journal.store_id();
+        (Box::new(journal), id)
     } else {
-        Box::new(open(place).await)
+        let journal = open(place).await;
+        let id = journal.store_id();
+        (Box::new(journal), id)
     }
 }
 
