@@ -82,6 +82,8 @@
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod admission;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod advice;
 #[cfg(feature = "alma")]
 mod alma;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]

@@ -1,5 +1,6 @@
 //! What can go wrong with learned memory.
 
+use crate::error::Failure;
 use orch_core::journal::JournalError;
 use orch_core::{BoxError, RunId, ScopeError};
 
@@ -75,5 +76,5 @@ pub enum MemoryError {
 
 /// Makes the error of a statement that has failed.
 pub(crate) fn failed_to(doing: &'static str) -> impl Fn(sqlx::Error) -> MemoryError {
-    move |source| MemoryError::Store { doing, source: source.into() }
+    move |source| MemoryError::Store { doing, source: Failure::from(source).into() }
 }

@@ -18,7 +18,7 @@ use super::store::Store;
 use super::tail::Tail;
 use super::writer::{Request, Writer};
 use super::{blobs, events, owners, runs, store_id};
-use crate::error::{Closed, failed_to};
+use crate::error::{Closed, Failure, failed_to};
 use crate::prepared::Prepared;
 use crate::store_id::StoreId;
 
@@ -84,7 +84,9 @@ impl Journal for PostgresJournal {
         let run = append.head.run;
         let prepared = Box::new(Prepared::new(append)?);
         let failed = |source| AppendError::Store { run, source };
-        blobs::write(&self.pool, &prepared.blobs).await.map_err(|error| failed(error.into()))?;
+        blobs::write(&self.pool, &prepared.blobs)
+            .await
+            .map_err(|error| failed(Failure::from(error).into()))?;
         let (answer, wait) = oneshot::channel();
         let request = Request::Append(prepared, answer);
         self.requests.send(request).await.map_err(|_| failed(Closed.into()))?;

@@ -37,6 +37,7 @@ pub(super) struct Store {
     connect: PgConnectOptions,
     /// The statements that set a session up.
     session: String,
+    read_only: bool,
     patience: Duration,
 }
 
@@ -69,7 +70,8 @@ impl Store {
         }
         // A slow commit is the server's affair, not worth a line of SQL in the log.
         let connect = connect.disable_statement_logging();
-        Ok(Self { connect, session, patience: options.patience })
+        let (read_only, patience) = (options.read_only, options.patience);
+        Ok(Self { connect, session, read_only, patience })
     }
 
     /// Returns the address without the password.
@@ -97,8 +99,10 @@ impl Store {
 
     /// Returns a pool of at most `connections`, which connects when it is used.
     pub(super) fn pool(&self, connections: u32) -> PgPool {
-        let session = self.session.clone();
+        let (session, read_only) = (self.session.clone(), self.read_only);
         PgPoolOptions::new()
+            .test_before_acquire(false)
+            .before_acquire(move |conn, _| Box::pin(is_usable(conn, read_only)))
             .max_connections(connections)
             .acquire_timeout(self.patience)
             .after_connect(move |conn, _| {
@@ -107,6 +111,22 @@ impl Store {
             })
             .connect_lazy_with(self.connect.clone())
     }
+}
+
+/// Tells whether a connection that was used before still answers, and may still write if it is to. A session keeps its
+/// settings: one from a time when the database only accepted reads stays so.
+async fn is_usable(conn: &mut PgConnection, read_only: bool) -> sqlx::Result<bool> {
+    let writes: bool =
+        sqlx::query_scalar("SELECT current_setting('transaction_read_only') = 'off'")
+            .fetch_one(conn)
+            .await?;
+    Ok(writes || read_only)
+}
+
+/// Tells whether a session refused to write because the database accepts reads only.
+pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("25006")
 }
 
 async fn set_up(conn: &mut PgConnection, session: &str) -> sqlx::Result<()> {

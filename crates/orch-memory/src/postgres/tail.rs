@@ -67,7 +67,8 @@ impl Drop for Tail {
 async fn listen(pool: PgPool, own: String, count: watch::Sender<u64>) {
     loop {
         if let Err(error) = listen_once(&pool, &own, &count).await {
-            tracing::warn!(%error, "changes of other processes cannot be heard; trying again");
+            // Whoever needs the database finds out, and says so once.
+            tracing::debug!(%error, "changes of other processes cannot be heard; trying again");
         }
         // Who cannot listen has to look.
         tokio::time::sleep(PAUSE).await;

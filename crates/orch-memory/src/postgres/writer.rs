@@ -15,7 +15,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor};
 use tokio::sync::{mpsc, oneshot};
 
 use super::append;
-use super::store::Store;
+use super::store::{Store, is_read_only};
 use super::tail::CHANNEL;
 use crate::error::Failure;
 use crate::prepared::Prepared;
@@ -138,6 +138,8 @@ impl Writer {
                 self.conn = Some(conn);
                 Ok(outcomes)
             }
+            // A session keeps its settings: whether the database accepts writes again, only a new one finds out.
+            Err(error) if is_read_only(&error) => Err(Failed::unknown(error)),
             Err(error) if error.as_database_error().is_some() => {
                 if conn.execute("ROLLBACK").await.is_ok() {
                     self.conn = Some(conn);
@@ -153,18 +155,18 @@ impl Writer {
 enum Failed {
     /// The server refused something: nothing was written.
     Refused(Failure),
-    /// Perhaps it was committed.
+    /// Perhaps it was committed, and it is no use to try each append alone.
     Unknown(Failure),
 }
 
 impl Failed {
     fn refused(error: sqlx::Error) -> Self {
-        tracing::warn!(%error, "the database refused an append");
+        tracing::debug!(%error, "the database refused an append");
         Self::Refused(error.into())
     }
 
     fn unknown(error: sqlx::Error) -> Self {
-        tracing::warn!(%error, "the journal's writer failed");
+        tracing::debug!(%error, "the journal's writer failed");
         Self::Unknown(error.into())
     }
 

@@ -134,7 +134,8 @@ impl Writer {
 
     /// Drops the connection, which rolls back what is open. Changes of others may be missed meanwhile, so one is assumed.
     fn fail(&mut self, error: sqlx::Error) -> Failure {
-        tracing::warn!(%error, "the journal's writer failed");
+        // Who asked says so, once; a line per try would fill the disk that is full.
+        tracing::debug!(%error, "the journal's writer failed");
         drop(mem::take(&mut self.conn));
         self.foreign.version = None;
         error.into()
