@@ -45,6 +45,7 @@ pub mod driver;
 mod error;
 mod forecast;
 pub mod machine;
+mod pauses;
 pub mod pool;
 mod request;
 mod shell;

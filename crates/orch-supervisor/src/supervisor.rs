@@ -444,7 +444,8 @@ impl Supervisor {
         self.inner.subscribers.follow()
     }
 
-    /// Suspends all runs of this process, gives attempts `grace` to end, and ends the engine.
+    /// Suspends all runs of this process, gives attempts `grace` to end, and ends the engine: within `grace` and 2 s, whatever
+    /// the store does. A run that could not be suspended in time can be taken over when the time of its owner is over.
     pub async fn shutdown(&self, grace: Duration) {
         // An engine that has ended has nothing left to suspend.
         let end = |caller| Call::Shutdown { grace, leave_quiet: false, caller };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use orch_core::{
-    AttemptInfo, ComplexTask, DecompositionPlan, Epoch, Fence, PlanLimits, RunId, Seq,
+    AttemptInfo, ComplexTask, DecompositionPlan, Epoch, Fence, PlanLimits, RunId, RunSettings, Seq,
 };
 
 use super::Driver;
@@ -24,6 +24,7 @@ impl Driver {
         let mut is_new = false;
         if let Some(entry) = self.runs.get_mut(&run) {
             if let Some(turn) = entry.turn.take() {
+                entry.pauses.reset();
                 entry.done_with(&turn.decided);
                 is_new = turn.events.first().is_some_and(|first| first.seq == Seq(0).next());
             }
@@ -105,6 +106,9 @@ impl Driver {
             }
             if wanted && !is_running {
                 self.start_attempt(run, fence);
+                if self.shutting_down.is_some() {
+                    self.stop_running(run);
+                }
             } else if is_running && !wanted && entry.stopping.insert(fence) {
                 let grace_ms = state.settings().grace_ms;
                 self.outputs.push(Output::Stop { run, fence, grace_ms });
@@ -146,6 +150,18 @@ impl Driver {
         }
         let start = describe(state, fence, worker);
         self.outputs.extend(start.map(|start| Output::Start(Box::new(start))));
+    }
+
+    /// Tells everything that runs for a run to end, whatever the journal says: this process is about to.
+    pub(super) fn stop_running(&mut self, run: RunId) {
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        let settings = entry.state.as_ref().map(|state| state.settings().grace_ms);
+        let grace_ms = settings.unwrap_or_else(|| RunSettings::default().grace_ms);
+        for fence in entry.running.keys().copied() {
+            if entry.stopping.insert(fence) {
+                self.outputs.push(Output::Stop { run, fence, grace_ms });
+            }
+        }
     }
 
     /// An attempt that was never run is closed, so that another can take its place: nobody has failed.

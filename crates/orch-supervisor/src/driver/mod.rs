@@ -142,6 +142,8 @@ impl Driver {
         entry.inbox.push_back(queued);
         self.dirty.insert(run);
         self.load_for_inbox(run);
+        // Somebody waits for the answer.
+        self.try_now(run);
     }
 
     /// Sees to it that what is in the inbox of a run will be decided: a run that is not there is loaded.
@@ -186,11 +188,21 @@ impl Driver {
         for run in owned {
             if leave_quiet && self.runs.get(&run).is_some_and(Run::is_quiet) {
                 self.leave(run, Left::GivenUp);
-            } else {
-                self.enqueue(run, Work::Suspend(reason.clone()));
+                continue;
             }
+            self.enqueue(run, Work::Suspend(reason.clone()));
+            // In the inbox the end of an attempt comes after the suspension. A store that refuses stops nobody from stopping.
+            self.stop_running(run);
+            self.try_now(run);
         }
         self.shutting_down = Some(reason);
+    }
+
+    /// Loads a run that waits for a store that has refused something.
+    fn try_now(&mut self, run: RunId) {
+        if self.runs.get_mut(&run).is_some_and(|entry| entry.load_at.take().is_some()) {
+            self.reload(run);
+        }
     }
 
     /// Nobody could be heard while the clock stood: live leases get one fresh interval.

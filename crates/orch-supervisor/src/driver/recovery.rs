@@ -12,10 +12,6 @@ use super::run::{Queued, Run, Work};
 use crate::bug::{self, Bug};
 use crate::machine::{Answer, Refusal, State, after, submit};
 
-/// How long to wait before a failed load is tried again, in milliseconds.
-const RELOAD_MS: u64 = 200;
-/// How long to wait before a failed reaping or acquisition is tried again, in milliseconds.
-const RETRY_MS: u64 = 500;
 /// How long to wait before a lock that another run holds is asked for again, in milliseconds.
 const FOREIGN_LOCK_MS: u64 = 250;
 
@@ -99,7 +95,12 @@ impl Driver {
                 self.settle_or_forget(run);
             }
             // A run that was submitted here: try again, unless somebody else has taken it meanwhile.
-            None if refusal == Refusal::Retry => entry.retry_at = Some(after(now, RETRY_MS)),
+            None if refusal == Refusal::Retry => {
+                let at = self.next_try(run, now);
+                if let Some(entry) = self.runs.get_mut(&run) {
+                    entry.retry_at = at;
+                }
+            }
             None => {
                 entry.wants_ownership = false;
                 self.outputs.push(Output::Left { run, why: Left::OwnerChanged });
@@ -180,9 +181,32 @@ impl Driver {
                 for queued in callers {
                     self.refuse(queued.reply, Refusal::Retry);
                 }
+                self.reload_later(run, now);
+                return;
             }
         }
         self.reload(run);
+    }
+
+    /// Drops the state; the events are asked for again after a pause, as the store has just refused something.
+    fn reload_later(&mut self, run: RunId, now: Timestamp) {
+        let at = self.next_try(run, now);
+        let Some(entry) = self.runs.get_mut(&run) else { return };
+        entry.state = None;
+        entry.loading = false;
+        entry.load_at = at;
+        self.show_durable(run);
+        // While it waits it keeps no place before others.
+        self.pool.wait(run, false, &BTreeSet::new());
+    }
+
+    /// Returns when a store that has refused something is to be tried again. A process that is to end tries soon, as it
+    /// will not be there for long.
+    fn next_try(&mut self, run: RunId, now: Timestamp) -> Option<Timestamp> {
+        let is_ending = self.shutting_down.is_some();
+        let pauses = &mut self.runs.get_mut(&run)?.pauses;
+        let pause = if is_ending { pauses.shortest() } else { pauses.next() };
+        Some(now.checked_add(pause).unwrap_or(Timestamp::MAX))
     }
 
     /// Somebody else owns the run: what was started for it here must end.
@@ -207,11 +231,12 @@ impl Driver {
             .into_iter()
             .partition(|queued| queued.reply.is_some() && !is_resume(queued));
         entry.inbox.extend(own);
-        if entry.is_owned() || entry.wants_ownership || !entry.inbox.is_empty() {
-            entry.load_at = Some(after(now, RELOAD_MS));
-        }
+        let is_needed = entry.is_owned() || entry.wants_ownership || !entry.inbox.is_empty();
         for queued in callers {
             self.refuse(queued.reply, Refusal::Retry);
+        }
+        if is_needed {
+            self.reload_later(run, now);
         }
         if self.runs.get(&run).is_some_and(Run::is_idle) {
             self.runs.remove(&run);
@@ -353,9 +378,10 @@ impl Driver {
     }
 
     pub(super) fn reap_failed(&mut self, run: RunId, now: Timestamp) {
+        let at = self.next_try(run, now);
         if let Some(entry) = self.runs.get_mut(&run) {
             entry.reaping.clear();
-            entry.retry_at = Some(after(now, RETRY_MS));
+            entry.retry_at = at;
         }
     }
 }

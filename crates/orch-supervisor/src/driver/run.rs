@@ -10,6 +10,7 @@ use orch_core::{Epoch, Fence, LockName, MemorySnapshot, Seq, Tallies, WorkerName
 
 use super::io::{AttemptEnd, ReplyId, Response, Submission};
 use crate::machine::{Command, Outcome, Refusal, State};
+use crate::pauses::Pauses;
 
 /// A run in the driver.
 pub(super) struct Run {
@@ -52,10 +53,12 @@ pub(super) struct Run {
     pub(super) acquiring: bool,
     /// Whether the whole run is being loaded.
     pub(super) loading: bool,
-    /// When a failed load is tried again.
+    /// When the run is loaded after the store has refused something.
     pub(super) load_at: Option<Timestamp>,
     /// When a failed reaping or acquisition is tried again.
     pub(super) retry_at: Option<Timestamp>,
+    /// How long the next wait for a store that refuses is.
+    pub(super) pauses: Pauses,
     /// Locks that other runs held when they were last asked for, and when to ask again.
     pub(super) foreign_locks: BTreeMap<LockName, Timestamp>,
 }
@@ -158,6 +161,7 @@ impl Run {
             loading: false,
             load_at: None,
             retry_at: None,
+            pauses: Pauses::default(),
             foreign_locks: BTreeMap::new(),
         }
     }

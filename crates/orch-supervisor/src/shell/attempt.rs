@@ -13,12 +13,14 @@ use orch_core::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::clock::monotonic;
+use super::patiently::patiently;
 use super::results::{reported, whole};
+use super::store_health::{Access, StoreHealth, failure};
 use super::worker_memory::{BoundMemory, recall};
 use crate::driver::{AttemptEnd, Input, StartAttempt};
 
 /// How much longer than its grace time a stopped attempt may take before its future is dropped.
-const DROP_AFTER: Duration = Duration::from_secs(2);
+const DROP_AFTER: Duration = Duration::from_secs(1);
 /// How long a worker may clean up.
 const CLEANUP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -27,6 +29,7 @@ const CLEANUP_LIMIT: Duration = Duration::from_secs(5);
 pub(super) struct Stores {
     pub(super) journal: Arc<dyn Journal>,
     pub(super) memory: Option<Arc<dyn Memory>>,
+    pub(super) health: StoreHealth,
 }
 
 /// How to end a running attempt.
@@ -96,14 +99,10 @@ async fn work(
     stores: Stores,
     stop: StopSignal,
 ) -> Result<WorkerResult, WorkerError> {
-    let mut inputs = Vec::with_capacity(start.inputs.len());
-    for stored in &start.inputs {
-        let input = whole(&*stores.journal, stored).await.map_err(|error| {
-            WorkerError::new(Cause::Unavailable, "the result of a dependency cannot be loaded")
-                .with_source(Some(error.into()))
-        })?;
-        inputs.push(input);
-    }
+    let inputs = tokio::select! {
+        inputs = load_inputs(&start, &stores) => inputs?,
+        () = stop.stopped() => return Err(WorkerError::new(Cause::Cancelled, "the attempt was stopped before it began")),
+    };
     let start = *start;
     let worker = start.worker;
     let slice = match &stores.memory {
@@ -113,7 +112,8 @@ async fn work(
     let memory = stores.memory.map(|memory| {
         Arc::new(BoundMemory::new(memory, start.project, &*worker, start.subtask.clone()))
     });
-    let log = Log { journal: stores.journal, run: start.run, fence: start.attempt.fence };
+    let (run, fence) = (start.run, start.attempt.fence);
+    let log = Log { journal: stores.journal, health: stores.health, run, fence };
     let context = WorkerContext::new(start.subtask, start.attempt)
         .with_parent_context(start.context)
         .with_memory_slice(slice)
@@ -128,6 +128,22 @@ async fn work(
         memory.add_to(&mut result);
     }
     Ok(result)
+}
+
+/// Loads the results of the dependencies. That the store refuses is no fault of the worker's: it is waited for.
+async fn load_inputs(
+    start: &StartAttempt,
+    stores: &Stores,
+) -> Result<Vec<Arc<WorkerResult>>, WorkerError> {
+    let mut inputs = Vec::with_capacity(start.inputs.len());
+    for stored in &start.inputs {
+        let input = patiently(&stores.health, || whole(&*stores.journal, stored)).await;
+        inputs.push(input.map_err(|error| {
+            WorkerError::new(Cause::Unavailable, "the result of a dependency cannot be loaded")
+                .with_source(Some(error.into()))
+        })?);
+    }
+    Ok(inputs)
 }
 
 /// Waits until the attempt was told to stop and has had its time to do so.
@@ -179,6 +195,7 @@ async fn clean_up(worker: &dyn Worker, result: &WorkerResult) {
 /// Notes processes in the journal, beside the events.
 struct Log {
     journal: Arc<dyn Journal>,
+    health: StoreHealth,
     run: RunId,
     fence: Fence,
 }
@@ -186,11 +203,13 @@ struct Log {
 impl ProcessLog for Log {
     fn started(&self, process: ProcessId) {
         let note = AttemptProcess::new(self.run, self.fence, process);
-        let journal = self.journal.clone();
+        let (journal, health) = (self.journal.clone(), self.health.clone());
         tokio::spawn(async move {
-            if let Err(error) = journal.note_process(note).await {
+            let noted = journal.note_process(note).await;
+            health.note(Access::Write, failure(&noted));
+            if let Err(error) = noted {
                 // Recovery also finds the process by its environment.
-                tracing::warn!(%error, "the process of an attempt could not be noted");
+                tracing::debug!(%error, "the process of an attempt could not be noted");
             }
         });
     }

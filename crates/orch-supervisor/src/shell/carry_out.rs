@@ -19,8 +19,13 @@ use super::attempt::{self, Stores};
 use super::call::Waited;
 use super::engine::{Done, Engine, Operation};
 use super::lookup::fill_in;
+use super::patiently::patiently;
 use super::results::{take_large, whole};
+use super::store_health::{
+    Access, StoreHealth, acquire_failure, append_failure, failure, with_causes,
+};
 use crate::driver::{AggregateRun, Input, Output, ResultBlobs};
+use crate::error::SupervisorError;
 use crate::machine::Outcome;
 
 impl Engine {
@@ -30,36 +35,45 @@ impl Engine {
             Output::Append(append) => {
                 let run = append.head.run;
                 let appended = self.append(*append, now);
+                let health = self.health.clone();
                 self.operate(async move {
-                    Done::Input(match appended.await {
+                    let appended = appended.await;
+                    health.note(Access::Write, append_failure(&appended));
+                    Done::Input(match appended {
                         Ok(()) => Input::Appended { run },
                         Err(error) => Input::AppendFailed { run, error },
                     })
                 });
             }
-            Output::Load { run, after } => self.operate(async move {
-                Done::Input(match journal.load(run, after).await {
-                    Ok(events) => Input::Loaded { run, after, events },
-                    Err(error @ JournalError::Corrupt { .. }) => {
-                        Input::Unreadable { run, reason: error.to_string() }
-                    }
-                    Err(error) => {
-                        tracing::warn!(%run, %error, "a run could not be loaded");
-                        Input::LoadFailed { run }
-                    }
-                })
-            }),
+            Output::Load { run, after } => {
+                let health = self.health.clone();
+                self.operate(async move {
+                    let loaded = journal.load(run, after).await;
+                    health.note(Access::Read, failure(&loaded));
+                    Done::Input(match loaded {
+                        Ok(events) => Input::Loaded { run, after, events },
+                        Err(error @ JournalError::Corrupt { .. }) => {
+                            Input::Unreadable { run, reason: error.to_string() }
+                        }
+                        Err(error) => {
+                            tracing::debug!(%run, %error, "a run could not be loaded");
+                            Input::LoadFailed { run }
+                        }
+                    })
+                });
+            }
             Output::Acquire { run } => self.acquire(run, now),
             Output::Release { run, epoch } => self.operate(async move {
                 if let Err(error) = journal.release(run, epoch).await {
-                    tracing::warn!(%run, %error, "a run could not be released; it will be free when its owner's time is over");
+                    tracing::debug!(%run, %error, "a run could not be released; it will be free when its owner's time is over");
                 }
                 Done::Nothing
             }),
             Output::Start(start) => {
                 if let Some(events) = self.send.upgrade() {
                     let key = (start.run, start.attempt.fence);
-                    let stores = Stores { journal, memory: self.parts.memory.clone() };
+                    let (memory, health) = (self.parts.memory.clone(), self.health.clone());
+                    let stores = Stores { journal, memory, health };
                     self.attempts.insert(key, attempt::spawn(start, stores, events));
                 }
             }
@@ -90,10 +104,11 @@ impl Engine {
                 });
             }
             Output::Aggregate(input) => {
-                let aggregator = self.parts.aggregator.clone();
+                let (aggregator, health) = (self.parts.aggregator.clone(), self.health.clone());
                 self.ask(async move {
                     let run = input.run;
-                    Input::Aggregated { run, outcome: aggregate(&*journal, aggregator, *input).await }
+                    let stored = (&*journal, &health);
+                    Input::Aggregated { run, outcome: aggregate(stored, aggregator, *input).await }
                 });
             }
             Output::Reply { reply, answer } => {
@@ -116,7 +131,10 @@ impl Engine {
         let Some(events) = self.send.upgrade() else { return };
         tokio::spawn(async move {
             // Without a receiver the engine is gone, and with it everybody who could want to know.
-            let _ = events.send(question.await);
+            tokio::select! {
+                answer = question => drop(events.send(answer)),
+                () = events.closed() => {}
+            }
         });
     }
 
@@ -173,6 +191,7 @@ impl Engine {
     fn acquire(&mut self, run: RunId, now: Timestamp) {
         let (journal, reaper, owner) =
             (self.parts.journal.clone(), self.parts.reaper.clone(), self.owner(now));
+        let health = self.health.clone();
         self.operate(async move {
             let acquired = async {
                 journal.register(&owner).await?;
@@ -185,7 +204,9 @@ impl Engine {
                     acquired => acquired,
                 }
             };
-            Done::Input(match acquired.await {
+            let acquired = acquired.await;
+            health.note(Access::Write, acquire_failure(&acquired));
+            Done::Input(match acquired {
                 Ok(epoch) => Input::Acquired { run, epoch },
                 Err(error) => Input::NotAcquired { run, error },
             })
@@ -206,9 +227,12 @@ impl Engine {
         }
         self.next_heartbeat = instant.checked_add(self.parts.owner_ttl / 3);
         let (journal, owner) = (self.parts.journal.clone(), self.owner(now));
+        let health = self.health.clone();
         self.operate(async move {
-            if let Err(error) = journal.register(&owner).await {
-                tracing::warn!(%error, "the ownership of runs could not be renewed");
+            let renewed = journal.register(&owner).await;
+            health.note(Access::Write, failure(&renewed));
+            if let Err(error) = renewed {
+                tracing::debug!(%error, "the ownership of runs could not be renewed");
             }
             Done::Nothing
         });
@@ -216,9 +240,10 @@ impl Engine {
 
     fn reap(&mut self, run: RunId, fences: Vec<Fence>) {
         let (journal, reaper) = (self.parts.journal.clone(), self.parts.reaper.clone());
+        let health = self.health.clone();
         self.operate(async move {
             let reaped = async {
-                let noted = journal.processes(run).await?;
+                let noted = patiently(&health, || journal.processes(run)).await?;
                 reaper.reap(run, &fences, &noted).await
             };
             Done::Input(match reaped.await {
@@ -236,12 +261,14 @@ impl Engine {
         if runs.is_empty() {
             return;
         }
-        let journal = self.parts.journal.clone();
+        let (journal, health) = (self.parts.journal.clone(), self.health.clone());
         self.operate(async move {
-            match journal.heads(&runs).await {
+            let heads = journal.heads(&runs).await;
+            health.note(Access::Read, failure(&heads));
+            match heads {
                 Ok(heads) => Done::Input(Input::Heads(heads)),
                 Err(error) => {
-                    tracing::warn!(%error, "the heads of runs could not be read");
+                    tracing::debug!(%error, "the heads of runs could not be read");
                     Done::Nothing
                 }
             }
@@ -254,19 +281,23 @@ impl Engine {
             return;
         }
         self.completing.insert(run);
-        let journal = self.parts.journal.clone();
-        self.operate(
-            async move { Done::Result(run, fill_in(&*journal, result, blobs).await.map(Ok)) },
-        );
+        let (journal, health) = (self.parts.journal.clone(), self.health.clone());
+        self.operate(async move {
+            let ask = || fill_in(&*journal, result.clone(), blobs.clone());
+            Done::Result(run, patiently(&health, ask).await.map(Ok).map_err(SupervisorError::from))
+        });
     }
 
     /// Tells memory how a run went.
     fn remember(&mut self, outcome: Option<OrchestrationOutcome>) {
         let (Some(outcome), Some(memory)) = (outcome, self.parts.memory.clone()) else { return };
         let outcome = outcome.with_supervisor(self.parts.own_scope().agent_name);
+        let health = self.memory_health.clone();
         self.operate(async move {
-            if let Err(error) = memory.record_outcome(&outcome).await {
-                tracing::warn!(run = %outcome.id, %error, "memory did not take the outcome of a run");
+            let recorded = memory.record_outcome(&outcome).await;
+            health.note(Access::Write, recorded.as_ref().err().map(|error| &**error as _));
+            if let Err(error) = recorded {
+                tracing::debug!(run = %outcome.id, %error, "memory did not take the outcome of a run");
             }
             Done::Nothing
         });
@@ -309,13 +340,13 @@ async fn recall(
 
 /// Aggregates on a thread of its own: the function of a user may take long.
 async fn aggregate(
-    journal: &dyn Journal,
+    (journal, health): (&dyn Journal, &StoreHealth),
     aggregator: Arc<dyn Aggregator>,
     run: AggregateRun,
 ) -> Outcome {
     let mut results = Vec::with_capacity(run.results.len());
     for stored in &run.results {
-        match whole(journal, stored).await {
+        match patiently(health, || whole(journal, stored)).await {
             Ok(result) => results.push(result),
             Err(error) => return Outcome::Failed(format!("a result cannot be loaded: {error}")),
         }
@@ -329,15 +360,4 @@ async fn aggregate(
             Err(error) => Outcome::Failed(with_causes(&error)),
         });
     made.await.unwrap_or_else(|_| Outcome::Failed("the aggregator panicked".to_owned()))
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

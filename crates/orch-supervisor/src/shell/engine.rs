@@ -16,14 +16,19 @@ use tokio::time::Instant;
 
 use super::attempt::Handle;
 use super::call::{Call, Caller, Waited};
+use super::store_health::{Access, StoreHealth, failure};
 use super::{Parts, Subscribers, Ticker};
 use crate::driver::{Driver, Input, ReplyId, Response};
 use crate::machine::Refusal;
+use crate::pauses::Pauses;
 
 /// Calls that wait for the engine at most; more callers wait for a place.
 pub(crate) const CALLS: usize = 1_024;
-/// How much longer than its grace time a shutdown may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How much longer than its grace time a shutdown may take, whatever the store does. An attempt that does not end is
+/// dropped half a second earlier, so that its end can still be written.
+const AFTER_GRACE: Duration = Duration::from_millis(1_500);
+/// How long an engine that nobody holds any more waits for attempts and for the store.
+const DESERTED_PATIENCE: Duration = Duration::from_secs(30);
 /// What is fed to the driver at once at most.
 const BATCH: usize = 4_096;
 
@@ -41,6 +46,9 @@ pub(super) enum Done {
 pub(crate) struct Engine {
     pub(super) driver: Driver,
     pub(super) parts: Parts,
+    pub(super) health: StoreHealth,
+    /// Whether learned memory takes what it is told.
+    pub(super) memory_health: StoreHealth,
     pub(super) ticker: Ticker,
     pub(super) calls: mpsc::Receiver<Call>,
     pub(super) events: mpsc::UnboundedReceiver<Input>,
@@ -78,6 +86,8 @@ impl Engine {
             driver,
             ticker: Ticker::new(parts.clock),
             parts,
+            health: StoreHealth::new("the store"),
+            memory_health: StoreHealth::new("learned memory"),
             calls,
             events: channel.1,
             send: channel.0,
@@ -105,7 +115,7 @@ impl Engine {
     ) {
         // The engine's own sender keeps the channel open for attempts; it never closes while the task runs.
         let mut foreign = notice.subscribe();
-        let watcher = tokio::spawn(watch(self.parts.journal.clone(), notice));
+        let watcher = tokio::spawn(watch(self.parts.journal.clone(), self.health.clone(), notice));
         let workers = std::mem::take(&mut self.parts.workers);
         self.ready.extend(workers.into_iter().map(Input::Register));
         loop {
@@ -190,7 +200,7 @@ impl Engine {
     fn last_handle_dropped(&mut self) {
         if self.shutdown.is_none() {
             self.shutdown = Some((Duration::MAX, Vec::new()));
-            self.give_up_after(PATIENCE);
+            self.give_up_after(DESERTED_PATIENCE);
             let reason = "the supervisor was dropped".to_owned();
             self.ready.push(Input::Shutdown { reason, leave_quiet: false });
         }
@@ -265,7 +275,7 @@ impl Engine {
                 *limit = grace.min(*limit);
                 callers.push(caller);
                 if first {
-                    self.give_up_after(grace.saturating_add(PATIENCE));
+                    self.give_up_after(grace.saturating_add(AFTER_GRACE));
                     let reason = "the supervisor was shut down".to_owned();
                     self.ready.push(Input::Shutdown { reason, leave_quiet });
                 }
@@ -302,11 +312,17 @@ async fn until(wake: Option<Instant>) {
 }
 
 /// Tells when others may have written to the journal.
-async fn watch(journal: Arc<dyn Journal>, notice: watch::Sender<()>) {
+async fn watch(journal: Arc<dyn Journal>, health: StoreHealth, notice: watch::Sender<()>) {
+    let mut pauses = Pauses::default();
     loop {
-        if let Err(error) = journal.foreign_change().await {
-            tracing::warn!(%error, "the journal cannot be watched; trying again");
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        let change = journal.foreign_change().await;
+        health.note(Access::Read, failure(&change));
+        match change {
+            Ok(()) => pauses.reset(),
+            Err(error) => {
+                tracing::debug!(%error, "the journal cannot be watched");
+                tokio::time::sleep(pauses.next()).await;
+            }
         }
         // Whoever has not yet looked at the last notice learns the same from it.
         notice.send_replace(());

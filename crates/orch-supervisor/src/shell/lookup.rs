@@ -34,7 +34,7 @@ pub(crate) async fn result_in(
         return Ok(None);
     }
     let (result, blobs) = finish(&state, slots);
-    fill_in(journal, result, blobs).await.map(Some)
+    Ok(Some(fill_in(journal, result, blobs).await?))
 }
 
 /// Waits until a run has events after `seen`, and returns its last one. The notices are of what this process does, and of what
@@ -78,7 +78,7 @@ pub(crate) async fn fill_in(
     journal: &dyn Journal,
     mut result: OrchestrationResult,
     blobs: ResultBlobs,
-) -> Result<OrchestrationResult, SupervisorError> {
+) -> Result<OrchestrationResult, JournalError> {
     if let Some(name) = blobs.output {
         result.aggregated_output = load_output(journal, name).await?;
     }

@@ -14,7 +14,9 @@ mod engine;
 mod entropy;
 mod lookup;
 mod parts;
+mod patiently;
 mod results;
+mod store_health;
 mod subscribers;
 mod worker_memory;
 

@@ -8,6 +8,7 @@ mod forecast;
 mod lifecycle;
 mod memory;
 mod pull;
+mod refusing;
 mod scopes;
 mod support;
 mod time;

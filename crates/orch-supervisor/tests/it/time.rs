@@ -149,8 +149,8 @@ async fn an_attempt_that_takes_too_long_is_stopped_and_fails() {
     let result = run(&supervisor, DecompositionPlan::new([subtask])).await;
     assert_eq!(result.status, EndStatus::Failed);
     assert!(result.errors[0].contains("took too long"), "{:?}", result.errors);
-    // Three seconds, then the grace time (the closure does not listen), then two more until its future is dropped.
-    assert_eq!(result.total_duration_ms / 1_000, 10);
+    // Three seconds, then the grace time (the closure does not listen), then one more until its future is dropped.
+    assert_eq!(result.total_duration_ms / 1_000, 9);
 }
 
 #[tokio::test(start_paused = true)]
