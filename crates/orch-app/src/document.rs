@@ -37,6 +37,9 @@ pub(crate) struct Key {
     pub(crate) text: String,
 }
 
+/// How deep maps and lists may lie in each other. A run is stored as JSON, which is read up to a depth of 128.
+pub(crate) const MAX_DEPTH: usize = 32;
+
 /// A file, read.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
@@ -58,7 +61,7 @@ impl Document {
         let options = serde_saphyr::options! {
             strict_booleans: true,
             with_snippet: false,
-            budget: serde_saphyr::budget! { max_nodes: 200_000, max_aliases: 100, max_depth: 32 },
+            budget: serde_saphyr::budget! { max_nodes: 200_000, max_aliases: 100, max_depth: MAX_DEPTH },
         };
         // An empty file is an empty map: all defaults.
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {

@@ -69,7 +69,7 @@ impl TaskDecomposer {
         request: &DecompositionRequest<'_>,
     ) -> Result<DecompositionPlan, DecomposeError> {
         let team = Team::of(request.available_workers, request.task);
-        let plan = match request.given {
+        let mut plan = match request.given {
             Some(plan) => given::completed(plan, request.task, team),
             None => {
                 let drafted = self.draft(request, team);
@@ -79,7 +79,13 @@ impl TaskDecomposer {
         let limits = PlanLimits::new(request.max_subtasks.get());
         let constraints = request.task.constraints.as_ref();
         let issues = plan.validate_within(request.available_workers, limits, constraints);
-        if issues.is_empty() { Ok(plan) } else { Err(DecomposeError::Invalid(issues)) }
+        if !issues.is_empty() {
+            return Err(DecomposeError::Invalid(issues));
+        }
+        if request.given.is_some() {
+            given::fill_parallelism(&mut plan);
+        }
+        Ok(plan)
     }
 
     /// Returns all issues of a plan, a sentence each; none when it is valid.

@@ -9,8 +9,7 @@ use crate::team::{Team, type_of};
 /// The most ids that one note lists.
 const MAX_LISTED: usize = 5;
 
-/// Returns the plan with types, parents, estimates, total and parallelism filled in where they are missing, and a note for
-/// each of these.
+/// Returns the plan with types, parents, estimates and total filled in where they are missing, and a note for each of these.
 pub(crate) fn completed(
     given: &DecompositionPlan,
     task: &ComplexTask,
@@ -20,7 +19,6 @@ pub(crate) fn completed(
     fill_types(&mut plan, task, team);
     fill_parents(&mut plan, task);
     fill_estimates(&mut plan);
-    fill_parallelism(&mut plan);
     plan
 }
 
@@ -81,7 +79,9 @@ fn fill_estimates(plan: &mut DecompositionPlan) {
 }
 
 /// The factor that a plan has when it says nothing is replaced by what its dependencies allow; any other stands.
-fn fill_parallelism(plan: &mut DecompositionPlan) {
+///
+/// Expects a valid plan: it makes every replica a subtask, and a plan that nobody has checked may ask for billions of them.
+pub(crate) fn fill_parallelism(plan: &mut DecompositionPlan) {
     let derived = plan.expand_replicas().parallelism();
     if plan.parallelism_factor == 1.0 && derived > 1.0 {
         plan.parallelism_factor = derived;

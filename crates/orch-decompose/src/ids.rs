@@ -1,6 +1,6 @@
 //! Ids of subtasks: readable, safe as file names, unique in their plan.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use orch_core::SubtaskId;
 
@@ -11,6 +11,8 @@ const MAX_CHARS: usize = 48;
 #[derive(Default)]
 pub(crate) struct Ids {
     taken: HashSet<String>,
+    /// The last number that was tried after a text, so that many equal labels do not try all numbers again.
+    numbers: HashMap<String, u32>,
 }
 
 impl Ids {
@@ -18,10 +20,14 @@ impl Ids {
     /// second ends with `-2`.
     pub(crate) fn like(&mut self, label: &str) -> SubtaskId {
         let slug = slug(label);
-        let numbered = (2_u32..).map(|number| format!("{slug}-{number}"));
-        let free =
-            std::iter::once(slug.clone()).chain(numbered).find(|id| !self.taken.contains(id));
-        let id = free.unwrap_or(slug);
+        let mut id = slug.clone();
+        if self.taken.contains(&id) {
+            let number = self.numbers.entry(slug.clone()).or_insert(1);
+            while self.taken.contains(&id) {
+                *number += 1;
+                id = format!("{slug}-{number}");
+            }
+        }
         self.taken.insert(id.clone());
         SubtaskId::new(id)
     }
@@ -57,5 +63,11 @@ mod tests {
             assert_eq!(ids.like(label), expected, "{label:?}");
         }
         assert_eq!(ids.like(&"x ".repeat(100)).as_str().chars().count(), 47);
+    }
+    #[test]
+    fn a_hundred_thousand_equal_labels_take_no_hundred_thousand_tries_each() {
+        let mut ids = Ids::default();
+        let last = (0..100_000).map(|_| ids.like("same")).last();
+        assert_eq!(last.unwrap(), "same-100000");
     }
 }

@@ -3,8 +3,11 @@
 use orch_core::JsonMap;
 use serde_json::Value;
 
-use crate::document::Document;
+use crate::document::{Document, MAX_DEPTH};
 use crate::issue::{Issue, hint};
+
+/// The most characters of an argument that a message repeats.
+const MAX_SHOWN: usize = 80;
 
 /// What becomes of a key that the task does not declare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +27,26 @@ pub(super) fn apply(
 ) {
     for set in sets {
         if let Err(message) = apply_one(context, set, unknown) {
-            issues.push(Issue::new(format!("--set {set}"), message));
+            issues.push(Issue::new(format!("--set {}", shown(set)), message));
         }
     }
+}
+
+/// Returns as much of an argument as helps to find it.
+fn shown(set: &str) -> String {
+    if set.chars().count() <= MAX_SHOWN {
+        return set.to_owned();
+    }
+    set.chars().take(MAX_SHOWN).chain(['…']).collect()
 }
 
 fn apply_one(context: &mut JsonMap, set: &str, unknown: Unknown) -> Result<(), String> {
     let Some((key, text)) = set.split_once('=').filter(|(key, _)| !key.is_empty()) else {
         return Err("give it as key=value".to_owned());
     };
+    if key.split('.').count() > MAX_DEPTH {
+        return Err(format!("the key has more than {MAX_DEPTH} parts"));
+    }
     let mut map = context;
     let mut parts = key.split('.').peekable();
     while let Some(part) = parts.next() {
@@ -104,5 +118,9 @@ mod tests {
         check(Refused, "repo", Err("key=value"));
         check(Refused, "=x", Err("key=value"));
         check(Refused, "depth={", Err("not YAML"));
+        let parts = |count: usize| "a.".repeat(count - 1) + "a=1";
+        check(Added, &parts(32), Ok(json!({})));
+        check(Added, &parts(33), Err("more than 32 parts"));
+        check(Added, &parts(50_000), Err("more than 32 parts"));
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with a task is said before anything runs.
 
-use crate::support::{Project, WORKERS};
+use crate::support::{Done, Project, WORKERS};
 
 #[track_caller]
 fn check(task: &str, args: &[&str], expected: &[&str]) {
@@ -92,4 +92,24 @@ fn a_task_that_nobody_can_do_is_refused() {
     let done = project.orch(&["run", "Paint the fence"]).exits(2);
     done.says("no worker fits task type `general`; workers: sleeper, failer");
     project.orch(&["run", "gone.yaml"]).exits(2).says("cannot read gone.yaml");
+}
+
+#[test]
+fn huge_numbers_are_refused_before_anything_is_made_of_them() {
+    let task = "description: x\nsubtasks: [{ id: a, task_type: fail, description: a, replicas: 4000000000 }]\n";
+    let project = Project::new(&[("orch.yaml", WORKERS), ("task.yaml", task)]);
+    let deep = format!("{}b=1", "a.".repeat(50_000));
+    for (args, expected) in [
+        (vec!["task.yaml"], "4000000000 subtasks with all replicas, more than 10000"),
+        (vec!["Fix it all", "--set", &deep], "the key has more than 32 parts"),
+    ] {
+        for command in ["run", "plan"] {
+            // In little memory: what is made before it is checked would not fit.
+            let mut shell = std::process::Command::new("sh");
+            shell.args(["-c", "ulimit -v 4000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_orch")]);
+            shell.arg(command).args(&args).current_dir(project.path());
+            Done::of(&mut shell).exits(2).says(expected);
+        }
+    }
+    assert!(!project.store().exists());
 }

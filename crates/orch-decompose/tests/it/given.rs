@@ -135,6 +135,28 @@ fn replicas_count_as_parallel() {
 }
 
 #[test]
+fn more_replicas_than_allowed_are_refused_before_any_is_made() {
+    let replicas = |count: u32| Subtask::new("a", "a", "count").with_replicas(count);
+    let other = Subtask::new("b", "b", "count").with_replicas(u32::MAX).with_dependencies(["a"]);
+    for (given, expected) in [
+        (plan([replicas(4_000_000_000)]), 4_000_000_000),
+        (plan([replicas(u32::MAX), other]), 8_589_934_590),
+    ] {
+        let Err(DecomposeError::Invalid(issues)) = world().ask(Some(&given)) else {
+            panic!("the plan is not valid")
+        };
+        assert_eq!(issues[0], PlanIssue::TooMany { count: expected, max: 100 });
+    }
+    // A limit that allows them does not help: each replica needs a worker of its own.
+    let unlimited = world().max(usize::MAX);
+    let Err(DecomposeError::Invalid(issues)) = unlimited.ask(Some(&plan([replicas(u32::MAX)])))
+    else {
+        panic!("there are not so many workers")
+    };
+    assert!(matches!(issues[..], [PlanIssue::TooManyReplicas { .. }]), "{issues:?}");
+}
+
+#[test]
 fn notes_list_a_few_ids_and_count_the_rest() {
     let given = plan((0..8).map(|i| Subtask::new(format!("s{i}"), "x", "count")));
     assert_eq!(

@@ -238,7 +238,7 @@ impl State {
             .iter()
             .map(|(worker, busy)| {
                 let slots = u64::from(slots.get(worker).copied().unwrap_or(1).max(1));
-                let share = *busy as f64 / (wall_ms.max(1) * slots) as f64;
+                let share = *busy as f64 / wall_ms.max(1).saturating_mul(slots) as f64;
                 (worker.clone(), share.min(1.0))
             })
             .collect()
