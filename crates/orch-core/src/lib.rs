@@ -32,6 +32,7 @@ mod memory;
 mod number;
 mod plan;
 mod process;
+mod reading;
 mod recall;
 mod replicas;
 mod result;
@@ -79,6 +80,7 @@ pub use plan::{
     DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy,
 };
 pub use process::{ProcessLog, Reaper};
+pub use reading::{FAILED_PREFIX, FailureSign, Reading, read_report};
 pub use recall::{Memory, MemorySnapshot};
 pub use result::{Artifact, MetadataError, OrchestrationResult, Usage, WorkerResult};
 pub use route::{RouteError, Router, RoutingContext, RoutingDecision, RoutingStrategy, Tallies};

@@ -4,8 +4,8 @@ use orch_core::{
     AggregationStrategy, Constraints, ExecutionStrategy, JsonMap, RequestKey, SubtaskId,
     WorkerName, nearest,
 };
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::error::ToolError;
@@ -67,6 +67,10 @@ pub(crate) struct Report {
     pub(crate) attempt: Option<String>,
     pub(crate) result: Option<Value>,
     pub(crate) result_file: Option<String>,
+    #[serde(default, deserialize_with = "flag")]
+    pub(crate) success: Option<bool>,
+    pub(crate) error_message: Option<String>,
+    pub(crate) cause: Option<String>,
     pub(crate) worker: Option<WorkerName>,
     pub(crate) usage: Option<UsageArg>,
     #[serde(default)]
@@ -129,6 +133,20 @@ pub(crate) struct Status {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Cancel {
     pub(crate) orchestration_id: String,
+}
+
+/// Reads a truth value; some clients write it as a text.
+fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    let value = Option::<Value>::deserialize(deserializer)?;
+    match &value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Bool(flag)) => Ok(Some(*flag)),
+        Some(Value::String(word)) if word.eq_ignore_ascii_case("true") => Ok(Some(true)),
+        Some(Value::String(word)) if word.eq_ignore_ascii_case("false") => Ok(Some(false)),
+        Some(Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            Err(D::Error::custom("`success` must be true or false"))
+        }
+    }
 }
 
 /// Reads the arguments of a call.

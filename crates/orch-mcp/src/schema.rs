@@ -7,7 +7,7 @@ use rmcp::model::{Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 
 /// What the server says about itself: the loop.
-pub(crate) const INSTRUCTIONS: &str = "Delegate large tasks: alma_delegate_task splits one and returns `ready` subtasks. For each, start your agent `worker` with `prompt` verbatim, all at once. When one ends, call alma_report_subtask with its `attempt` and `result_file` (or {success: false, error_message}); the answer has the next `ready` ones. Repeat until `status` is completed, partial or failed; the aggregate comes with the last answer. Agents need not speak MCP. After trouble or a restart: alma_orchestration_status.";
+pub(crate) const INSTRUCTIONS: &str = "Delegate large tasks: alma_delegate_task splits one and returns `ready` subtasks. For each, start your agent `worker` with `prompt` verbatim, all at once. When one ends, call alma_report_subtask with its `attempt` and `result_file`, or with `error_message` if it answers FAILED:. The answer has the next `ready` ones. Repeat until `status` is completed, partial or failed; the aggregate comes with the last answer. Agents need not speak MCP. After trouble or a restart: alma_orchestration_status.";
 
 /// Makes the list of tools.
 pub(crate) fn tools() -> Vec<Tool> {
@@ -68,8 +68,11 @@ pub(crate) fn tools() -> Vec<Tool> {
                     "orchestration_id": { "type": "string" },
                     "subtask_id": { "type": "string" },
                     "attempt": text("As handed out"),
-                    "result": { "description": "Text or JSON; or {success: false, error_message, cause?}" },
+                    "result": { "description": "Text or JSON; a failure if it has success: false or begins with FAILED:" },
                     "result_file": text("A project file the agent wrote, instead of result"),
+                    "success": text_of("boolean", "false: it failed; true: a result whatever it says"),
+                    "error_message": text("Why it failed"),
+                    "cause": { "enum": ["reported", "timeout", "rate_limit", "auth", "invalid_input", "unavailable"] },
                     "worker": { "type": "string" },
                     "usage": object(&[], json!({
                         "input_tokens": { "type": "integer" },
@@ -83,6 +86,7 @@ pub(crate) fn tools() -> Vec<Tool> {
             ),
             with_work(json!({
                 "answer": { "enum": ["accepted", "received", "duplicate", "stale", "rejected"] },
+                "read_as": { "type": "string" },
                 "subtask_id": { "type": "string" },
             })),
         ),
@@ -200,11 +204,8 @@ fn with_run(more: Value) -> Value {
     let mut properties = json!({
         "success": { "type": "boolean" },
         "message": { "type": "string" },
-        "error": { "type": "string" },
         "orchestration_id": { "type": "string" },
         "status": { "type": "string" },
-        "progress": { "type": "number" },
-        "counts": { "type": "object" },
         "aggregated_output": {},
         "output_file": { "type": "string" },
         "errors": { "type": "array" },

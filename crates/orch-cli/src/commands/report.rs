@@ -28,6 +28,9 @@ pub(crate) struct Args {
     /// The result itself.
     #[arg(long, value_name = "TEXT")]
     result: Option<String>,
+    /// The result is one, although it begins with `FAILED:` or has `success: false`.
+    #[arg(long, conflicts_with = "error")]
+    success: bool,
     /// It failed: what went wrong, in a sentence.
     #[arg(long, value_name = "MESSAGE")]
     error: Option<String>,
@@ -50,13 +53,6 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
     let usage = usage(&args.usage)?;
-    let result = match args.error {
-        None => args.result.map(Value::from),
-        Some(message) => {
-            let cause = args.cause.as_deref().unwrap_or("reported");
-            Some(json!({ "success": false, "error_message": message, "cause": cause }))
-        }
-    };
     let file = args.file.map(|file| path(&session.cwd, &file)).transpose()?;
     let desk = Desk::open(session, "orch report").await?;
     let mut arguments = JsonMap::new();
@@ -66,7 +62,10 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     // Whoever wants another one claims it.
     arguments.insert("next".to_owned(), "none".into());
     let optional = [
-        ("result", result),
+        ("result", args.result.map(Value::from)),
+        ("success", args.success.then_some(true.into())),
+        ("error_message", args.error.map(Value::from)),
+        ("cause", args.cause.map(Value::from)),
         ("result_file", file.map(Value::from)),
         ("attempt", args.attempt.map(Value::from)),
         ("worker", args.worker.map(Value::from)),
@@ -119,7 +118,10 @@ impl Report for Reported {
         let data = format!("{}: {}; {standing}\n", word("answer"), word("subtask_id"));
         let refused = self.0["lessons_refused"].as_array().into_iter().flatten();
         let notices = (!self.counts()).then(|| word("message")).into_iter();
-        let notices: Vec<&str> = notices.chain(refused.filter_map(Value::as_str)).collect();
+        let notices = notices.map(str::to_owned);
+        let read_as = self.0["read_as"].as_str().map(|read_as| format!("It is read as {read_as}."));
+        let refused = refused.filter_map(Value::as_str).map(str::to_owned);
+        let notices: Vec<String> = notices.chain(read_as).chain(refused).collect();
         Text { data, notice: notices.join("\n"), ..Text::default() }
     }
 

@@ -121,6 +121,22 @@ fn agents_claim_and_report_a_run_to_its_end_without_any_server() {
 }
 
 #[test]
+fn a_result_that_says_failed_is_a_failure_unless_success_is_said() {
+    let project = project("retry: { max_retries: 0 }\n");
+    for (said, expected) in [
+        (&["--result", "FAILED: no repo"][..], "accepted: a; failed"),
+        (&["--result", "FAILED: 2 of 90 tests", "--success"][..], "accepted: a; completed"),
+    ] {
+        let answer = delegate(&project, json!([{ "id": "a", "description": "Review the code" }]));
+        let run = answer["orchestration_id"].as_str().unwrap();
+        orch(&project, &["report", run, "a", "--result", " ", "--success"]).says("is empty");
+        let done = orch(&project, &[&["report", run, "a"], said].concat()).exits(0);
+        assert!(done.stdout.starts_with(expected), "{}", done.stdout);
+        done.says("begins with `FAILED:`");
+    }
+}
+
+#[test]
 fn an_agent_is_told_what_its_scope_lets_it_read() {
     let file = |name: &str, extras: &str| {
         let text = format!(

@@ -4,6 +4,7 @@ pub(crate) mod cancel;
 pub(crate) mod claim;
 pub(crate) mod delegate;
 pub(crate) mod report;
+mod reported;
 pub(crate) mod status;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ use crate::hand_out::{Wanted, hand_out};
 use crate::mode::Mode;
 
 /// What is kept free of an answer for the sentence at its end.
-const NEXT_ROOM: usize = 330;
+const NEXT_ROOM: usize = 420;
 /// The most errors of a run that are listed, and the most bytes of each.
 const ERRORS: usize = 3;
 const ERROR_BYTES: usize = 200;
@@ -95,7 +96,7 @@ fn next(status: &RunStatus, mode: Mode, given: usize, more: usize) -> String {
         (0, 0) => "Nothing is ready now; call alma_orchestration_status.".to_owned(),
         (0, _) => format!("{more} more are ready: {claim}."),
         (_, more) => {
-            let first = "Start agent `worker` with `prompt` verbatim for each entry of `ready`, all at once; as each ends call alma_report_subtask with its `attempt` and `result_file`";
+            let first = "Start agent `worker` with `prompt` verbatim for each entry of `ready`, all at once; as each ends call alma_report_subtask with its `attempt` and `result_file`, or with `error_message` if its answer begins with FAILED:";
             match more {
                 0 => format!("{first}."),
                 _ => format!("{first}; {more} more are ready: {claim}."),

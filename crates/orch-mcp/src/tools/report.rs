@@ -1,30 +1,17 @@
 //! `alma_report_subtask`: what an agent made of a subtask.
 
-use orch_core::{
-    Cause, Failure, Fence, JsonMap, MemoryScope, Token, Usage, WorkerName, WorkerResult,
-    check_lesson, nearest,
-};
-use orch_supervisor::{ReportAnswer, SubtaskReport};
-use serde_json::Value;
+use orch_core::{Fence, MemoryScope, Token, WorkerName, check_lesson, nearest};
+use orch_supervisor::ReportAnswer;
 
+use super::reported::reported;
 use super::{finish, hand_over, progress};
 use crate::answer::{Answer, short};
-use crate::args::{Next, Report, UsageArg};
+use crate::args::{Next, Report};
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::hand_out::Wanted;
 use crate::handle;
 use crate::view::{Node, View};
-
-/// The causes that a report may name.
-const CAUSES: [Cause; 6] = [
-    Cause::Reported,
-    Cause::Timeout,
-    Cause::RateLimit,
-    Cause::Auth,
-    Cause::InvalidInput,
-    Cause::Unavailable,
-];
 
 /// Takes a report.
 pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolError> {
@@ -37,14 +24,17 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
     // Who had the attempt has learned it, whoever says so.
     let pupil = self::worker(node, attempt, None);
     let (lessons, refused) = lessons(desk, &pupil, &node.spec.task_type, &args.lessons);
-    let report = made(desk, &args, worker.clone(), attempt, &lessons)?;
+    let reported = reported(desk, &args, worker.clone(), attempt, &lessons)?;
     desk.carry_on(&row).await?;
-    let said = desk.retried(|| desk.supervisor.report(run, report.clone())).await?;
+    let said = desk.retried(|| desk.supervisor.report(run, reported.report.clone())).await?;
     let status = desk.attended(run).await?;
 
     let (word, message) = words(&said);
     let mut answer = Answer::new(is_success(&said));
     answer.set("answer", word).set("message", message);
+    if let Some(read_as) = reported.read_as {
+        answer.set("read_as", read_as);
+    }
     answer.set("orchestration_id", run).set("subtask_id", &args.subtask_id);
     if !refused.is_empty() {
         answer.set("lessons_refused", refused);
@@ -116,83 +106,6 @@ fn lessons(
         }
     }
     (kept, refused)
-}
-
-fn made(
-    desk: &Desk,
-    args: &Report,
-    worker: WorkerName,
-    attempt: Option<(Fence, Token)>,
-    lessons: &[String],
-) -> Result<SubtaskReport, ToolError> {
-    let output = match (&args.result, &args.result_file) {
-        (Some(result), None) => result.clone(),
-        (None, Some(path)) => desk.files.read_result(path)?,
-        (Some(_), Some(_)) => {
-            return Err(ToolError::Arguments(
-                "Pass `result` or `result_file`, not both.".to_owned(),
-            ));
-        }
-        (None, None) => {
-            return Err(ToolError::Arguments(
-                "Pass `result`, or `result_file` when the agent wrote one.".to_owned(),
-            ));
-        }
-    };
-    let failure = failure(args.result.as_ref())?;
-    let subtask = args.subtask_id.clone();
-    let result = match &failure {
-        None => WorkerResult::success(subtask.clone(), worker, output),
-        Some(failure) => WorkerResult::failure(subtask.clone(), worker, failure.message.clone())
-            .with_output(output),
-    };
-    let mut metadata = metadata(args.usage.as_ref())?;
-    if !lessons.is_empty() {
-        metadata.insert("lessons".to_owned(), lessons.into());
-    }
-    let mut report = SubtaskReport::new(subtask, result.with_metadata(metadata));
-    report.attempt = attempt;
-    report.failure = failure;
-    report.request_key = args.request_key.clone();
-    Ok(report)
-}
-
-/// Reads `{success: false, error_message, cause?}`.
-fn failure(result: Option<&Value>) -> Result<Option<Failure>, ToolError> {
-    let Some(Value::Object(fields)) = result else { return Ok(None) };
-    if fields.get("success") != Some(&Value::Bool(false)) {
-        return Ok(None);
-    }
-    let message = fields.get("error_message").and_then(Value::as_str).map(str::trim);
-    let Some(message) = message.filter(|message| !message.is_empty()) else {
-        return Err(ToolError::Arguments(
-            "A failed result needs `error_message`: say in a sentence what went wrong.".to_owned(),
-        ));
-    };
-    let cause = match fields.get("cause") {
-        None | Some(Value::Null) => Cause::Reported,
-        Some(word) => {
-            let known = CAUSES.into_iter().find(|cause| word.as_str() == Some(cause.as_str()));
-            known.ok_or_else(|| {
-                let known = CAUSES.map(Cause::as_str).join(", ");
-                ToolError::Arguments(format!("`cause` is {word}; pass one of: {known}."))
-            })?
-        }
-    };
-    Ok(Some(Failure::new(cause, message)))
-}
-
-fn metadata(usage: Option<&UsageArg>) -> Result<JsonMap, ToolError> {
-    let Some(usage) = usage else { return Ok(JsonMap::new()) };
-    if usage.cost_usd.is_some_and(|cost| cost < 0.0) {
-        return Err(ToolError::Arguments("`usage.cost_usd` must not be negative.".to_owned()));
-    }
-    let usage = Usage::default()
-        .with_input_tokens(usage.input_tokens)
-        .with_output_tokens(usage.output_tokens)
-        .with_cost_usd(usage.cost_usd);
-    let usage = serde_json::to_value(usage).unwrap_or_default();
-    Ok(JsonMap::from_iter([("usage".to_owned(), usage)]))
 }
 
 fn is_success(answer: &ReportAnswer) -> bool {

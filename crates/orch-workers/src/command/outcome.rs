@@ -3,7 +3,9 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
-use orch_core::{Cause, JsonMap, Subtask, WorkerError, WorkerName, WorkerResult};
+use orch_core::{
+    Cause, JsonMap, Reading, Subtask, WorkerError, WorkerName, WorkerResult, read_report,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -131,27 +133,28 @@ fn result(
     finished: &Finished,
 ) -> Result<WorkerResult, String> {
     let mut evidence = evidence(finished);
-    let plain = |output| WorkerResult::success(subtask.id.clone(), worker.clone(), output);
-    let mut result = match mode {
+    let whole = match mode {
         OutputMode::Text => {
             let text = String::from_utf8_lossy(&finished.stdout);
             if let std::borrow::Cow::Owned(_) = text {
                 evidence.insert("stdout_lossy".into(), true.into());
             }
-            plain(without_last_newline(&text).into())
+            Whole::of(without_last_newline(&text).into())
         }
-        OutputMode::Json => match read_json(&finished.stdout)? {
-            Read::Value(output) => plain(output),
-            Read::Whole(whole) => {
-                let mut result = plain(whole.output)
-                    .with_error_message(whole.error_message)
-                    .with_confidence(whole.confidence)
-                    .with_metadata(whole.metadata);
-                result.success = whole.success;
-                result
-            }
-        },
+        OutputMode::Json => read_json(&finished.stdout)?,
     };
+    let mut result = WorkerResult::success(subtask.id.clone(), worker.clone(), whole.output)
+        .with_confidence(whole.confidence)
+        .with_metadata(whole.metadata);
+    match read_report(&result.output, whole.success, whole.error_message.as_deref()) {
+        Reading::Failure { sign, message, .. } => {
+            result.success = false;
+            let why = || format!("{} and gives no reason", sign.clause());
+            result.error_message = Some(message.unwrap_or_else(why));
+        }
+        // A program that has nothing to say has done its work: its exit code says so.
+        Reading::Result { .. } | Reading::Blank => result.error_message = whole.error_message,
+    }
     add_evidence(&mut result, evidence)?;
     Ok(result)
 }
@@ -161,21 +164,13 @@ fn without_last_newline(text: &str) -> &str {
     text.strip_suffix('\r').unwrap_or(text)
 }
 
-/// What a program said in JSON: its output, or everything about its result.
-enum Read {
-    Value(Value),
-    Whole(Whole),
-}
-
 /// A whole result, as a program writes it under the key `$orch`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Whole {
     #[serde(default)]
     output: Value,
-    #[serde(default = "yes")]
-    success: bool,
-    #[serde(default)]
+    success: Option<bool>,
     error_message: Option<String>,
     #[serde(default = "sure")]
     confidence: f64,
@@ -183,15 +178,19 @@ struct Whole {
     metadata: JsonMap,
 }
 
-fn yes() -> bool {
-    true
+impl Whole {
+    /// An output of which nothing more is said.
+    fn of(output: Value) -> Self {
+        let metadata = JsonMap::new();
+        Self { output, success: None, error_message: None, confidence: sure(), metadata }
+    }
 }
 
 fn sure() -> f64 {
     1.0
 }
 
-fn read_json(stdout: &[u8]) -> Result<Read, String> {
+fn read_json(stdout: &[u8]) -> Result<Whole, String> {
     let value: Value = serde_json::from_slice(stdout).map_err(|e| format!("no JSON: {e}"))?;
     let whole = match &value {
         Value::Object(map) if map.len() == 1 => map.get("$orch"),
@@ -202,12 +201,12 @@ fn read_json(stdout: &[u8]) -> Result<Read, String> {
         | Value::String(_)
         | Value::Array(_) => None,
     };
-    let Some(whole) = whole else { return Ok(Read::Value(value)) };
+    let Some(whole) = whole else { return Ok(Whole::of(value)) };
     let whole = Whole::deserialize(whole).map_err(|e| format!("`$orch`: {e}"))?;
     if !(0.0..=1.0).contains(&whole.confidence) {
         return Err(format!("`$orch`: confidence {} is not in 0 to 1", whole.confidence));
     }
-    Ok(Read::Whole(whole))
+    Ok(whole)
 }
 
 /// Puts our evidence beside the program's own, which gives way; checks the well-known metadata on the way.

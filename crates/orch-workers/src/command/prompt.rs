@@ -2,10 +2,13 @@
 
 use std::fmt::Write;
 
-use orch_core::{JsonMap, WorkerContext};
+use orch_core::{FAILED_PREFIX, JsonMap, WorkerContext};
 use serde_json::Value;
 
-/// Returns the description, then what else is there, each under a heading of its own.
+/// A program exits with 0 whatever its model says: see [`read_report`](orch_core::read_report).
+const ENDING: &str = "If you cannot do it, answer with one line that begins with";
+
+/// Returns the description, then what else is there, each under a heading of its own, and how to say that it failed.
 pub(super) fn prompt(context: &WorkerContext) -> String {
     let mut text = format!("{}\n", context.subtask.description);
     if let Some(guidance) = &context.attempt.guidance {
@@ -29,6 +32,7 @@ pub(super) fn prompt(context: &WorkerContext) -> String {
         let heading = format!("No result of `{}` ({})", absence.subtask_id, absence.status);
         section(&mut text, &heading, &absence.reason);
     }
+    write!(text, "\n{ENDING} {FAILED_PREFIX} and says why.\n").expect("a string takes all text");
     text
 }
 
@@ -58,6 +62,9 @@ mod tests {
 
     use super::*;
 
+    const LAST: &str =
+        "\nIf you cannot do it, answer with one line that begins with FAILED: and says why.\n";
+
     fn context(subtask: Subtask) -> WorkerContext {
         let run = "01890a5d-ac96-774b-bcce-b302099a8057".parse().unwrap();
         let attempt = AttemptInfo::new(run, Fence(1), Token(1), &subtask.id, 1_000);
@@ -66,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_bare_subtask_is_its_description() {
-        assert_eq!(prompt(&context(Subtask::new("a", "Do it", "x"))), "Do it\n");
+        assert_eq!(prompt(&context(Subtask::new("a", "Do it", "x"))), format!("Do it\n{LAST}"));
     }
 
     #[test]
@@ -94,6 +101,8 @@ mod tests {
              \n## Result of `t`\ntext\n\
              \n## Result of `j`\n[\n  1\n]\n\
              \n## No result of `z` (failed)\nbroke\n"
+                .to_owned()
+                + LAST
         );
     }
 }

@@ -175,6 +175,39 @@ async fn a_whole_result_can_be_handed_over() {
 }
 
 #[tokio::test]
+async fn what_a_program_says_of_its_failure_counts_whatever_its_exit_code() {
+    let said = |text: &str| shell_with("printf '%s' \"$1\"", &[text]);
+    for (config, message) in [
+        (said("FAILED: no repo"), "no repo"),
+        (said("{\"success\": false, \"error_message\": \"no repo\"}"), "no repo"),
+        (json_printer(r#"{"success": false, "error_message": "no repo"}"#), "no repo"),
+        (
+            json_printer(r#"{"success": false}"#),
+            "the result says `success: false` and gives no reason",
+        ),
+        (json_printer(r#""FAILED: no repo""#), "no repo"),
+        (json_printer(r#"{"$orch": {"output": 1, "error_message": "no repo"}}"#), "no repo"),
+        (json_printer(r#"{"$orch": {"output": "FAILED: no repo"}}"#), "no repo"),
+    ] {
+        let result = run(config.clone()).await.unwrap();
+        assert_eq!(
+            (result.success, result.error_message.as_deref()),
+            (false, Some(message)),
+            "{config:?}"
+        );
+    }
+    for config in [
+        json_printer(r#"{"$orch": {"success": true, "output": {"success": false}}}"#),
+        json_printer("null"),
+        json_printer("{}"),
+        said(""),
+        said("FAILED tests: 0"),
+    ] {
+        assert!(run(config.clone()).await.unwrap().success, "{config:?}");
+    }
+}
+
+#[tokio::test]
 async fn output_that_cannot_be_read_is_bad_output() {
     let long = format!("no json {}", "x".repeat(1_000));
     for (text, said) in [

@@ -1,5 +1,6 @@
 //! The tools on an engine in memory and in virtual time.
 
+mod failures;
 mod managed;
 mod refusals;
 
