@@ -1,10 +1,10 @@
-//! One program from its start to the end of its whole process group.
+//! One program from its start to the end of all that it has started.
 //!
 //! ```text
-//! spawn -> running --exits------------------------------> group killed -> pipes read out (bounded)
-//!             |--time is up / stop --> SIGTERM --exits--------^
+//! spawn -> running --exits---------------------------> group killed -> who left it is ended -> pipes read out (bounded)
+//!             |--time is up / stop --> SIGTERM --exits-----^
 //!             |                           '--grace over--> SIGKILL --^
-//!             '--too much output --> SIGKILL -----------------^
+//!             '--too much output --> SIGKILL --------------^
 //! ```
 //!
 //! **Invariant:** wherever the future is dropped, everybody in the process group is killed.
@@ -14,17 +14,24 @@ use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use orch_core::StopSignal;
+use orch_core::journal::{AttemptProcess, ProcessId};
+use orch_core::{AttemptInfo, BoxError, Fence, Reaper, RunId, StopSignal};
+use process_wrap::tokio::{CommandWrap, CommandWrapper, ProcessSession};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::{sleep, timeout};
 
 use super::capture::{Ends, OverCap, Whole};
+use crate::process::orphans::{self, Member};
+use crate::process::{LeftoverReaper, attempt_name, identify};
 
 /// How long we go on reading when the program has ended and its group is dead, but somebody who left the group still
 /// holds a pipe open.
 const READ_OUT: Duration = Duration::from_millis(500);
+
+/// How long those who left the group may take to be gone: the engine waits for it within its own grace time.
+const ESCAPED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// What bounds a program.
 pub(super) struct Limits {
@@ -55,12 +62,17 @@ pub(super) struct Finished {
     pub(super) stderr: Ends,
     /// Somebody outside the group still had a pipe open, so the output may lack its end.
     pub(super) held_open: bool,
+    /// Who could not be ended, in words.
+    pub(super) left_behind: Option<String>,
 }
 
 /// A running program. The group comes first so that it is killed before the child's handle goes away.
 pub(super) struct Running {
     group: Group,
+    member: Option<Member>,
     child: Child,
+    attempt: (RunId, Fence),
+    process: Option<ProcessId>,
 }
 
 /// A process group that does not outlive its handle.
@@ -90,22 +102,29 @@ impl Drop for Group {
 }
 
 impl Running {
-    /// Starts `command` as the leader of a process group of its own.
-    pub(super) fn spawn(mut command: Command, with_input: bool) -> io::Result<Self> {
+    /// Starts `command` as the leader of a session of its own, and so of a process group. A session that begins has no
+    /// controlling terminal: a program that wants to ask somebody fails at once, instead of being stopped by the terminal.
+    pub(super) fn spawn(
+        mut command: Command,
+        with_input: bool,
+        attempt: &AttemptInfo,
+    ) -> io::Result<Self> {
+        ProcessSession.pre_spawn(&mut command, &CommandWrap::with_new("", |_| {}))?;
         command
-            .process_group(0)
             .kill_on_drop(true)
             .stdin(if with_input { Stdio::piped() } else { Stdio::null() })
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
-        let child = command.spawn()?;
+        let attempt = (attempt.run_id, attempt.fence);
+        let (child, member) = orphans::spawn(&mut command, attempt_name(attempt.0, attempt.1))?;
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        Ok(Self { group: Group { id }, child })
+        let process = child.id().and_then(identify);
+        Ok(Self { group: Group { id }, member: Some(member), child, attempt, process })
     }
 
-    /// Returns the number of the process.
-    pub(super) fn pid(&self) -> Option<u32> {
-        self.child.id()
+    /// Returns the process.
+    pub(super) fn process(&self) -> Option<&ProcessId> {
+        self.process.as_ref()
     }
 
     /// Feeds the program, reads it, and sees it to its end.
@@ -119,7 +138,7 @@ impl Running {
         let mut stderr = Ends::new(limits.max_stderr);
         let mut ending = Ending::Own;
         let mut held_open = false;
-        let status;
+        let (status, left_behind);
         {
             let streams =
                 (self.child.stdin.take(), self.child.stdout.take(), self.child.stderr.take());
@@ -156,6 +175,8 @@ impl Running {
                 }
             };
             self.group.end();
+            // Before the output is read out: whoever is left may hold a pipe open.
+            left_behind = self.end_escaped().await.err().map(|left| left.to_string());
             if pumping {
                 match timeout(READ_OUT, pump).await {
                     Ok(Ok(())) => {}
@@ -164,7 +185,22 @@ impl Running {
                 }
             }
         }
-        Ok(Finished { ending, status, stdout: stdout.bytes, stderr, held_open })
+        Ok(Finished { ending, status, stdout: stdout.bytes, stderr, held_open, left_behind })
+    }
+
+    /// Ends those who have left the group.
+    async fn end_escaped(&mut self) -> Result<(), BoxError> {
+        if let Some(member) = self.member.take()
+            && let Some(ended) = member.end().await
+        {
+            return Ok(ended?);
+        }
+        let (run, fence) = self.attempt;
+        let noted = self.process.clone().map(|process| AttemptProcess::new(run, fence, process));
+        LeftoverReaper::new()
+            .with_patience(ESCAPED_PATIENCE)
+            .reap(run, &[fence], noted.as_slice())
+            .await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Workers that are programs.
 //!
-//! One attempt: templates are filled in (`template`, `variables`), the program is started in its own group (`child`) with
+//! One attempt: templates are filled in (`template`, `variables`), the program is started in its own session (`child`) with
 //! its own environment (`environment`), what it wrote is kept up to caps (`capture`) and judged (`outcome`).
 
 #![expect(clippy::result_large_err, reason = "the error type is that of the `Worker` trait")]
@@ -21,24 +21,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use orch_core::journal::{AttemptProcess, ProcessId};
 use orch_core::{
-    AttemptInfo, BoxError, Cause, JsonMap, MemoryScope, Reaper, Subtask, Worker, WorkerCapability,
-    WorkerContext, WorkerError, WorkerName, WorkerResult,
+    AttemptInfo, Cause, JsonMap, MemoryScope, Subtask, Worker, WorkerCapability, WorkerContext,
+    WorkerError, WorkerName, WorkerResult,
 };
 use thiserror::Error;
 use tokio::process::Command;
 
-use crate::process::{LeftoverReaper, identify};
-use child::{Ending, Limits, Running};
+use child::{Limits, Running};
 use template::Templates;
 use variables::Variables;
 
 pub use config::{CommandConfig, OutputMode, StdinMode};
 pub use template::TemplateIssue;
-
-/// How long those who left the group may take to be gone: the engine waits for it within its own grace time.
-const ESCAPED_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Why a command worker cannot be made of its configuration.
 #[derive(Debug, Error)]
@@ -98,8 +93,10 @@ impl Folders {
 /// | a stop or the time limit | hands over its output if it still exits well with any, else `cancelled` or `timeout` |
 /// | too much output | `output_limit` |
 ///
-/// However it ends, everybody in its process group is killed. After a stop, a timeout or too much output, those who left
-/// the group are looked for as well ([`LeftoverReaper`]).
+/// However it ends, everything that it has started is killed before the attempt is over: everybody in its process group, and
+/// those who left it ([`orphans`](crate::process::orphans), or else [`LeftoverReaper`](crate::process::LeftoverReaper)).
+///
+/// It has no controlling terminal: a program that opens `/dev/tty` to ask for a password fails at once.
 pub struct CommandWorker {
     name: WorkerName,
     config: CommandConfig,
@@ -205,14 +202,14 @@ struct Launch {
 }
 
 impl Launch {
-    fn start(&self, with_input: bool) -> Result<Running, WorkerError> {
+    fn start(&self, with_input: bool, attempt: &AttemptInfo) -> Result<Running, WorkerError> {
         let mut command = Command::new(&self.path);
         command
             .args(&self.arguments)
             .current_dir(&self.cwd)
             .env_clear()
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
-        Running::spawn(command, with_input).map_err(|error| self.cannot_start(error))
+        Running::spawn(command, with_input, attempt).map_err(|error| self.cannot_start(error))
     }
 
     fn cannot_start(&self, error: io::Error) -> WorkerError {
@@ -271,34 +268,17 @@ impl Worker for CommandWorker {
         }
         let launch = self.launch(&context)?;
         let input = self.input(&context)?;
-        let running = launch.start(self.config.stdin != StdinMode::None)?;
-        let process = running.pid().and_then(identify);
-        if let (Some(log), Some(process)) = (&context.processes, &process) {
+        let with_input = self.config.stdin != StdinMode::None;
+        let running = launch.start(with_input, &context.attempt)?;
+        if let (Some(log), Some(process)) = (&context.processes, running.process()) {
             log.started(process.clone());
         }
         let finished = running
             .finish(&input, &self.limits(&context), &context.stop)
             .await
             .map_err(|error| lost_sight(&launch.program, error))?;
-
-        let mut outcome =
-            outcome::judge(&self.name, &context.subtask, &self.config, &launch.program, &finished);
-        if finished.ending != Ending::Own
-            && let Err(left) = end_escaped(&context.attempt, process).await
-        {
-            outcome::note_left_behind(&mut outcome, left.to_string());
-        }
-        outcome
+        outcome::judge(&self.name, &context.subtask, &self.config, &launch.program, &finished)
     }
-}
-
-/// Ends those who left the group of an attempt that had to be ended.
-async fn end_escaped(attempt: &AttemptInfo, process: Option<ProcessId>) -> Result<(), BoxError> {
-    let noted = process.map(|p| AttemptProcess::new(attempt.run_id, attempt.fence, p));
-    LeftoverReaper::new()
-        .with_patience(ESCAPED_PATIENCE)
-        .reap(attempt.run_id, &[attempt.fence], noted.as_slice())
-        .await
 }
 
 fn lost_sight(program: &str, error: io::Error) -> WorkerError {

@@ -57,22 +57,6 @@ pub(super) fn judge(
     }
 }
 
-/// Adds to the evidence who could not be ended.
-pub(super) fn note_left_behind(
-    outcome: &mut Result<WorkerResult, WorkerError>,
-    left_behind: String,
-) {
-    let evidence = match outcome {
-        Ok(result) => {
-            result.metadata.entry("evidence").or_insert_with(|| json!({})).as_object_mut()
-        }
-        Err(error) => Some(&mut error.evidence),
-    };
-    if let Some(evidence) = evidence {
-        evidence.insert("left_behind".into(), left_behind.into());
-    }
-}
-
 /// The causes of exit codes, after `sysexits.h` and the shells.
 fn of_status(status: ExitStatus) -> (Cause, String) {
     let Some(code) = status.code() else {
@@ -121,6 +105,9 @@ fn evidence(finished: &Finished) -> JsonMap {
     }
     if finished.held_open {
         note("output_held_open", true.into());
+    }
+    if let Some(left_behind) = &finished.left_behind {
+        note("left_behind", left_behind.as_str().into());
     }
     evidence
 }
@@ -219,23 +206,4 @@ fn add_evidence(result: &mut WorkerResult, ours: JsonMap) -> Result<(), String> 
     all.extend(ours);
     result.metadata.insert("evidence".into(), json!(all));
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_could_not_be_ended_is_evidence_of_success_and_failure() {
-        let result = WorkerResult::success("a", "w", Value::Null);
-        let mut outcome = Ok(result);
-        note_left_behind(&mut outcome, "process 7".into());
-        let evidence = outcome.unwrap().evidence().unwrap().unwrap();
-        assert_eq!(Value::Object(evidence), json!({"left_behind": "process 7"}));
-
-        let mut outcome = Err(WorkerError::new(Cause::Timeout, "late"));
-        note_left_behind(&mut outcome, "process 7".into());
-        let evidence = outcome.unwrap_err().evidence;
-        assert_eq!(Value::Object(evidence), json!({"left_behind": "process 7"}));
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::sync::OnceLock;
 
 use orch_core::journal::ProcessId;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open, pidfd_send_signal};
@@ -16,6 +17,8 @@ pub(super) struct Stat {
     pub(super) runs: bool,
     /// Its process group.
     pub(super) group: u32,
+    /// Its session.
+    pub(super) session: u32,
     /// When it was started, in clock ticks since the boot.
     pub(super) start: u64,
 }
@@ -31,19 +34,38 @@ impl Stat {
         let mut fields = rest.split_whitespace();
         let runs = !matches!(fields.next()?, "Z" | "X" | "x");
         let group = fields.nth(1)?.parse().ok()?;
-        let start = fields.nth(16)?.parse().ok()?;
-        Some(Self { pid, runs, group, start })
+        let session = fields.next()?.parse().ok()?;
+        let start = fields.nth(15)?.parse().ok()?;
+        Some(Self { pid, runs, group, session, start })
     }
 }
 
-/// Returns the name of this boot, empty when it cannot be read.
-pub(super) fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
+/// Returns where a process number means what it means to us: the boot of the machine and, behind a space, the namespace of
+/// process numbers, which containers on one machine do not share. Empty when it cannot be read, and when `/proc` shows
+/// another namespace than ours.
+pub(super) fn boot() -> &'static str {
+    static BOOT: OnceLock<String> = OnceLock::new();
+    BOOT.get_or_init(|| {
+        let read = || {
+            let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+            let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+            Some(format!("{} {}", boot.trim(), namespace.to_str()?))
+        };
+        read().filter(|_| shows_our_numbers()).unwrap_or_default()
+    })
+}
+
+/// Tells whether `/proc` has the numbers of our namespace. It has not when the namespace is new and `/proc` was not mounted
+/// anew.
+fn shows_our_numbers() -> bool {
+    let own = fs::read_link("/proc/self").ok();
+    own.is_some_and(|own| own.to_str() == Some(&std::process::id().to_string()))
 }
 
 pub(super) fn identify(pid: u32) -> Option<ProcessId> {
+    if boot().is_empty() {
+        return None;
+    }
     Stat::of(pid).map(|stat| ProcessId::new(pid, stat.start, boot()))
 }
 
@@ -60,9 +82,34 @@ pub(super) fn is_alive(process: &ProcessId) -> bool {
 /// # Errors
 /// When `/proc` cannot be read: then nothing can be known.
 pub(super) fn all() -> io::Result<Vec<Stat>> {
+    if !shows_our_numbers() {
+        return Err(io::Error::other("/proc shows the processes of another namespace"));
+    }
     let entries = fs::read_dir("/proc")?.collect::<io::Result<Vec<_>>>()?;
     let pids = entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     Ok(pids.filter_map(Stat::of).collect())
+}
+
+/// Returns the children of `pid`, of all its threads.
+pub(super) fn children(pid: u32) -> io::Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let thread = thread?.file_name();
+        let Some(thread) = thread.to_str().and_then(|name| name.parse().ok()) else { continue };
+        match children_of_thread(pid, thread) {
+            Ok(of_thread) => children.extend(of_thread),
+            // It has ended meanwhile, and another has its children.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && thread != pid => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(children)
+}
+
+/// Returns the children that a thread of `pid` has started or adopted.
+pub(super) fn children_of_thread(pid: u32, thread: u32) -> io::Result<Vec<u32>> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{thread}/children"))?;
+    Ok(list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect())
 }
 
 /// Returns to which attempt a process says it belongs. `None` also for processes of other users, which we could not have
@@ -96,7 +143,7 @@ mod tests {
 
     #[test]
     fn a_stat_line_is_read_whatever_the_program_is_called() {
-        let rest = "1 77 5 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4242 1000 1";
+        let rest = "1 77 55 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 4242 1000 1";
         for (line, expected) in [
             (format!("9 (sh) S {rest}"), Some((true, 77, 4242))),
             (format!("9 (a) b (c)) R {rest}"), Some((true, 77, 4242))),
@@ -105,7 +152,13 @@ mod tests {
             ("nonsense".to_owned(), None),
             (String::new(), None),
         ] {
-            let stat = expected.map(|(runs, group, start)| Stat { pid: 9, runs, group, start });
+            let stat = expected.map(|(runs, group, start)| Stat {
+                pid: 9,
+                runs,
+                group,
+                session: 55,
+                start,
+            });
             assert_eq!(Stat::parse(9, &line), stat, "{line}");
         }
     }

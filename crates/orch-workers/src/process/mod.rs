@@ -1,10 +1,19 @@
 //! Processes, named so that a reused number is not mistaken for another, and the end of those that were left behind.
 //!
-//! On Linux a process is known by its number, its start time and the boot of the machine. Elsewhere only by its number:
-//! that is enough to see that it is gone, never to kill it.
+//! On Linux a process is known by its number, its start time, the boot of the machine and the namespace of its number
+//! (two containers on one machine count their processes each from 1). Elsewhere only by its number: that is enough to see
+//! that it is gone, never to kill it.
+//!
+//! Attempts of this process leave nobody behind: [`orphans`] finds them among its children, if the program asks for it.
+//! [`LeftoverReaper`] finds what attempts of another process left, among all processes.
 
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+pub mod orphans;
+#[cfg(not(target_os = "linux"))]
+#[path = "orphans_portable.rs"]
+pub mod orphans;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 mod reaper;

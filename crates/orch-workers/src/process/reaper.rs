@@ -50,8 +50,8 @@ pub enum ReapError {
 /// Kills all processes of given attempts, and returns when they are known to be dead.
 ///
 /// On Linux a process belongs to an attempt if it was noted as its process (same number, start and boot), if it has the
-/// attempt's name in its environment, or if it is in the group of such a one. A process escapes only if it left the group,
-/// took the variable out of its environment, and its supervisor had not noted it.
+/// attempt's name in its environment, or if it is in the group or session of such a one. A process escapes only if it left
+/// the session and took the variable out of its environment.
 ///
 /// Elsewhere there are only the notes, and they prove too little to kill by: a noted process that is gone is dead, one that
 /// may be there is an error that names it.
@@ -89,8 +89,8 @@ impl LeftoverReaper {
             } else {
                 quiet = 0;
                 looks -= 1;
+                tokio::time::sleep(PAUSE).await;
             }
-            tokio::time::sleep(PAUSE).await;
         }
         Ok(())
     }
@@ -118,7 +118,8 @@ impl Reaper for LeftoverReaper {
         Ok(self.reap_all(wanted).await?)
     }
 
-    /// A process of this boot that is not there any more is gone. One of another boot may live on another machine.
+    /// A process of this boot and this namespace that is not there any more is gone. One of another boot may live on another
+    /// machine, one of another namespace in another container.
     fn is_gone(&self, process: &ProcessId) -> bool {
         let boot = super::this_process().boot;
         !boot.is_empty() && process.boot == boot && !super::is_alive(process)
@@ -148,15 +149,19 @@ mod look {
         pub(super) fn kill(&self) -> Result<Vec<u32>, ReapError> {
             let all = linux::all().map_err(ReapError::List)?;
             let boot = linux::boot();
-            self.check_proven(&all, &boot)?;
+            self.check_proven(&all, boot)?;
 
-            let belongs = |stat: &Stat| self.is_noted(stat, &boot) || self.is_named(stat.pid);
+            let belongs = |stat: &Stat| self.is_noted(stat, boot) || self.is_named(stat.pid);
             let members: Vec<Stat> = all.iter().copied().filter(belongs).collect();
-            let groups = self.groups(&members);
+            let groups = self.led(&members, |stat| stat.group);
+            let sessions = self.led(&members, |stat| stat.session);
             let is_member: BTreeSet<u32> = members.iter().map(|stat| stat.pid).collect();
             let targets: Vec<Stat> = all
                 .into_iter()
-                .filter(|s| s.runs && (is_member.contains(&s.pid) || groups.contains(&s.group)))
+                .filter(|s| {
+                    let with_them = groups.contains(&s.group) || sessions.contains(&s.session);
+                    s.runs && (is_member.contains(&s.pid) || with_them)
+                })
                 .collect();
 
             let own = std::process::id();
@@ -175,13 +180,12 @@ mod look {
             linux::attempt_of(pid).is_some_and(|name| self.names.contains(&name))
         }
 
-        /// The groups that belong to the attempts as a whole: led by a member, or noted and with a member in it, which
-        /// shows that the number was not given away since.
-        fn groups(&self, members: &[Stat]) -> BTreeSet<u32> {
-            let whole = |stat: &&Stat| {
-                stat.pid == stat.group || self.noted.iter().any(|n| n.pid == stat.group)
-            };
-            members.iter().filter(whole).map(|stat| stat.group).collect()
+        /// The groups, or sessions, that belong to the attempts as a whole: led by a member, or noted and with a member in
+        /// it, which shows that the number was not given away since.
+        fn led(&self, members: &[Stat], of: impl Fn(&Stat) -> u32) -> BTreeSet<u32> {
+            let whole =
+                |stat: &&Stat| stat.pid == of(stat) || self.noted.iter().any(|n| n.pid == of(stat));
+            members.iter().filter(whole).map(&of).collect()
         }
 
         /// Refuses to guess about a note that does not say which process it was about.

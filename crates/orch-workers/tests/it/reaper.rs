@@ -197,6 +197,28 @@ fn processes_are_known_by_more_than_their_number() {
     ended.wait().unwrap();
 }
 
+#[tokio::test]
+async fn a_session_is_ended_as_a_whole() {
+    let run = new_run();
+    // As a shell with job control does: a group of its own in the same session.
+    let script = r#"exec setsid --wait sh -c '
+        env -i python3 -c "
+import os, sys, time
+os.setpgid(0, 0)
+print(os.getpid(), sys.argv[1], sep=chr(10), flush=True)
+time.sleep(1000)" ready & wait'"#;
+    let leftover = Leftover::start(script, None);
+    let leader = identify(session_of(leftover.pids[0])).unwrap();
+    reap(run, &[1], &[AttemptProcess::new(run, Fence(1), leader)]).await.unwrap();
+    assert!(!runs(leftover.pids[0]));
+}
+
+#[cfg(target_os = "linux")]
+fn session_of(pid: u32) -> u32 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap().parse().unwrap()
+}
+
 #[test]
 fn only_a_process_of_this_boot_that_is_not_there_is_known_to_be_gone() {
     let reaper = LeftoverReaper::new();
@@ -206,9 +228,21 @@ fn only_a_process_of_this_boot_that_is_not_there_is_known_to_be_gone() {
     assert!(!reaper.is_gone(&this_process()));
     leftover.child.kill().unwrap();
     leftover.child.wait().unwrap();
-    assert!(reaper.is_gone(&id));
-    assert!(!reaper.is_gone(&ProcessId::new(id.pid, id.start, "another boot")));
-    assert!(!reaper.is_gone(&ProcessId::new(id.pid, id.start, "")));
+    let (boot, namespace) = id.boot.split_once(' ').unwrap();
+    let cases = [
+        (id.boot.clone(), true),
+        (String::new(), false),
+        ("another boot".to_owned(), false),
+        // Another container on this machine, where our number is somebody else's.
+        (format!("{boot} pid:[1]"), false),
+        (format!("another {namespace}"), false),
+        // Nobody knows which container.
+        (boot.to_owned(), false),
+    ];
+    for (boot, gone) in cases {
+        let process = ProcessId::new(id.pid, id.start, boot);
+        assert_eq!(reaper.is_gone(&process), gone, "{process:?}");
+    }
     let earlier = ProcessId::new(std::process::id(), 1, id.boot);
     assert!(reaper.is_gone(&earlier), "the number was given away since");
 }

@@ -139,33 +139,56 @@ async fn a_program_may_hand_over_what_it_has_when_its_time_is_up() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn grandchildren_do_not_outlive_the_program() {
-    let context = context();
-    let attempt = context.attempt.clone();
-    let result = worker(shell("sleep 1000 & echo done")).execute(context).await.unwrap();
-    assert_eq!(result.output, "done");
-    assert_eq!(evidence(&result), json!({"exit_code": 0}));
-    crate::support::until("nobody lives", || living(&attempt).is_empty()).await;
+async fn an_end_of_its_own_leaves_nobody() {
+    for escape in [
+        "sleep 1000 &",
+        "setsid sleep 1000 >/dev/null 2>&1 &",
+        "setsid sleep 1000 &",
+        "(setsid sh -c 'sleep 1000; sleep 1000' &) &",
+    ] {
+        for code in ["0", "1"] {
+            let context = context();
+            let attempt = context.attempt.clone();
+            let script = format!("{escape} sleep 0.05; echo $$; exit $1");
+            let outcome = worker(shell_with(&script, &[code])).execute(context).await;
+            // At once: whoever retries must not overlap with those who are left.
+            assert_eq!(living(&attempt), [0; 0], "{escape} {code}");
+            let evidence = match &outcome {
+                Ok(result) => evidence(result),
+                Err(error) => json!(error.evidence),
+            };
+            for sign in ["left_behind", "output_held_open"] {
+                assert!(evidence.get(sign).is_none(), "{escape} {code}: {evidence}");
+            }
+            assert_eq!(outcome.is_ok(), code == "0", "{escape}");
+        }
+    }
 }
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_pipe_held_open_from_outside_the_group_does_not_hang_us() {
-    use orch_core::Reaper;
+async fn a_pipe_held_open_by_somebody_who_cannot_be_found_does_not_hang_us() {
     let folder = tempfile::tempdir().unwrap();
-    let (_, name) = flag(folder.path());
-    let context = context();
-    let attempt = context.attempt.clone();
-    let script =
-        "setsid sh -c ': > $0; sleep 1000' $1 & while ! [ -e $1 ]; do sleep 0.01; done; echo done";
-    let result = worker(shell_with(script, &[&name])).execute(context).await.unwrap();
+    let (file, name) = flag(folder.path());
+    // Without its environment it can only be found by a process that adopts orphans.
+    let script = "env -i setsid sh -c 'echo $$ > $0.pid; mv $0.pid $0; exec sleep 1000' $1 & \
+                  while ! [ -e $1 ]; do sleep 0.01; done; echo done";
+    let result = worker(shell_with(script, &[&name])).execute(context()).await.unwrap();
+    let left = std::fs::read_to_string(&file).unwrap();
+    std::process::Command::new("kill").args(["-KILL", left.trim()]).status().unwrap();
     assert_eq!(result.output, "done");
     assert_eq!(evidence(&result), json!({"exit_code": 0, "output_held_open": true}));
+}
 
-    let reaper = orch_workers::process::LeftoverReaper::new();
-    assert!(!living(&attempt).is_empty(), "a program that ended well may leave a daemon");
-    reaper.reap(attempt.run_id, &[attempt.fence], &[]).await.unwrap();
-    assert_eq!(living(&attempt), [0; 0]);
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_leads_a_session_without_a_terminal() {
+    // Process, group, session, controlling terminal.
+    let script = "echo $$; cut -d' ' -f5,6,7 /proc/$$/stat";
+    let result = worker(shell(script)).execute(context()).await.unwrap();
+    let text = result.output.as_str().unwrap();
+    let (pid, rest) = text.split_once('\n').unwrap();
+    assert_eq!(rest, format!("{pid} {pid} 0"));
 }
 
 #[cfg(target_os = "linux")]
