@@ -4,6 +4,7 @@
 //!   nearest known name ([`Issue`]). [`Place`] is where they are found.
 //! - [`Workers`], [`check`], [`open_store`], [`open_memory`] and [`supervisor`] wire the parts together;
 //!   [`forecast`] says what a run is expected to be.
+//! - [`Orphans`] sees to it that no process outlives the attempt that started it.
 //! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
 //! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
 //!
@@ -49,6 +50,7 @@ mod feed;
 mod history;
 mod issue;
 mod note;
+mod orphans;
 mod store;
 mod task;
 mod wire;
@@ -65,6 +67,7 @@ pub use feed::{Feeds, FileSink, LifecycleEvent, Sink};
 pub use history::{AttemptEnd, AttemptRecord, SubtaskHistory, history};
 pub use issue::{Issue, Issues};
 pub use note::Note;
+pub use orphans::Orphans;
 pub use store::{Access, catch_up, open_memory, open_memory_as_it_is, open_store};
 pub use task::{Show, ShowItem, TaskFile};
 pub use wire::{Workers, check, forecast, supervisor, with_causes};

@@ -30,8 +30,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return report::failed(&error.into()).into(),
     };
+    let orphans = orch_app::Orphans::adopt(&runtime);
     let exit = runtime.block_on(commands::run(args));
     // Dropping the tasks kills the process groups of attempts that are still there, after a second Ctrl-C.
     runtime.shutdown_timeout(Duration::from_secs(1));
+    orphans.end();
     exit.into()
 }

@@ -57,9 +57,11 @@ fn main() -> anyhow::Result<()> {
     let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let orphans = orch_app::Orphans::adopt(&runtime);
     let served = runtime.block_on(serve(args));
     // A read of stdin that is still waiting must not keep the process.
     runtime.shutdown_background();
+    orphans.end();
     served
 }
 

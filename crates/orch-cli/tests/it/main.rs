@@ -10,6 +10,7 @@ mod events;
 mod exits;
 mod journey;
 mod kill;
+mod left_behind;
 mod memory;
 mod parallel;
 mod plan;
