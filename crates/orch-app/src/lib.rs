@@ -2,7 +2,7 @@
 //!
 //! - [`Config`] is `orch.yaml`, [`TaskFile`] a task; both say everything that is wrong at once, with line, column and the
 //!   nearest known name ([`Issue`]). [`Place`] is where they are found.
-//! - [`Workers`], [`check`], [`open_store`], [`open_memory`] and [`supervisor`] wire the parts together;
+//! - [`Workers`], [`check`], [`open_store`], [`open_memory`] and [`supervisor`] wire the parts together; [`Stores`] closes what was opened;
 //!   [`forecast`] says what a run is expected to be.
 //! - [`Orphans`] sees to it that no process outlives the attempt that started it.
 //! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
@@ -52,6 +52,7 @@ mod issue;
 mod note;
 mod orphans;
 mod store;
+mod stores;
 mod task;
 mod wire;
 
@@ -69,5 +70,6 @@ pub use issue::{Issue, Issues};
 pub use note::Note;
 pub use orphans::Orphans;
 pub use store::{Access, catch_up, open_memory, open_memory_as_it_is, open_store};
+pub use stores::Stores;
 pub use task::{Show, ShowItem, TaskFile};
 pub use wire::{Workers, check, forecast, supervisor, with_causes};

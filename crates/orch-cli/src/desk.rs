@@ -34,11 +34,11 @@ impl Desk {
     /// Opens the project; `name` is what other processes call this one.
     pub(crate) async fn open(session: &Session, name: &str) -> Result<Self, CliError> {
         let (_, config) = session.project()?;
-        let store = orch_app::open_store(&config, Access::Existing).await?;
+        let store = session.stores.journal(&config, Access::Existing).await?;
         let mut workers = Workers::pull_of(&config);
         workers.add_agents(&config);
         // What it hands out goes to whom a server would give it.
-        let memory = orch_app::open_memory(&config, store.clone(), Access::Existing).await?;
+        let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;
         let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, name);
         let settings = config.settings();
         let project = settings.project.clone();
@@ -59,7 +59,6 @@ impl Desk {
     pub(crate) async fn call(self, tool: &str, arguments: JsonMap) -> Result<JsonMap, CliError> {
         let answer = self.server.call(tool, arguments).await;
         self.supervisor.leave(Duration::ZERO).await;
-        self.store.close().await;
         Ok(answer?)
     }
 }

@@ -3,8 +3,9 @@
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use orch_app::{Access, Config, Place};
+use orch_app::{Access, Config, Place, Stores};
 use orch_core::Journal;
 
 use crate::args::Args;
@@ -21,17 +22,21 @@ pub(crate) struct Style {
     pub(crate) live: bool,
 }
 
-/// Where and how a command was called.
-#[derive(Debug, Clone)]
+/// How long closing the stores may take at the end.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// Where and how a command was called, and the stores that it has opened.
 pub(crate) struct Session {
     pub(crate) cwd: PathBuf,
     pub(crate) config: Option<PathBuf>,
     pub(crate) style: Style,
+    pub(crate) stores: Stores,
 }
 
 impl Session {
     pub(crate) fn new(args: &Args) -> Result<Self, CliError> {
-        Ok(Self { cwd: std::env::current_dir()?, config: args.config.clone(), style: style(args) })
+        let cwd = std::env::current_dir()?;
+        Ok(Self { cwd, config: args.config.clone(), style: style(args), stores: Stores::new() })
     }
 
     /// Finds the project, and the configuration that goes with a task file.
@@ -50,7 +55,12 @@ impl Session {
     /// Opens the store of the project that the command was called in.
     pub(crate) async fn store(&self, access: Access) -> Result<Arc<dyn Journal>, CliError> {
         let (_, config) = self.project()?;
-        Ok(orch_app::open_store(&config, access).await?)
+        Ok(self.stores.journal(&config, access).await?)
+    }
+
+    /// Closes the stores, however the command went.
+    pub(crate) async fn close(&self) {
+        self.stores.close(CLOSING).await;
     }
 }
 

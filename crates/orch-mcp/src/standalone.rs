@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use orch_app::{Access, AppError, Config, Feeds, Place, Sink, WebhookSink, Workers};
+use orch_app::{Access, AppError, Config, Feeds, Place, Sink, Stores, WebhookSink, Workers};
 use orch_core::ProjectId;
 use thiserror::Error;
 
@@ -11,6 +11,8 @@ use crate::Server;
 
 /// How long attempts that the server makes itself get to end once they are told to.
 const STOP: Duration = Duration::from_secs(5);
+/// How long closing the store may take at the end.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// A server, and the engine behind it.
 pub struct Standalone {
@@ -19,6 +21,7 @@ pub struct Standalone {
     /// The project that it serves.
     pub project: ProjectId,
     feeds: Feeds,
+    stores: Stores,
 }
 
 /// Where a server finds what it needs.
@@ -62,9 +65,10 @@ impl Standalone {
         let config = Config::load(&place.with_home(options.home.clone()))?;
         let mut workers = Workers::of(&config)?;
         workers.add_agents(&config);
-        let store = orch_app::open_store(&config, Access::Create).await?;
-        let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
         let sinks = webhooks(&config)?;
+        let stores = Stores::new();
+        let store = stores.journal(&config, Access::Create).await?;
+        let memory = stores.memory(&config, store.clone(), Access::Create).await?;
         let supervisor = orch_app::supervisor(&config, &workers, store, memory, "orch-mcp");
         let feeds = Feeds::start(&supervisor, sinks);
         let server = Server::builder(supervisor, &config.project_dir)
@@ -72,16 +76,18 @@ impl Standalone {
             .settings(config.settings())
             .build()?;
         server.announce_suspended().await;
-        Ok(Self { server, project: config.project, feeds })
+        Ok(Self { server, project: config.project, feeds, stores })
     }
 
-    /// Gives all runs up, see [`Server::leave`], and waits a moment for webhooks that are not told everything yet.
+    /// Gives all runs up, see [`Server::leave`], waits a moment for webhooks that are not told everything yet, and closes the
+    /// store, so that its file alone is whole.
     pub async fn close(self) {
         self.server.leave(STOP).await;
         let (lost, is_cut) = self.feeds.finish(STOP).await;
         if is_cut || lost > 0 {
             tracing::warn!(lost, "not all events were delivered to webhooks");
         }
+        self.stores.close(CLOSING).await;
     }
 }
 

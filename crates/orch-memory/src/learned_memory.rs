@@ -88,6 +88,15 @@ impl LearnedMemory {
         }
     }
 
+    /// Closes the connections to the store, after what goes on; whatever is asked afterwards fails. Dropping it loses nothing that
+    /// was learned, but the WAL file beside a SQLite file may be left then, and belongs to it.
+    ///
+    /// Close the memory before the journal when both are in one file: whoever closes the last connection of all leaves the file
+    /// whole.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+
     /// Sets who may learn and read what; without, everybody learns everything and nobody reads what others have learned.
     ///
     /// What a scope forbids is not learned, and is not learned later from the same runs. What was learned before is kept, and

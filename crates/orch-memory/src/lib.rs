@@ -52,7 +52,9 @@
 //! # Promises
 //! - One task appends, all that has gathered in one transaction; it answers after the commit. On SQLite at
 //!   [`Synchronous::Full`] (the default) that means: on the disk; on PostgreSQL, what the server's `synchronous_commit` means.
-//! - The WAL file beside a SQLite journal belongs to it: copy both, or close the journal first.
+//! - The WAL file beside a SQLite file belongs to it while anybody has the file open. When all have closed it (memory first, see
+//!   [`LearnedMemory::close`]), the file alone is everything and can be copied. Dropping is not closing: a process may end before
+//!   what was dropped is closed.
 //! - A time finer than a microsecond is cut to it.
 //!
 //! # Two databases, one meaning

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use orch_app::{Access, Workers};
-use orch_core::{RunStatus, SubtaskPhase};
+use orch_core::{Journal, RunId, RunStatus, SubtaskPhase};
+use orch_supervisor::Supervisor;
 use serde_json::Value;
 
 use super::status::Status;
@@ -23,20 +24,27 @@ pub(crate) struct Args {
 /// Cancels the run and waits until it has ended. Its owner carries it out; when there is none that lives, this process does.
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
     let (_, config) = session.project()?;
-    let store = orch_app::open_store(&config, Access::Existing).await?;
+    let store = session.stores.journal(&config, Access::Existing).await?;
     let run = runs::find(&*store, args.run.as_deref()).await?;
     // Nothing new starts, so no worker is needed.
     let supervisor =
         orch_app::supervisor(&config, &Workers::default(), store.clone(), None, "orch cancel");
+    let cancelled = cancel(&supervisor, &*store, run).await;
+    supervisor.shutdown(Duration::ZERO).await;
+    Ok(Box::new(Cancelled(cancelled?)))
+}
+
+async fn cancel(
+    supervisor: &Supervisor,
+    journal: &dyn Journal,
+    run: RunId,
+) -> Result<Status, CliError> {
     if !supervisor.cancel(run).await? {
         let status = supervisor.status(run).await?;
         return Err(CliError::AlreadyEnded { run, status: text::standing(&status).to_owned() });
     }
     supervisor.wait(run).await?;
-    let status = Status { status: supervisor.status(run).await?, row: store.row(run).await? };
-    supervisor.shutdown(Duration::ZERO).await;
-    store.close().await;
-    Ok(Box::new(Cancelled(status)))
+    Ok(Status { status: supervisor.status(run).await?, row: journal.row(run).await? })
 }
 
 /// What was cancelled.

@@ -24,7 +24,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Reads how the run stands, ends the supervisor and closes the store.
+    /// Reads how the run stands, and ends the supervisor.
     pub(crate) async fn of(
         supervisor: Supervisor,
         store: Arc<dyn Journal>,
@@ -36,7 +36,6 @@ impl Finished {
             End::Ended(_) | End::Suspended => {
                 supervisor.shutdown(Duration::ZERO).await;
                 let status = runs::status(&store, run).await?;
-                store.close().await;
                 Some(status)
             }
             // There is no time left.

@@ -30,16 +30,22 @@ pub(crate) async fn run(args: Args) -> Exit {
 
 async fn report_of(args: Args) -> Result<Box<dyn Report>, CliError> {
     let session = Session::new(&args)?;
-    match args.command {
-        Command::Run(args) => run::run(&session, args).await,
-        Command::Plan(args) => plan::run(&session, args).await,
-        Command::Status(args) => status::run(&session, args).await,
-        Command::Show(args) => show::run(&session, args).await,
-        Command::Resume(args) => resume::run(&session, args).await,
-        Command::Cancel(args) => cancel::run(&session, args).await,
-        Command::Memory(args) => memory::run(&session, args).await,
-        Command::Feedback(args) => feedback::run(&session, args).await,
-        Command::Claim(args) => claim::run(&session, args).await,
-        Command::Report(args) => report::run(&session, args).await,
+    let report = carry_out(&session, args.command).await;
+    session.close().await;
+    report
+}
+
+async fn carry_out(session: &Session, command: Command) -> Result<Box<dyn Report>, CliError> {
+    match command {
+        Command::Run(args) => run::run(session, args).await,
+        Command::Plan(args) => plan::run(session, args).await,
+        Command::Status(args) => status::run(session, args).await,
+        Command::Show(args) => show::run(session, args).await,
+        Command::Resume(args) => resume::run(session, args).await,
+        Command::Cancel(args) => cancel::run(session, args).await,
+        Command::Memory(args) => memory::run(session, args).await,
+        Command::Feedback(args) => feedback::run(session, args).await,
+        Command::Claim(args) => claim::run(session, args).await,
+        Command::Report(args) => report::run(session, args).await,
     }
 }

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
     let Job { task, config, workers, settings } = args.task.read(session)?;
-    let memory = recalled(&config, &settings, &task.task).await?;
+    let memory = recalled(session, &config, &settings, &task.task).await?;
     let plan = orch_app::check(&config, &workers, &task, &settings)?;
     let snapshot = memory.clone().unwrap_or_default();
     let forecast = orch_app::forecast(&config, &workers, &task, &plan, &settings, &snapshot, now());
@@ -46,23 +46,23 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
 
 /// Reads what memory knows of a task; `None` where there is no store yet, or one in which nothing is learned.
 async fn recalled(
+    session: &Session,
     config: &Config,
     settings: &RunSettings,
     task: &ComplexTask,
 ) -> Result<Option<MemorySnapshot>, CliError> {
-    let store = match orch_app::open_store(config, Access::Read).await {
+    let store = match session.stores.journal(config, Access::Read).await {
         Ok(store) => store,
         Err(AppError::NoStore { .. }) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let memory = orch_app::open_memory(config, store.clone(), Access::Read).await?;
+    let memory = session.stores.memory(config, store.clone(), Access::Read).await?;
     let snapshot = match memory {
         Some(memory) => {
             Some(memory.snapshot(&settings.project, task).await.map_err(CliError::Recall)?)
         }
         None => None,
     };
-    store.close().await;
     Ok(snapshot)
 }
 

@@ -7,7 +7,7 @@ use orch_core::{Event, Seq};
 use super::finished::Finished;
 use crate::error::CliError;
 use crate::events::EventArgs;
-use crate::follow::Following;
+use crate::follow::{End, Following};
 use crate::progress::View;
 use crate::report::Report;
 use crate::runs;
@@ -25,7 +25,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
     let (here, config) = session.project()?;
-    let store = orch_app::open_store(&config, Access::Existing).await?;
+    let store = session.stores.journal(&config, Access::Existing).await?;
     let run = runs::find(&*store, args.run.as_deref()).await?;
     let history = store.load(run, Seq(0)).await?;
     let note = note_in(&history);
@@ -35,7 +35,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
 
     let sinks = args.events.sinks(session, &config)?;
     let mut signals = Signals::listen()?;
-    let memory = orch_app::open_memory(&config, store.clone(), Access::Existing).await?;
+    let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;
     let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch resume");
     let (events, feeds) = (supervisor.subscribe(), Feeds::start(&supervisor, sinks));
     supervisor.resume(run).await?;
@@ -44,6 +44,9 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     view.say(&format!("run {run}"));
     let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
     let end = following.until_the_end(events, &mut signals).await?;
+    if matches!(end, End::Killed) {
+        session.stores.leave_open();
+    }
     Ok(args.events.beside(Finished::of(supervisor, store, run, end, note.show).await?))
 }
 

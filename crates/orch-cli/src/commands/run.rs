@@ -6,7 +6,7 @@ use super::finished::Finished;
 use super::task::{Job, TaskArgs};
 use crate::error::CliError;
 use crate::events::EventArgs;
-use crate::follow::Following;
+use crate::follow::{End, Following};
 use crate::progress::View;
 use crate::report::Report;
 use crate::session::Session;
@@ -27,8 +27,8 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
 
     let sinks = args.events.sinks(session, &config)?;
     let mut signals = Signals::listen()?;
-    let store = orch_app::open_store(&config, Access::Create).await?;
-    let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await?;
+    let store = session.stores.journal(&config, Access::Create).await?;
+    let memory = session.stores.memory(&config, store.clone(), Access::Create).await?;
     let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch run");
     let view = View::new(session.style);
     let (events, feeds) = (supervisor.subscribe(), Feeds::start(&supervisor, sinks));
@@ -42,5 +42,8 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     }
     let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
     let end = following.until_the_end(events, &mut signals).await?;
+    if matches!(end, End::Killed) {
+        session.stores.leave_open();
+    }
     Ok(args.events.beside(Finished::of(supervisor, store, run, end, task.show).await?))
 }

@@ -1,5 +1,7 @@
 //! `orch show`: the output of a run, or what happened to one of its subtasks.
 
+use std::time::Duration;
+
 use orch_app::{Access, AttemptEnd, AttemptRecord, Show, SubtaskHistory};
 use orch_core::journal::Journal;
 use orch_core::{Event, OrchestrationResult, RunId, Seq, nearest};
@@ -32,15 +34,25 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
         return Ok(Box::new(subtask(&*store, run, id).await?));
     }
     let supervisor = Supervisor::builder().journal(store.clone()).build();
+    let found = output(&supervisor, &*store, run).await;
+    supervisor.shutdown(Duration::ZERO).await;
+    found
+}
+
+async fn output(
+    supervisor: &Supervisor,
+    journal: &dyn Journal,
+    run: RunId,
+) -> Result<Box<dyn Report>, CliError> {
     match supervisor.result(run).await? {
         Some(result) => Ok(Box::new(Output {
             run,
             result,
-            show: note_in(&store.load(run, Seq(0)).await?).show,
+            show: note_in(&journal.load(run, Seq(0)).await?).show,
         })),
         None => Ok(Box::new(Status {
             status: supervisor.status(run).await?,
-            row: store.row(run).await?,
+            row: journal.row(run).await?,
         })),
     }
 }

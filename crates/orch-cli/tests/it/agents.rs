@@ -13,7 +13,7 @@ use crate::support::{Done, Project};
 
 const AGENT: &str = "---\nname: reviewer\ndescription: Reviews code\n---\nDo it.\n";
 
-fn project(config: &str) -> Project {
+pub(crate) fn project(config: &str) -> Project {
     Project::new(&[("orch.yaml", config), (".claude/agents/reviewer.md", AGENT)])
 }
 
@@ -42,7 +42,7 @@ fn served<T>(
     })
 }
 
-fn delegate(project: &Project, subtasks: Value) -> Value {
+pub(crate) fn delegate(project: &Project, subtasks: Value) -> Value {
     let arguments = json!({ "task": "Release it", "subtasks": subtasks });
     let Value::Object(arguments) = arguments else { panic!("an object") };
     served(project, async |server, _, _| {
@@ -68,7 +68,7 @@ fn events(project: &Project, run: &str) -> Vec<Event> {
 }
 
 /// An agent sees the project's agent files only.
-fn orch(project: &Project, args: &[&str]) -> Done {
+pub(crate) fn orch(project: &Project, args: &[&str]) -> Done {
     Done::of(project.command(args).env("HOME", project.path()))
 }
 

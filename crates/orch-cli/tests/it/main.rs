@@ -21,3 +21,4 @@ mod support;
 mod task_errors;
 mod terminal;
 mod transfer;
+mod whole;

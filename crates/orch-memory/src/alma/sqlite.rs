@@ -56,13 +56,22 @@ pub(super) async fn read(file: &Path, wanted: &Wanted<'_>) -> Result<Vec<(Kind, 
         .busy_timeout(PATIENCE)
         .disable_statement_logging();
     let mut conn = options.connect().await?;
+    let read = read_all(&mut conn, wanted).await;
+    // Also after a failure: what is only dropped may be open still when the process ends.
+    conn.close().await?;
+    read
+}
+
+async fn read_all(
+    conn: &mut SqliteConnection,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<(Kind, Row)>, BoxError> {
     let agents = serde_json::to_string(wanted.agents)?;
     let mut all = Vec::new();
     for kind in Kind::ALL {
-        let rows = rows(&mut conn, kind, wanted, &agents).await?;
+        let rows = rows(conn, kind, wanted, &agents).await?;
         all.extend(rows.into_iter().map(|row| (kind, row)));
     }
-    conn.close().await?;
     Ok(all)
 }
 

@@ -41,6 +41,18 @@ pub(super) async fn write(
     told: &Told,
 ) -> Result<(), WriteError> {
     let mut conn = connect(file).await?;
+    let written = write_all(&mut conn, project_id, dimension, told).await;
+    // Also after a failure: what is only dropped may be open still when the process ends.
+    conn.close().await?;
+    written
+}
+
+async fn write_all(
+    conn: &mut SqliteConnection,
+    project_id: &str,
+    dimension: Option<u32>,
+    told: &Told,
+) -> Result<(), WriteError> {
     let mut transaction = conn.begin_with("BEGIN IMMEDIATE").await?;
     let dimension = match dimension {
         Some(dimension) => fitting(&mut transaction, dimension).await?,
@@ -56,14 +68,13 @@ pub(super) async fn write(
         insert_workflow(&mut transaction, project_id, workflow).await?;
     }
     transaction.commit().await?;
-    conn.close().await?;
     Ok(())
 }
 
 /// Returns how many outcomes of a project orch has written, and how many of them have a vector.
 pub(super) async fn count(file: &Path, project_id: &str) -> Result<(u64, u64), WriteError> {
     let mut conn = connect(file).await?;
-    let (outcomes, vectors): (i64, i64) = sqlx::query_as(
+    let counted = sqlx::query_as(
         "SELECT count(*), count(e.id) FROM outcomes AS o LEFT JOIN embeddings AS e \
          ON e.memory_type = 'outcomes' AND e.memory_id = o.id \
          WHERE o.project_id = ? AND o.task_type LIKE ? || '%'",
@@ -71,8 +82,9 @@ pub(super) async fn count(file: &Path, project_id: &str) -> Result<(u64, u64), W
     .bind(project_id)
     .bind(PREFIX)
     .fetch_one(&mut conn)
-    .await?;
+    .await;
     conn.close().await?;
+    let (outcomes, vectors): (i64, i64) = counted?;
     Ok((outcomes.cast_unsigned(), vectors.cast_unsigned()))
 }
 

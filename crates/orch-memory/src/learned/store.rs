@@ -83,6 +83,9 @@ pub(crate) trait Store: Send + Sync + 'static {
 
     /// Gives room back that is not needed any more.
     async fn vacuum(&self) -> Result<(), MemoryError>;
+
+    /// Closes all connections, after what goes on; the one that writes last, as it tidies up a SQLite file.
+    async fn close(&self);
 }
 
 /// Takes the records of an export.

@@ -29,7 +29,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// A [`Journal`] in a SQLite file, shared by any number of processes.
 ///
 /// Times are kept to the microsecond; what is finer is cut off. Two journals that are open on one file are two writers, in
-/// one process as in two. Dropping it loses nothing that was acknowledged; [`close`](Journal::close) also waits for what was not.
+/// one process as in two. Dropping it loses nothing that was acknowledged; [`close`](Journal::close) also waits for what was not,
+/// and when no other connection is left, also no other process's, it leaves one file that is the whole store, without a WAL file
+/// beside it.
 #[derive(Debug)]
 pub struct SqliteJournal {
     requests: mpsc::Sender<Request>,

@@ -88,9 +88,11 @@ pub(super) async fn open(
 }
 
 fn connect_options(path: &Path, options: &SqliteOptions) -> SqliteConnectOptions {
-    let base = base_options(path, options).read_only(options.read_only);
+    let base = base_options(path, options);
     if options.read_only {
-        return base;
+        // Not a read-only connection: when such a one is the last to go, it leaves the WAL file behind. Where the file may not be
+        // written, SQLite falls back to one.
+        return base.create_if_missing(false).pragma("query_only", "ON");
     }
     base.create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -131,10 +133,20 @@ async fn open_existing(
     schema: &Schema,
 ) -> Result<SqliteConnection, OpenError> {
     let mut conn = connect_existing(path, connect).await?;
-    match version(&mut conn, path, schema).await? {
-        Some(version) if version >= schema.readable => Ok(conn),
-        Some(_) | None => Err(OpenError::Older { path: path.to_owned() }),
+    let refusal = match version(&mut conn, path, schema).await {
+        Ok(Some(version)) if version >= schema.readable => return Ok(conn),
+        Ok(Some(_) | None) => OpenError::Older { path: path.to_owned() },
+        Err(error) => error,
+    };
+    Err(refused(conn, refusal).await)
+}
+
+/// Closes the connection to a file that is refused: if it were only dropped, it might be open still when the process ends.
+async fn refused(conn: SqliteConnection, refusal: OpenError) -> OpenError {
+    if let Err(error) = conn.close().await {
+        tracing::debug!(%error, "a file that was refused was not closed cleanly");
     }
+    refusal
 }
 
 async fn connect_existing(
@@ -186,10 +198,21 @@ async fn connect_and_migrate(
     schema: &Schema,
 ) -> Result<SqliteConnection, OpenError> {
     let mut conn = connect.connect().await.map_err(|error| classify(path, error))?;
-    if version(&mut conn, path, schema).await? != Some(schema.known()) {
-        migrate(&mut conn, path, schema).await?;
+    match bring_up_to_date(&mut conn, path, schema).await {
+        Ok(()) => Ok(conn),
+        Err(error) => Err(refused(conn, error).await),
     }
-    Ok(conn)
+}
+
+async fn bring_up_to_date(
+    conn: &mut SqliteConnection,
+    path: &Path,
+    schema: &Schema,
+) -> Result<(), OpenError> {
+    if version(conn, path, schema).await? == Some(schema.known()) {
+        return Ok(());
+    }
+    migrate(conn, path, schema).await
 }
 
 /// Returns the version of the tables, by reading only; `None` when there are none.

@@ -162,4 +162,9 @@ impl Store for Tables {
         }
         Ok(())
     }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writers.close().await;
+    }
 }

@@ -102,17 +102,17 @@ impl Opened {
     /// Opens it, and learns what can be learned by now.
     pub(super) async fn of(session: &Session) -> Result<Self, CliError> {
         let (_, config) = session.project()?;
-        let journal = orch_app::open_store(&config, Access::Existing).await?;
-        let memory = orch_app::open_memory(&config, journal.clone(), Access::Existing).await?;
+        let journal = session.stores.journal(&config, Access::Existing).await?;
+        let memory = session.stores.memory(&config, journal.clone(), Access::Existing).await?;
         Self::with(config, journal, memory)
     }
 
     /// Opens it as it is, or makes it, for an import.
     pub(super) async fn to_import(session: &Session) -> Result<Self, CliError> {
         let (_, config) = session.project()?;
-        let journal = orch_app::open_store(&config, Access::Create).await?;
+        let journal = session.stores.journal(&config, Access::Create).await?;
         let memory =
-            orch_app::open_memory_as_it_is(&config, journal.clone(), Access::Create).await?;
+            session.stores.memory_as_it_is(&config, journal.clone(), Access::Create).await?;
         Self::with(config, journal, memory)
     }
 

@@ -1,0 +1,104 @@
+//! The stores that a process has open.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use orch_core::Journal;
+use orch_memory::LearnedMemory;
+
+use crate::config::Config;
+use crate::error::AppError;
+use crate::store::{Access, open_memory, open_memory_as_it_is, open_store};
+
+/// The stores that a process has open, so that it closes all of them at its end, whatever that is: a SQLite file that everybody
+/// has closed is the whole store, without a WAL file beside it.
+#[derive(Default)]
+pub struct Stores {
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    journals: Vec<Arc<dyn Journal>>,
+    memories: Vec<Arc<LearnedMemory>>,
+}
+
+impl Stores {
+    /// Makes an empty collection.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Opens the store of a configuration as [`open_store`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn journal(
+        &self,
+        config: &Config,
+        access: Access,
+    ) -> Result<Arc<dyn Journal>, AppError> {
+        let journal = open_store(config, access).await?;
+        self.open().journals.push(journal.clone());
+        Ok(journal)
+    }
+
+    /// Opens the learned memory of a configuration as [`open_memory`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn memory(
+        &self,
+        config: &Config,
+        journal: Arc<dyn Journal>,
+        access: Access,
+    ) -> Result<Option<Arc<LearnedMemory>>, AppError> {
+        let memory = open_memory(config, journal, access).await?;
+        self.open().memories.extend(memory.clone());
+        Ok(memory)
+    }
+
+    /// Opens the learned memory of a configuration as [`open_memory_as_it_is`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn memory_as_it_is(
+        &self,
+        config: &Config,
+        journal: Arc<dyn Journal>,
+        access: Access,
+    ) -> Result<Option<Arc<LearnedMemory>>, AppError> {
+        let memory = open_memory_as_it_is(config, journal, access).await?;
+        self.open().memories.extend(memory.clone());
+        Ok(memory)
+    }
+
+    /// Closes all that is open, within `limit`: a store that does not answer must not keep the process. What was acknowledged is
+    /// not lost when the time is over, but the WAL file then stays beside a SQLite file, and belongs to it; a warning says so.
+    pub async fn close(&self, limit: Duration) {
+        let Open { journals, memories } = std::mem::take(&mut *self.open());
+        let closing = async {
+            // A memory may be in the journal's file, and the journal's writer is the one to tidy it up.
+            for memory in memories {
+                memory.close().await;
+            }
+            for journal in journals {
+                journal.close().await;
+            }
+        };
+        if tokio::time::timeout(limit, closing).await.is_err() {
+            tracing::warn!(
+                "the store was not closed in time; nothing is lost, but whoever copies it must copy the file that ends in -wal, too"
+            );
+        }
+    }
+
+    /// Forgets what is open, for a process that has no time left to close it.
+    pub fn leave_open(&self) {
+        drop(std::mem::take(&mut *self.open()));
+    }
+
+    fn open(&self) -> std::sync::MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
