@@ -146,4 +146,4 @@ pub use orch_core::journal::MemoryJournal;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresError, PostgresJournal, PostgresOptions};
 #[cfg(feature = "sqlite")]
-pub use sqlite::{OpenError, SqliteJournal, SqliteOptions, Synchronous};
+pub use sqlite::{OpenError, SqliteJournal, SqliteOptions, StoreLost, Synchronous};

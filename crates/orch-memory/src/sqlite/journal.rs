@@ -1,6 +1,7 @@
 //! The handle: sends writes to the writer, reads by itself.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::OpenError;
+use super::file::{StoreFile, StoreLost};
 use super::options::SqliteOptions;
 use super::request::{Acquire, Request, Slot, Write};
 use super::writer::Writer;
@@ -37,6 +39,7 @@ pub struct SqliteJournal {
     requests: mpsc::Sender<Request>,
     readers: SqlitePool,
     id: Option<StoreId>,
+    file: Arc<StoreFile>,
     /// The changes of others of which somebody has been told.
     seen: AtomicU64,
 }
@@ -56,10 +59,11 @@ impl SqliteJournal {
             true => store_id::read(&mut connections.writer).await.map_err(failed)?,
             false => Some(store_id::ensure(&mut connections.writer).await.map_err(failed)?),
         };
-        let requests = Writer::start(connections.writer, connections.reconnect)
+        let file = Arc::new(StoreFile::new(path, id));
+        let requests = Writer::start(connections.writer, connections.reconnect, file.clone())
             .await
             .map_err(|source| failed(source.into()))?;
-        Ok(Self { requests, readers: connections.readers, id, seen: AtomicU64::new(0) })
+        Ok(Self { requests, readers: connections.readers, id, file, seen: AtomicU64::new(0) })
     }
 
     /// Returns the id of the store. `None` when the journal is only read and an older version of orch made the store: the next
@@ -75,6 +79,27 @@ impl SqliteJournal {
     /// When the file cannot be read; see [`OpenError`].
     pub async fn read_store_id(path: impl AsRef<Path>) -> Result<Option<StoreId>, OpenError> {
         open::read_store_id(path.as_ref()).await
+    }
+
+    /// Looks whether the file is still where it was opened; costs a `stat`, and more only if it is not. After an error the journal
+    /// still writes to the file that it has open, which nobody else finds at that place: end what uses it, then
+    /// [`close`](Journal::close) it.
+    ///
+    /// # Errors
+    /// With what became of the file.
+    pub async fn check_file(&self) -> Result<(), StoreLost> {
+        self.file.check().await
+    }
+
+    /// Lists runs, newest first, through the connection that writes: also when the file is not where it was opened, where other
+    /// connections would find nothing or another store.
+    ///
+    /// # Errors
+    /// When the journal is closed or the file cannot be read.
+    pub async fn rows_of_open_file(&self, filter: RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        self.ask(|answer| Request::List(filter, answer))
+            .await
+            .unwrap_or_else(|closed| Err(failed_to("list runs".to_owned(), closed)))
     }
 
     /// Asks the writer and waits for its answer.

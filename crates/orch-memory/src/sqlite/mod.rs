@@ -14,6 +14,7 @@ mod append;
 mod blobs;
 mod error;
 mod events;
+mod file;
 mod journal;
 mod locks;
 mod memory;
@@ -28,6 +29,7 @@ mod writer;
 pub use error::OpenError;
 #[cfg(feature = "alma")]
 pub(crate) use error::is_busy;
+pub use file::StoreLost;
 pub use journal::SqliteJournal;
 pub(crate) use memory::open_memory;
 pub use options::{SqliteOptions, Synchronous};

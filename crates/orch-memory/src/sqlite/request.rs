@@ -1,6 +1,8 @@
 //! What the writer can be asked for, and how it answers.
 
-use orch_core::journal::{AcquireError, AppendError, AttemptProcess, JournalError, Owner};
+use orch_core::journal::{
+    AcquireError, AppendError, AttemptProcess, JournalError, Owner, RunFilter, RunRow,
+};
 use orch_core::{Epoch, OwnerId, RunId};
 use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
@@ -16,6 +18,8 @@ pub(super) enum Request {
     Write(Write),
     /// Say how many changes of others were seen so far.
     CountForeign(oneshot::Sender<Result<u64, Failure>>),
+    /// List runs.
+    List(RunFilter, oneshot::Sender<Result<Vec<RunRow>, JournalError>>),
     /// Finish what was asked for before, close the file, then answer.
     Close(oneshot::Sender<()>),
 }

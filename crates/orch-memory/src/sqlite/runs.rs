@@ -2,6 +2,7 @@
 
 use orch_core::journal::{JournalError, RunFilter, RunRow};
 use orch_core::{ProjectId, RequestKey, RunId, Seq};
+use sqlx::sqlite::SqliteExecutor;
 use sqlx::{QueryBuilder, Sqlite, SqlitePool};
 
 use crate::error::failed_to;
@@ -17,19 +18,22 @@ pub(super) async fn row(pool: &SqlitePool, run: RunId) -> Result<Option<RunRow>,
 
 /// Lists runs, newest first.
 pub(super) async fn rows(
-    pool: &SqlitePool,
+    source: impl SqliteExecutor<'_>,
     filter: &RunFilter,
 ) -> Result<Vec<RunRow>, JournalError> {
-    fetch(pool, listing(filter), "list runs".to_owned()).await
+    fetch(source, listing(filter), "list runs".to_owned()).await
 }
 
 async fn fetch(
-    pool: &SqlitePool,
+    source: impl SqliteExecutor<'_>,
     mut query: QueryBuilder<Sqlite>,
     doing: String,
 ) -> Result<Vec<RunRow>, JournalError> {
-    let stored: Vec<StoredRun> =
-        query.build_query_as().fetch_all(pool).await.map_err(|source| failed_to(doing, source))?;
+    let stored: Vec<StoredRun> = query
+        .build_query_as()
+        .fetch_all(source)
+        .await
+        .map_err(|source| failed_to(doing, source))?;
     stored.into_iter().map(StoredRun::into_row).collect()
 }
 

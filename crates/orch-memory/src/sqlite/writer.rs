@@ -7,17 +7,21 @@
 //! write checks before it changes anything, so a refused one leaves no trace and the others go on. If the transaction
 //! itself fails, nobody in it knows what happened, and all are told so.
 
+use std::io;
 use std::mem;
+use std::sync::Arc;
 
+use orch_core::journal::{JournalError, RunFilter, RunRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection};
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::Appends;
-use super::blobs;
+use super::file::StoreFile;
 use super::request::{Request, Write};
+use super::{blobs, runs};
 use crate::admission::Wanted;
-use crate::error::Failure;
+use crate::error::{Failure, failed_to};
 use crate::pieces::PIECE;
 
 /// How many requests may wait before those who ask must.
@@ -31,6 +35,7 @@ pub(super) struct Writer {
     /// `None` after a failure, until the next use: a fresh connection has no half-done transaction.
     conn: Option<SqliteConnection>,
     reconnect: SqliteConnectOptions,
+    file: Arc<StoreFile>,
     foreign: Foreign,
     closers: Vec<oneshot::Sender<()>>,
 }
@@ -58,10 +63,12 @@ impl Writer {
     pub(super) async fn start(
         mut conn: SqliteConnection,
         reconnect: SqliteConnectOptions,
+        file: Arc<StoreFile>,
     ) -> sqlx::Result<mpsc::Sender<Request>> {
         let (sender, requests) = mpsc::channel(WAITING);
         let foreign = Foreign { version: Some(data_version(&mut conn).await?), changes: 0 };
-        let writer = Self { requests, conn: Some(conn), reconnect, foreign, closers: Vec::new() };
+        let conn = Some(conn);
+        let writer = Self { requests, conn, reconnect, file, foreign, closers: Vec::new() };
         tokio::spawn(writer.run());
         Ok(sender)
     }
@@ -72,13 +79,22 @@ impl Writer {
             self.serve(&mut gathered).await;
         }
         if let Some(conn) = self.conn.take()
-            && let Err(error) = conn.close().await
+            && let Err(error) = self.close(conn).await
         {
             tracing::warn!(%error, "the journal was not closed cleanly; nothing committed is lost");
         }
         for closer in self.closers {
             closer.send(()).ok();
         }
+    }
+
+    async fn close(&self, mut conn: SqliteConnection) -> sqlx::Result<()> {
+        // At the end SQLite leaves the WAL file of a file that was moved as it is. It might lie beside another store now, which
+        // must not take it for its own: what is in it goes to the file that it belongs to.
+        if !self.file.is_in_place() {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&mut conn).await?;
+        }
+        conn.close().await
     }
 
     async fn serve(&mut self, gathered: &mut Vec<Request>) {
@@ -89,6 +105,9 @@ impl Writer {
                 Request::CountForeign(answer) => {
                     let count = self.count_foreign().await;
                     answer.send(count).ok();
+                }
+                Request::List(filter, answer) => {
+                    answer.send(self.list(&filter).await).ok();
                 }
                 Request::Close(closer) => {
                     // What is in the channel is still served, nothing more gets in.
@@ -116,6 +135,13 @@ impl Writer {
         }
     }
 
+    async fn list(&mut self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
+        match self.connection().await {
+            Ok(conn) => runs::rows(conn, filter).await,
+            Err(error) => Err(failed_to("list runs".to_owned(), error)),
+        }
+    }
+
     async fn commit(&mut self, writes: &mut [Write]) -> Result<(), Failure> {
         let done = match self.connection().await {
             Ok(conn) => transact(conn, writes).await,
@@ -127,7 +153,8 @@ impl Writer {
     async fn connection(&mut self) -> sqlx::Result<&mut SqliteConnection> {
         let conn = match self.conn.take() {
             Some(conn) => conn,
-            None => self.reconnect.connect().await?,
+            None if self.file.is_in_place() => self.reconnect.connect().await?,
+            None => return Err(sqlx::Error::Io(io::ErrorKind::NotFound.into())),
         };
         Ok(self.conn.insert(conn))
     }

@@ -29,4 +29,5 @@ mod support;
 mod tables;
 mod transfer;
 mod upkeep;
+mod vanished;
 mod writing;
