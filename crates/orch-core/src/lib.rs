@@ -95,7 +95,7 @@ pub use task::{ComplexTask, Constraints, Subtask};
 pub use task_type::infer_task_type;
 pub use validate::{MAX_NAME_LENGTH, NameFault, PlanIssue, PlanLimits, Unserved};
 pub use words::{UnknownWord, nearest};
-pub use worker::{Fit, Standing, Worker, WorkerCapability, WorkerError, WorkerKind, fit};
+pub use worker::{Fit, Standing, Worker, WorkerCapability, WorkerError, WorkerKind, could_do, fit};
 pub use worker_memory::{LessonError, MAX_LESSON_LENGTH, MAX_LESSONS, WorkerMemory, check_lesson};
 
 /// A JSON object, in the order in which its keys were written.

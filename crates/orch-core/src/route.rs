@@ -100,6 +100,7 @@ impl<'a> RoutingContext<'a> {
             self.tallies.tally(worker, task_type).plus(remembered).success_rate(),
             self.worker_loads.get(worker).copied().unwrap_or(0.0),
         )
+        .with_required(self.constraints.is_some_and(|constraints| constraints.requires(worker)))
     }
 
     /// Tells whether the constraints admit `worker`.

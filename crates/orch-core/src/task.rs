@@ -122,6 +122,11 @@ impl Constraints {
         all
     }
 
+    /// Tells whether `worker` is named as the only one that may do it.
+    pub fn requires(&self, worker: &WorkerName) -> bool {
+        self.require_worker.as_ref() == Some(worker)
+    }
+
     /// Tells whether `worker` may do it: it is not excluded, is the required one and of the required kind if there is one,
     /// and has all tags.
     pub fn admits(&self, worker: &dyn Worker) -> bool {

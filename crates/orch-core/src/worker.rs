@@ -11,8 +11,8 @@ use thiserror::Error;
 use crate::setters::setters;
 use crate::words::words;
 use crate::{
-    BoxError, Cause, Failure, JsonMap, MemoryScope, Subtask, WorkerContext, WorkerName,
-    WorkerResult,
+    BoxError, Cause, Constraints, Failure, JsonMap, MemoryScope, Subtask, WorkerContext,
+    WorkerName, WorkerResult,
 };
 
 /// What a worker can do.
@@ -82,17 +82,24 @@ pub struct Standing {
     pub success: f64,
     /// How busy the worker is, 0 (idle) to 1 (full).
     pub load: f64,
+    /// Whether the constraints name this worker and no other may do it.
+    pub required: bool,
 }
 
 impl Standing {
     /// A worker without history or load: what it can do, apart from whether it should.
-    pub const IDLE: Self = Self { success: 1.0, load: 0.0 };
+    pub const IDLE: Self = Self { success: 1.0, load: 0.0, required: false };
 
     /// Makes a standing.
     pub fn new(success: f64, load: f64) -> Self {
-        Self { success, load }
+        Self { success, load, required: false }
     }
 }
+
+setters! { Standing {
+    /// Sets whether the constraints name this worker and no other may do it.
+    with_required => required: bool,
+} }
 
 /// Something that executes subtasks: a closure, a program, an agent, a remote service.
 ///
@@ -275,6 +282,13 @@ impl Fit {
             Self { score: 0.0, invalid: Some(score) }
         }
     }
+}
+
+/// Tells whether `worker` may do `subtask` under these constraints and could do it if it were idle.
+pub fn could_do(worker: &dyn Worker, subtask: &Subtask, constraints: Option<&Constraints>) -> bool {
+    let required = constraints.is_some_and(|constraints| constraints.requires(worker.name()));
+    constraints.is_none_or(|constraints| constraints.admits(worker))
+        && fit(worker, subtask, &Standing::IDLE.with_required(required)).score > 0.0
 }
 
 /// Asks `worker` how well it fits `subtask`; a value that is no number or not in 0 to 1 counts as 0 and is reported.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orch_core::{ComplexTask, Constraints, Standing, Subtask, Worker, fit, infer_task_type};
+use orch_core::{ComplexTask, Constraints, Subtask, Worker, could_do, infer_task_type};
 
 /// All workers, and the constraints of the task.
 #[derive(Clone, Copy)]
@@ -26,16 +26,13 @@ impl<'a> Team<'a> {
 
     /// Tells whether somebody may and can do `subtask`.
     pub(crate) fn serves(self, subtask: &Subtask) -> bool {
-        let able = |worker: &Arc<dyn Worker>| fit(&**worker, subtask, &Standing::IDLE).score > 0.0;
+        let able = |constraints: Option<&Constraints>| {
+            self.workers.iter().any(|worker| could_do(&**worker, subtask, constraints))
+        };
         match (&subtask.constraints, self.constraints) {
-            (Some(own), Some(outer)) => {
-                let both = own.within(outer);
-                self.workers.iter().any(|worker| both.admits(&**worker) && able(worker))
-            }
-            (Some(one), None) | (None, Some(one)) => {
-                self.workers.iter().any(|worker| one.admits(&**worker) && able(worker))
-            }
-            (None, None) => self.workers.iter().any(able),
+            (Some(own), Some(outer)) => able(Some(&own.within(outer))),
+            (Some(one), None) | (None, Some(one)) => able(Some(one)),
+            (None, None) => able(None),
         }
     }
 }

@@ -1,10 +1,24 @@
 //! What can go wrong with a supervisor as a whole.
 
 use orch_core::journal::JournalError;
-use orch_core::{RunId, ScopeError};
+use orch_core::{RunId, ScopeError, WorkerName};
 use thiserror::Error;
 
 use crate::machine::Refusal;
+
+/// Why a worker was not registered.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// A worker of this name is registered already.
+    #[error(
+        "a worker `{0}` is registered already; unregister or replace it, or choose another name"
+    )]
+    Taken(WorkerName),
+    /// A scope forbids it.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+}
 
 /// Why a call on a supervisor failed.
 #[derive(Debug, Error)]

@@ -55,7 +55,7 @@ mod supervisor;
 
 pub use builder::Builder;
 pub use closure::{FnWorker, worker_fn};
-pub use error::SupervisorError;
+pub use error::{RegisterError, SupervisorError};
 pub use forecast::{Basis, Estimate, ExpectedAttempt, ExpectedSubtask, Forecast};
 pub use machine::{Claimed, Refusal, ReportAnswer, Want};
 pub use request::{SubmitOptions, SubtaskReport};

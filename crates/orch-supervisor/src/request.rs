@@ -1,11 +1,14 @@
 //! What callers ask with: how a task is to be run, what is reported.
 
+use std::sync::Arc;
+
 use orch_core::{
-    DecompositionPlan, Failure, Fence, RequestKey, RunSettings, SubtaskId, Token, WorkerResult,
+    DecompositionPlan, Failure, Fence, RequestKey, RunSettings, SubtaskId, Token, Worker,
+    WorkerResult,
 };
 
 /// How a task is to be run; see [`Supervisor::submit_with`](crate::Supervisor::submit_with).
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct SubmitOptions {
     /// The settings; those of the supervisor when absent.
@@ -14,6 +17,8 @@ pub struct SubmitOptions {
     pub plan: Option<DecompositionPlan>,
     /// The same key again gets the same run.
     pub request_key: Option<RequestKey>,
+    /// Pull workers that only this run knows; see [`Supervisor::resume_with`](crate::Supervisor::resume_with).
+    pub guests: Vec<Arc<dyn Worker>>,
 }
 
 impl SubmitOptions {
@@ -40,6 +45,13 @@ impl SubmitOptions {
     #[must_use]
     pub fn request_key(mut self, key: impl Into<RequestKey>) -> Self {
         self.request_key = Some(key.into());
+        self
+    }
+
+    /// Sets the guests: pull workers that only this run knows. They are not kept in the journal.
+    #[must_use]
+    pub fn guests(mut self, guests: impl IntoIterator<Item = Arc<dyn Worker>>) -> Self {
+        self.guests = guests.into_iter().collect();
         self
     }
 }

@@ -1,5 +1,7 @@
 //! The handle on a running engine.
 
+mod workers;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,8 +9,8 @@ use std::time::Duration;
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
     CancelReason, ComplexTask, Digest, Fence, JsonMap, Memory, MemorySlice, OrchestrationResult,
-    ProjectId, RequestKey, RunId, RunSettings, RunStatus, ScopeError, Seq, Subtask, SubtaskId,
-    Token, Worker, WorkerName,
+    ProjectId, RequestKey, RunId, RunSettings, RunStatus, Seq, Subtask, SubtaskId, Token, Worker,
+    WorkerName,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -44,6 +46,8 @@ struct Inner {
     delegation: Delegation,
     /// How many attempts each worker can make at once, as far as it was ever registered here.
     slots: Mutex<BTreeMap<WorkerName, u32>>,
+    /// The workers that are registered.
+    workers: Mutex<workers::Workers>,
     ticker: Mutex<Ticker>,
 }
 
@@ -75,6 +79,9 @@ impl Supervisor {
                     .iter()
                     .map(|w| (w.name().clone(), w.max_concurrency().get()))
                     .collect(),
+            ),
+            workers: Mutex::new(
+                parts.workers.iter().map(|w| (w.name().clone(), w.clone())).collect(),
             ),
             ticker: Mutex::new(Ticker::new(parts.clock)),
         };
@@ -120,6 +127,9 @@ impl Supervisor {
         options: SubmitOptions,
     ) -> Result<RunId, SupervisorError> {
         self.inner.delegation.may_orchestrate()?;
+        for guest in &options.guests {
+            self.inner.delegation.check(guest.name())?;
+        }
         if let Some(key) = &options.request_key {
             let settings = options.settings.as_ref().unwrap_or(&self.inner.settings);
             if let Some(run) = self.inner.journal.run_of_request(&settings.project, key).await? {
@@ -134,7 +144,8 @@ impl Supervisor {
             request_key: options.request_key,
             reply: 0,
         };
-        match self.call(|caller| Call::Submit(Box::new(submission), caller)).await?? {
+        let guests = options.guests;
+        match self.call(|caller| Call::Submit(Box::new(submission), guests, caller)).await?? {
             Response::Run(run) => Ok(run),
             Response::Answer(_) | Response::Status(_) => Err(SupervisorError::ShutDown),
         }
@@ -298,8 +309,25 @@ impl Supervisor {
     /// When the supervisor may not run tasks, when there is no such run, when it has ended, when a living process owns it (the
     /// error says which), or when the journal fails.
     pub async fn resume(&self, run: RunId) -> Result<(), SupervisorError> {
+        self.resume_with(run, Vec::new()).await
+    }
+
+    /// Like [`resume`](Self::resume), for a run with guests: pull workers that only this run knows. A guest is given work as a
+    /// registered worker is, by this run alone; with the name of a registered worker it is nobody. Guests are forgotten when
+    /// the run has ended or leaves this process.
+    ///
+    /// # Errors
+    /// As `resume`; and when the supervisor may not give work to one of the guests.
+    pub async fn resume_with(
+        &self,
+        run: RunId,
+        guests: Vec<Arc<dyn Worker>>,
+    ) -> Result<(), SupervisorError> {
         self.inner.delegation.may_orchestrate()?;
-        self.call(|caller| Call::Resume(run, caller)).await??;
+        for guest in &guests {
+            self.inner.delegation.check(guest.name())?;
+        }
+        self.call(|caller| Call::Resume(run, guests, caller)).await??;
         Ok(())
     }
 
@@ -411,25 +439,6 @@ impl Supervisor {
         };
         let answer = self.command(run, Command::Report(report)).await?;
         if let Answer::Report(answer) = answer { Ok(answer) } else { Ok(ReportAnswer::Received) }
-    }
-
-    /// Adds a worker; runs that wait for one like it go on at once. One of the same name is replaced.
-    ///
-    /// # Errors
-    /// When the supervisor may not give work to it, with the rule that forbids it.
-    pub fn register_worker(&self, worker: impl Worker) -> Result<(), ScopeError> {
-        self.inner.delegation.admit(&worker)?;
-        let mut slots = self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        slots.insert(worker.name().clone(), worker.max_concurrency().get());
-        drop(slots);
-        // A closed channel means that the engine has ended, and nothing more will be given to anybody.
-        let _ = self.inner.events.send(Input::Register(Arc::new(worker)));
-        Ok(())
-    }
-
-    /// Removes a worker; attempts that it is making go on.
-    pub fn unregister_worker(&self, name: impl Into<WorkerName>) {
-        let _ = self.inner.events.send(Input::Unregister(name.into()));
     }
 
     /// Follows what happens from now on, in this process and, for runs that it owns, in others. A subscriber that lags too far

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{PlanIssue, Unserved};
-use crate::{Constraints, DecompositionPlan, Standing, Subtask, Worker, WorkerName, fit, nearest};
+use crate::{Constraints, DecompositionPlan, Subtask, Worker, WorkerName, could_do, nearest};
 
 pub(super) fn issues(
     plan: &DecompositionPlan,
@@ -55,9 +55,7 @@ impl<'a> Service<'a> {
 
     /// Counts the workers that can and may do `subtask`, up to the number that it needs.
     fn count_able(&mut self, subtask: &'a Subtask, constraints: Option<&Constraints>) -> u32 {
-        let able = |worker: &Arc<dyn Worker>| {
-            constraints.is_none_or(|c| c.admits(worker.as_ref())) && can(worker.as_ref(), subtask)
-        };
+        let able = |worker: &Arc<dyn Worker>| could_do(worker.as_ref(), subtask, constraints);
         let hint = self.last_able.get(subtask.task_type.as_str());
         if subtask.replicas <= 1 && hint.is_some_and(|place| able(&self.workers[*place])) {
             return 1;
@@ -74,7 +72,7 @@ impl<'a> Service<'a> {
     }
 
     fn unserved(&mut self, subtask: &'a Subtask) -> Unserved {
-        let able = self.workers.iter().filter(|worker| can(worker.as_ref(), subtask));
+        let able = self.workers.iter().filter(|worker| could_do(worker.as_ref(), subtask, None));
         let able: Vec<_> = able.map(|worker| worker.name().clone()).collect();
         if !able.is_empty() {
             return Unserved::Excluded { able };
@@ -87,10 +85,6 @@ impl<'a> Service<'a> {
         });
         Unserved::NoCapability { nearest: nearest.clone() }
     }
-}
-
-fn can(worker: &dyn Worker, subtask: &Subtask) -> bool {
-    fit(worker, subtask, &Standing::IDLE).score > 0.0
 }
 
 fn combined<'a>(

@@ -115,9 +115,9 @@ impl Driver {
             .group
             .as_ref()
             .map(|group| without_group(state, group, class.constraints.as_ref()));
-        let own = self.without_gone(state, index, class.constraints.as_ref());
+        let own = self.without_gone(run, state, index, class.constraints.as_ref());
         let constraints = distinct.as_ref().or(own.as_ref()).or(class.constraints.as_ref());
-        let available = self.pool.available(run, &spec.task_type, now);
+        let available = self.available_to(run, &spec.task_type, now);
         let context = RoutingContext::new(&available, self.pool.loads(), state.tallies())
             .with_history(entry.recalled.tallies().map(AsRef::as_ref))
             .with_constraints(constraints)
@@ -150,12 +150,13 @@ impl Driver {
     /// A retry that was planned for a worker that has left since may go to any that the subtask itself admits.
     fn without_gone(
         &self,
+        run: RunId,
         state: &State,
         index: SubtaskIndex,
         planned: Option<&Constraints>,
     ) -> Option<Constraints> {
         let required = planned?.require_worker.as_ref()?;
-        if self.pool.worker(required).is_some() {
+        if self.worker_for(run, required).is_some() {
             return None;
         }
         Some(state.constraints_of(&state.node(index).spec).unwrap_or_default())
@@ -172,7 +173,7 @@ impl Driver {
         let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) else {
             return false;
         };
-        let Some(worker) = self.pool.worker(&decision.primary_worker) else { return false };
+        let Some(worker) = self.worker_for(run, &decision.primary_worker) else { return false };
         let own = state.node(index).spec.timeout_ms;
         let of_worker =
             || worker.timeout().map(|t| u64::try_from(t.as_millis()).unwrap_or(u64::MAX));

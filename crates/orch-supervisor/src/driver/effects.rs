@@ -204,8 +204,8 @@ impl Driver {
         let task = state.task().clone();
         let limits = PlanLimits::from(&**state.settings());
         let plan = plan.and_then(|plan| {
-            let issues =
-                plan.validate_within(self.pool.workers(), limits, task.constraints.as_ref());
+            let workers = self.workers_of(run);
+            let issues = plan.validate_within(&workers, limits, task.constraints.as_ref());
             if issues.is_empty() {
                 Ok(plan)
             } else {

@@ -57,6 +57,13 @@ pub enum Input {
         /// Who waits.
         reply: ReplyId,
     },
+    /// The guests of a run that was submitted or is to be resumed: pull workers that no other run knows.
+    Guests {
+        /// The run.
+        run: RunId,
+        /// The guests.
+        workers: Vec<Arc<dyn Worker>>,
+    },
     /// A managed attempt is over: nothing of it runs any more.
     Finished {
         /// The run.

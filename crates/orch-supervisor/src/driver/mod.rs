@@ -13,6 +13,7 @@ mod dispatch;
 mod effects;
 #[cfg(test)]
 mod fairness;
+mod guests;
 mod io;
 mod policies;
 mod recovery;
@@ -90,6 +91,7 @@ impl Driver {
             Input::Status { run, reply } => self.status(run, reply),
             Input::Settled { run, until, reply } => self.await_settled(run, until, reply),
             Input::Resume { run, reply } => self.resume(run, reply),
+            Input::Guests { run, workers } => self.admit_guests(run, workers),
             Input::Finished { run, fence, end } => self.finished(run, fence, end),
             Input::Planned { run, plan } => self.planned(run, plan),
             Input::Recalled { run, snapshot } => {

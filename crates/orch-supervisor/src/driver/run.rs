@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
 use orch_core::learned::Learned;
-use orch_core::{Epoch, Fence, LockName, MemorySnapshot, Seq, Tallies, WorkerName};
+use orch_core::{Epoch, Fence, LockName, MemorySnapshot, Seq, Tallies, Worker, WorkerName};
 
 use super::io::{AttemptEnd, ReplyId, Response, Submission};
 use crate::machine::{Command, Outcome, Refusal, State};
@@ -61,6 +61,8 @@ pub(super) struct Run {
     pub(super) pauses: Pauses,
     /// Locks that other runs held when they were last asked for, and when to ask again.
     pub(super) foreign_locks: BTreeMap<LockName, Timestamp>,
+    /// Pull workers that only this run knows.
+    pub(super) guests: Vec<Arc<dyn Worker>>,
 }
 
 /// What has come of asking memory about a run.
@@ -163,6 +165,7 @@ impl Run {
             retry_at: None,
             pauses: Pauses::default(),
             foreign_locks: BTreeMap::new(),
+            guests: Vec::new(),
         }
     }
 

@@ -295,7 +295,7 @@ impl Driver {
         let worker =
             trouble.tried.last().cloned().unwrap_or_else(|| orch_core::WorkerName::new(""));
         let event = FailureEvent::new(node.spec.id.clone(), worker, failure, now);
-        let available = self.pool.available(run, &node.spec.task_type, now);
+        let available = self.available_to(run, &node.spec.task_type, now);
         let constraints = state.constraints_of(&node.spec);
         let routing = RoutingContext::new(&available, self.pool.loads(), state.tallies())
             .with_history(entry.recalled.tallies().map(AsRef::as_ref))

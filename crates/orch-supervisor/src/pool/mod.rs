@@ -11,10 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use orch_core::{
-    Constraints, Failure, RoutingContext, RunId, Standing, Subtask, Tallies, Worker, WorkerKind,
-    WorkerName, fit,
-};
+use orch_core::{Constraints, Failure, RunId, Subtask, Worker, WorkerKind, WorkerName, could_do};
 
 use breaker::Breaker;
 
@@ -152,11 +149,9 @@ impl Pool {
 
     /// Returns the workers that could do `subtask` if they were free; when there is none, waiting is in vain.
     pub fn capable(&self, subtask: &Subtask, constraints: Option<&Constraints>) -> Vec<WorkerName> {
-        let (loads, tallies) = (BTreeMap::new(), Tallies::default());
-        let context = RoutingContext::new(&[], &loads, &tallies).with_constraints(constraints);
         self.order
             .iter()
-            .filter(|w| context.admits(&***w) && fit(&***w, subtask, &Standing::IDLE).score > 0.0)
+            .filter(|w| could_do(&***w, subtask, constraints))
             .map(|w| w.name().clone())
             .collect()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
-use orch_core::{OrchestrationResult, RunId};
+use orch_core::{OrchestrationResult, RunId, Worker};
 use tokio::sync::oneshot;
 
 use crate::driver::{Left, Response, Submission};
@@ -14,9 +14,11 @@ use crate::machine::{Command, Refusal};
 
 /// A call from outside.
 pub(crate) enum Call {
-    Submit(Box<Submission>, Caller<Result<Response, Refusal>>),
+    /// A new run, with its guests.
+    Submit(Box<Submission>, Vec<Arc<dyn Worker>>, Caller<Result<Response, Refusal>>),
     Command(RunId, Box<Command>, Caller<Result<Response, Refusal>>),
-    Resume(RunId, Caller<Result<Response, Refusal>>),
+    /// A run is to go on, with its guests.
+    Resume(RunId, Vec<Arc<dyn Worker>>, Caller<Result<Response, Refusal>>),
     /// Answered when the run ends or leaves this process; `None` when it is not here.
     Wait(RunId, Caller<Option<Waited>>),
     /// Refused when the run is not here.

@@ -89,7 +89,7 @@ impl Engine {
                 self.ask(async move { Input::Recalled { run, snapshot: recall(memory, run, &project, &task).await } });
             }
             Output::Plan { run, task, given, max_subtasks, learned } => {
-                let (decomposer, workers) = (self.parts.decomposer.clone(), self.driver.pool().workers().to_vec());
+                let (decomposer, workers) = (self.parts.decomposer.clone(), self.driver.workers_of(run).into_owned());
                 let max = NonZeroUsize::new(max_subtasks as usize).unwrap_or(NonZeroUsize::MIN);
                 self.ask(async move {
                     let request = DecompositionRequest::new(&task, &workers, max)

@@ -233,15 +233,16 @@ impl Engine {
 
     fn call(&mut self, call: Call) {
         match call {
-            Call::Submit(mut submission, caller) => {
+            Call::Submit(mut submission, workers, caller) => {
                 submission.reply = self.expect(caller);
-                self.ready.push(Input::Submit(submission));
+                let run = submission.run;
+                self.ready.extend([Input::Submit(submission), Input::Guests { run, workers }]);
             }
             Call::Command(run, command, caller) => {
                 let reply = self.expect(caller);
                 self.ready.push(Input::Command { run, command: *command, reply });
             }
-            Call::Resume(run, caller) => {
+            Call::Resume(run, workers, caller) => {
                 // Who asks while somebody waits for the same gets the same answer.
                 let asked = self.resumes.get(&run).and_then(|reply| self.replies.get_mut(reply));
                 if let Some(callers) = asked {
@@ -249,7 +250,7 @@ impl Engine {
                 }
                 let reply = self.expect(caller);
                 self.resumes.insert(run, reply);
-                self.ready.push(Input::Resume { run, reply });
+                self.ready.extend([Input::Resume { run, reply }, Input::Guests { run, workers }]);
             }
             Call::Wait(run, caller) => {
                 if self.driver.will_tell(run) || self.completing.contains(&run) {

@@ -1,7 +1,7 @@
 //! Who may run tasks, and who gets work.
 
 use orch_core::{MemoryScope, ScopeError, ScopeRule, Worker, WorkerCapability};
-use orch_supervisor::{Supervisor, SupervisorError, worker_fn};
+use orch_supervisor::{RegisterError, Supervisor, SupervisorError, worker_fn};
 use serde_json::json;
 
 use crate::support::{plan, run, submit, task};
@@ -50,7 +50,10 @@ async fn a_worker_of_somebody_else_gets_nothing() {
 
     let error = supervisor.register_worker(worker("ann", "chief")).unwrap_err();
     assert!(
-        matches!(error, ScopeError::Delegate { rule: ScopeRule::SubordinateTo, .. }),
+        matches!(
+            error,
+            RegisterError::Scope(ScopeError::Delegate { rule: ScopeRule::SubordinateTo, .. })
+        ),
         "{error}"
     );
     supervisor.register_worker(worker("ann", "boss")).unwrap();

@@ -94,6 +94,9 @@ impl AgentWorker {
     }
 }
 
+/// How well an agent fits at least what it is required for by name.
+const NAMED_FIT: f64 = 0.5;
+
 #[async_trait]
 impl Worker for AgentWorker {
     fn name(&self) -> &WorkerName {
@@ -116,7 +119,9 @@ impl Worker for AgentWorker {
             };
             matches * capability.proficiency
         });
-        let best = best.fold(self.floor, f64::max);
+        // Whoever asks for an agent by name knows better than words do what it can.
+        let floor = if standing.required { self.floor.max(NAMED_FIT) } else { self.floor };
+        let best = best.fold(floor, f64::max);
         best * standing.success * (1.0 - standing.load.clamp(0.0, 1.0))
     }
 
@@ -173,6 +178,16 @@ mod tests {
         check(&worker, "Bake bread", "review", 0.8);
         check(&worker, "Find bugs", "baking", 0.0);
         check(&file("x-orch: { task_types: ['*'] }\n"), "Bake bread", "baking", 1.0);
+    }
+
+    #[test]
+    fn an_agent_that_is_required_by_name_takes_any_type() {
+        let subtask = Subtask::new("a", "Bake bread", "baking");
+        for extras in ["", "x-orch: { task_types: review }\n"] {
+            let named = Standing::IDLE.with_required(true);
+            assert_eq!(file(extras).can_handle(&subtask, &named), 0.5, "{extras}");
+            assert_eq!(file(extras).can_handle(&subtask, &Standing::IDLE), 0.0, "{extras}");
+        }
     }
 
     #[test]
