@@ -43,7 +43,6 @@ impl Desk {
         let settings = config.settings();
         let project = settings.project.clone();
         let server = Server::builder(supervisor.clone(), &config.project_dir)
-            .workers(workers.all().iter().cloned())
             .settings(settings)
             .visitor()
             .build()?;

@@ -1,6 +1,6 @@
 //! What all tools share: the engine, the project, and how runs and subtasks are found.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -40,7 +40,6 @@ pub(crate) struct Desk {
     pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Whether this process is gone after a few calls.
     pub(crate) is_visitor: bool,
-    workers: Mutex<BTreeMap<WorkerName, Arc<dyn Worker>>>,
     views: Views,
     /// Runs of which this process does something itself, as far as it has ever begun to.
     carried_out: Mutex<BTreeSet<RunId>>,
@@ -53,10 +52,7 @@ impl Desk {
         settings: RunSettings,
         general: WorkerName,
         now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-        workers: Vec<Arc<dyn Worker>>,
     ) -> Self {
-        let workers = workers.into_iter().map(|worker| (worker.name().clone(), worker)).collect();
-        let workers = Mutex::new(workers);
         Self {
             supervisor,
             files,
@@ -64,7 +60,6 @@ impl Desk {
             general,
             now,
             is_visitor: false,
-            workers,
             views: Views::default(),
             carried_out: Mutex::default(),
         }
@@ -76,17 +71,17 @@ impl Desk {
 
     /// Returns the names of all workers.
     pub(crate) fn worker_names(&self) -> Vec<WorkerName> {
-        self.workers().keys().cloned().collect()
+        self.supervisor.workers().iter().map(|worker| worker.name().clone()).collect()
     }
 
     pub(crate) fn worker(&self, name: &WorkerName) -> Option<Arc<dyn Worker>> {
-        self.workers().get(name).cloned()
+        self.supervisor.worker(name)
     }
 
     /// Returns the names of those that the server runs itself.
     pub(crate) fn managed_workers(&self) -> Vec<WorkerName> {
-        let workers = self.workers();
-        let managed = workers.values().filter(|worker| worker.kind() == WorkerKind::Managed);
+        let workers = self.supervisor.workers();
+        let managed = workers.iter().filter(|worker| worker.kind() == WorkerKind::Managed);
         managed.map(|worker| worker.name().clone()).collect()
     }
 
@@ -95,20 +90,10 @@ impl Desk {
         self.worker(name).is_some_and(|worker| worker.kind() == WorkerKind::Managed)
     }
 
-    /// Makes agents known that a client has named and no file describes, if they may be given work.
-    pub(crate) fn welcome<'a>(
-        &self,
-        names: impl IntoIterator<Item = &'a WorkerName>,
-    ) -> Result<(), SupervisorError> {
-        for name in names {
-            let mut workers = self.workers();
-            if !workers.contains_key(name) {
-                let guest = AgentWorker::new(name.clone(), "").with_floor(GUEST_FIT);
-                self.supervisor.register_worker(guest.clone())?;
-                workers.insert(name.clone(), Arc::new(guest));
-            }
-        }
-        Ok(())
+    /// Makes the guests of a run: agents that its client has named and no file describes.
+    pub(crate) fn guests(&self, note: &Note) -> Vec<Arc<dyn Worker>> {
+        let guest = |name: &WorkerName| AgentWorker::new(name.clone(), "").with_floor(GUEST_FIT);
+        note.guests.iter().map(|name| Arc::new(guest(name)) as Arc<dyn Worker>).collect()
     }
 
     /// Returns what memory tells a worker about a subtask, as text for its prompt; empty when there is nothing or it wants none.
@@ -116,10 +101,6 @@ impl Desk {
         let Some(worker) = self.worker(worker) else { return String::new() };
         let slice = self.supervisor.recall(&self.settings.project, &*worker, subtask).await;
         slice.map(|slice| slice.to_prompt()).unwrap_or_default()
-    }
-
-    fn workers(&self) -> std::sync::MutexGuard<'_, BTreeMap<WorkerName, Arc<dyn Worker>>> {
-        self.workers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Finds a run of this project by its id.
@@ -147,7 +128,7 @@ impl Desk {
     }
 
     /// Returns what is noted with a run. It never changes: a view of any age has it.
-    async fn note(&self, run: RunId) -> Result<Option<Note>, ToolError> {
+    pub(crate) async fn note(&self, run: RunId) -> Result<Option<Note>, ToolError> {
         Ok(match self.views.kept(run) {
             Some(view) => Note::of(&view),
             None => Note::of(&*self.view(run).await?),
@@ -195,9 +176,8 @@ impl Desk {
 
     async fn take_over(&self, run: RunId) -> Result<(), ToolError> {
         let note = self.note(run).await?.unwrap_or_default();
-        self.welcome(&note.guests)?;
         for _ in 0..TRIES {
-            match self.supervisor.resume(run).await {
+            match self.supervisor.resume_with(run, self.guests(&note)).await {
                 Ok(()) => {
                     self.note_carried_out(run, note.mode);
                     return Ok(());

@@ -43,6 +43,7 @@ pub mod http;
 mod lines;
 mod listener;
 mod mode;
+mod names;
 mod prompt;
 mod request;
 mod resources;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use orch_core::{JsonMap, RunSettings, Worker, WorkerName};
-use orch_supervisor::Supervisor;
+use orch_core::{JsonMap, RunSettings, WorkerName};
+use orch_supervisor::{RegisterError, Supervisor};
 use orch_workers::AgentWorker;
 use rmcp::ErrorData;
 use rmcp::ServerHandler;
@@ -56,7 +56,6 @@ pub struct Server {
 pub struct ServerBuilder {
     supervisor: Supervisor,
     project: PathBuf,
-    workers: Vec<Arc<dyn Worker>>,
     settings: RunSettings,
     general: WorkerName,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
@@ -69,7 +68,6 @@ impl Server {
         ServerBuilder {
             supervisor,
             project: project.into(),
-            workers: Vec::new(),
             settings: RunSettings::default(),
             general: WorkerName::new(GENERAL),
             now: Arc::new(clock::wall),
@@ -150,13 +148,6 @@ impl Server {
 }
 
 impl ServerBuilder {
-    /// Sets the workers that the supervisor has, so that the server knows their names and limits.
-    #[must_use]
-    pub fn workers(mut self, workers: impl IntoIterator<Item = Arc<dyn Worker>>) -> Self {
-        self.workers.extend(workers);
-        self
-    }
-
     /// Sets the settings of runs that are delegated. Their strategy is replaced: by `parallel`, or by what the client says.
     #[must_use]
     pub fn settings(mut self, settings: RunSettings) -> Self {
@@ -186,22 +177,19 @@ impl ServerBuilder {
         self
     }
 
-    /// Makes the server. The general agent is registered with the supervisor unless it is among the workers, or the
-    /// supervisor may not give work to it.
+    /// Makes the server. The general agent is registered with the supervisor, unless that has a worker of this name, which is
+    /// taken as it is, or may not give work to it.
     ///
     /// # Errors
     /// When the project's folder does not exist.
-    pub fn build(mut self) -> io::Result<Server> {
-        if !self.workers.iter().any(|worker| *worker.name() == self.general) {
-            let general = AgentWorker::new(self.general.clone(), "").with_floor(GENERAL_FIT);
-            match self.supervisor.register_worker(general.clone()) {
-                Ok(()) => self.workers.push(Arc::new(general)),
-                Err(error) => tracing::warn!(%error, "there is no general agent"),
-            }
+    pub fn build(self) -> io::Result<Server> {
+        let general = AgentWorker::new(self.general.clone(), "").with_floor(GENERAL_FIT);
+        match self.supervisor.register_worker(general) {
+            Ok(()) | Err(RegisterError::Taken(_)) => {}
+            Err(error) => tracing::warn!(%error, "there is no general agent"),
         }
         let files = Files::new(&self.project)?;
-        let mut desk =
-            Desk::new(self.supervisor, files, self.settings, self.general, self.now, self.workers);
+        let mut desk = Desk::new(self.supervisor, files, self.settings, self.general, self.now);
         desk.is_visitor = self.is_visitor;
         Ok(Server { desk: Arc::new(desk) })
     }

@@ -71,10 +71,8 @@ impl Standalone {
         let memory = stores.memory(&config, store.clone(), Access::Create).await?;
         let supervisor = orch_app::supervisor(&config, &workers, store, memory, "orch-mcp");
         let feeds = Feeds::start(&supervisor, sinks);
-        let server = Server::builder(supervisor, &config.project_dir)
-            .workers(workers.all().iter().cloned())
-            .settings(config.settings())
-            .build()?;
+        let server =
+            Server::builder(supervisor, &config.project_dir).settings(config.settings()).build()?;
         server.announce_suspended().await;
         Ok(Self { server, project: config.project, feeds, stores })
     }

@@ -31,7 +31,6 @@ fn served<T>(
         let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await.unwrap();
         let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "server");
         let server = Server::builder(supervisor.clone(), &config.project_dir)
-            .workers(workers.all().iter().cloned())
             .settings(config.settings())
             .build()
             .unwrap();

@@ -48,7 +48,6 @@ impl Session {
             .settings(settings.clone())
             .build();
         let server = Server::builder(supervisor, project.path())
-            .workers(agents)
             .settings(settings)
             .now(move || start + began.elapsed())
             .build()

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use orch_core::{
     AggregationStrategy, Budget, ComplexTask, Constraints, DecompositionPlan, EndStatus,
-    ExecutionStrategy, MAX_NAME_LENGTH, RunId, RunPhase, RunSettings, RunStatus, Subtask,
-    WorkerName, infer_task_type,
+    ExecutionStrategy, RunId, RunPhase, RunSettings, RunStatus, Subtask, WorkerName,
+    infer_task_type,
 };
 use orch_supervisor::SubmitOptions;
 
@@ -18,33 +18,30 @@ use crate::error::ToolError;
 use crate::hand_out::Wanted;
 use crate::listener::{Progress, Teller};
 use crate::mode::{self, Mode};
+use crate::names::{self, did_you_mean};
 use crate::request::{self, Note, Request};
 use crate::view::View;
 
 /// What is kept free of an answer for the first lines of the plan.
 const PLAN_ROOM: usize = 500;
+/// The most agents without a file that are named in the message.
+const UNKNOWN: usize = 3;
 /// The most bytes of a subtask's description in the plan.
 const LINE_BYTES: usize = 90;
 
 /// Delegates a task.
 pub(crate) async fn delegate(
     desk: &Desk,
-    args: Delegate,
+    mut args: Delegate,
     teller: &Teller,
 ) -> Result<Answer, ToolError> {
     not_blank("task", &args.task)?;
+    names::read_all(&desk.supervisor, &mut args)?;
     let named = named(&args);
-    let too_long = |name: &&WorkerName| name.as_str().len() > MAX_NAME_LENGTH;
-    if let Some(name) = named.iter().find(too_long) {
-        return Err(ToolError::Arguments(format!(
-            "The worker name `{}` is longer than {MAX_NAME_LENGTH} bytes; give the name of an agent.",
-            short(name.as_str(), 60)
-        )));
-    }
     mode::check(desk, args.mode, &named)?;
     let task = task(desk, &args)?;
-    let plan = plan(&args.subtasks)?;
-    let guests = named.into_iter().filter(|name| !desk.is_managed(name)).collect();
+    let plan = plan(desk, &args.subtasks)?;
+    let guests = named.into_iter().filter(|name| desk.worker(name).is_none()).collect();
     let note = Note { guests, mode: args.mode };
     let settings = note.in_settings(settings(desk, &args)?);
     let request = match &args.request_key {
@@ -55,8 +52,9 @@ pub(crate) async fn delegate(
         Request::Open(row) => (row.head.run, true),
         Request::Key(key) => {
             let known = desk.journal().run_of_request(&settings.project, &key).await?;
-            desk.welcome(&note.guests)?;
-            let mut options = SubmitOptions::new().settings(settings).request_key(key);
+            let guests = desk.guests(&note);
+            let mut options =
+                SubmitOptions::new().settings(settings).request_key(key).guests(guests);
             options.plan = plan;
             let run = desk.supervisor.submit_with(task, options).await?;
             desk.note_carried_out(run, args.mode);
@@ -96,7 +94,7 @@ async fn answer(
             age.max(0)
         )
     } else {
-        format!("Delegated as {} subtasks.", status.counts.total)
+        format!("Delegated as {} subtasks.{}", status.counts.total, unknown(desk, run).await?)
     };
     answer.set("message", message);
     finish(desk, &mut answer, &status).await?;
@@ -109,6 +107,20 @@ async fn answer(
         answer.set("plan_more", more);
     }
     Ok(answer)
+}
+
+/// Says which agents were named that no file describes.
+async fn unknown(desk: &Desk, run: RunId) -> Result<String, ToolError> {
+    let guests = desk.note(run).await?.map(|note| note.guests).unwrap_or_default();
+    let sentence = |guest: &WorkerName| {
+        let hint = did_you_mean(&desk.supervisor, guest.as_str()).unwrap_or_default();
+        format!(" `{guest}` has no agent file{hint}.").replace("?.", "?")
+    };
+    let mut said: String = guests.iter().take(UNKNOWN).map(sentence).collect();
+    if let Some(more) = guests.len().checked_sub(UNKNOWN).filter(|more| *more > 0) {
+        said.push_str(&format!(" {more} more have none."));
+    }
+    Ok(said)
 }
 
 /// A plan that cannot be carried out is the caller's to correct.
@@ -138,9 +150,16 @@ fn lines(desk: &Desk, view: &View, status: &RunStatus) -> Vec<String> {
             ids => format!(" after {}", short(&ids.join(", "), LINE_BYTES)),
         };
         let who = subtask.open.last().map(|open| &open.worker).or(subtask.worker.as_ref());
-        let who = who.map_or_else(String::new, |who| match *who == desk.general {
-            true => format!(" [{who}: no agent fits it better]"),
-            false => format!(" [{who}]"),
+        let required = || node.spec.constraints.as_ref()?.require_worker.as_ref();
+        let who = who.or_else(required).map_or_else(String::new, |who| {
+            if desk.worker(who).is_none() {
+                let hint = did_you_mean(&desk.supervisor, who.as_str()).unwrap_or_default();
+                format!(" [{who}: no such agent file{hint}]")
+            } else if *who == desk.general && required() != Some(who) {
+                format!(" [{who}: no agent fits it better]")
+            } else {
+                format!(" [{who}]")
+            }
         });
         format!("{}{after}{who}: {}", node.spec.id, short(&node.spec.description, LINE_BYTES))
     };
@@ -154,11 +173,12 @@ fn named(args: &Delegate) -> Vec<WorkerName> {
     let of_subtasks = args.subtasks.iter().filter_map(|subtask| subtask.worker.as_ref());
     let all: BTreeSet<&WorkerName> =
         args.workers.iter().chain(constrained).chain(of_subtasks).collect();
-    all.into_iter().filter(|name| !name.as_str().trim().is_empty()).cloned().collect()
+    all.into_iter().cloned().collect()
 }
 
 fn task(desk: &Desk, args: &Delegate) -> Result<ComplexTask, ToolError> {
-    let kind = args.task_type.clone().unwrap_or_else(|| infer_task_type(&args.task).to_owned());
+    let required = args.constraints.as_ref().and_then(|all| all.require_worker.as_ref());
+    let kind = task_type(desk, args.task_type.as_deref(), &args.task, required);
     let deadline = args.deadline.as_deref().map(|text| deadline(text, (desk.now)())).transpose()?;
     Ok(ComplexTask::new("mcp", args.task.trim(), kind)
         .with_context(args.context.clone())
@@ -192,11 +212,11 @@ fn deadline(text: &str, now: Timestamp) -> Result<Timestamp, ToolError> {
     })
 }
 
-fn plan(subtasks: &[SubtaskArg]) -> Result<Option<DecompositionPlan>, ToolError> {
+fn plan(desk: &Desk, subtasks: &[SubtaskArg]) -> Result<Option<DecompositionPlan>, ToolError> {
     if subtasks.is_empty() {
         return Ok(None);
     }
-    let plan = DecompositionPlan::new(subtasks.iter().map(subtask));
+    let plan = DecompositionPlan::new(subtasks.iter().map(|arg| subtask(desk, arg)));
     let issues = plan.validate_shape();
     if issues.is_empty() {
         return Ok(Some(plan));
@@ -205,15 +225,39 @@ fn plan(subtasks: &[SubtaskArg]) -> Result<Option<DecompositionPlan>, ToolError>
     Err(ToolError::Arguments(short(&format!("Wrong subtasks: {}.", listed.join("; ")), 2_000)))
 }
 
-fn subtask(arg: &SubtaskArg) -> Subtask {
+fn subtask(desk: &Desk, arg: &SubtaskArg) -> Subtask {
     let constraints =
         arg.worker.clone().map(|worker| Constraints::new().with_require_worker(worker));
-    Subtask::new(arg.id.clone(), arg.description.clone(), arg.task_type.clone())
+    let kind = task_type(desk, Some(&arg.task_type), &arg.description, arg.worker.as_ref());
+    Subtask::new(arg.id.clone(), arg.description.clone(), kind)
         .with_dependencies(arg.dependencies.iter().cloned())
         .with_context(arg.context.clone())
         .with_priority(arg.priority.unwrap_or(Subtask::DEFAULT_PRIORITY))
         .with_required(arg.required)
         .with_constraints(constraints)
+}
+
+/// Returns the type of a task or subtask: the one that is given; else one that the worker named for it has, as words are only
+/// a guess; else the one that its words suggest, which is left to the plan when it comes with one.
+fn task_type(
+    desk: &Desk,
+    given: Option<&str>,
+    description: &str,
+    worker: Option<&WorkerName>,
+) -> String {
+    if let Some(given) = given.filter(|given| !given.trim().is_empty()) {
+        return given.to_owned();
+    }
+    let guess = infer_task_type(description);
+    let worker = worker.and_then(|name| desk.worker(name));
+    let types = worker.iter().flat_map(|worker| worker.capabilities()).flat_map(|c| &c.task_types);
+    let types: Vec<&String> = types.collect();
+    match types.first() {
+        Some(first) if !types.iter().any(|known| *known == guess || *known == "*") => {
+            (*first).clone()
+        }
+        Some(_) | None => given.map_or_else(|| guess.to_owned(), str::to_owned),
+    }
 }
 
 /// The client starts its agents side by side, so a run of this server is parallel unless it says otherwise.

@@ -11,6 +11,7 @@ use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::hand_out::Wanted;
 use crate::handle;
+use crate::names;
 use crate::view::{Node, View};
 
 /// Takes a report.
@@ -20,7 +21,8 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
     let view = desk.view(run).await?;
     let node = find(&view, run, args.subtask_id.as_str())?;
     let attempt = attempt(args.attempt.as_deref())?;
-    let worker = worker(node, attempt, args.worker.as_ref());
+    let named = args.worker.as_ref().map(|name| names::read(&desk.supervisor, "worker", name));
+    let worker = worker(node, attempt, named.transpose()?.as_ref());
     // Who had the attempt has learned it, whoever says so.
     let pupil = self::worker(node, attempt, None);
     let (lessons, refused) = lessons(desk, &pupil, &node.spec.task_type, &args.lessons);

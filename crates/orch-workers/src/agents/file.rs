@@ -71,6 +71,12 @@ pub struct AgentExtras {
 }
 
 impl AgentFile {
+    /// Tells whether `name` can be that of an agent: 1 to 128 lowercase letters, digits and hyphens.
+    pub fn is_name(name: &str) -> bool {
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        (1..=MAX_NAME_LENGTH).contains(&name.len()) && name.chars().all(fits)
+    }
+
     /// Reads the text of an agent file; `path` is only noted.
     ///
     /// # Errors
@@ -94,8 +100,7 @@ type Fault = (String, AgentFault);
 
 fn read(path: &Path, mut fields: JsonMap) -> Result<AgentFile, Fault> {
     let name = required(&mut fields, "name")?;
-    let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.len() > MAX_NAME_LENGTH || !name.chars().all(is_name) {
+    if !AgentFile::is_name(&name) {
         return Err(("name".into(), AgentFault::BadName { name }));
     }
     let description = required(&mut fields, "description")?;

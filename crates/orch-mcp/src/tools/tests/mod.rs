@@ -2,6 +2,7 @@
 
 mod failures;
 mod managed;
+mod names;
 mod refusals;
 
 use std::fs;
@@ -55,7 +56,6 @@ fn desk_with(journal: &MemoryJournal, managed: Vec<Arc<dyn Worker>>) -> Desk {
         .settings(settings.clone())
         .build();
     let server = Server::builder(supervisor.clone(), project.path())
-        .workers(agents)
         .settings(settings)
         .now(move || start + began.elapsed())
         .build()

@@ -53,7 +53,7 @@ async fn a_refusal_says_what_to_do() {
         (
             "alma_delegate_task",
             delegate(json!({ "workers": ["x".repeat(129)] })),
-            "is longer than 128 bytes",
+            "1 to 128 lowercase letters",
         ),
         ("alma_report_subtask", report(json!({})), "Pass `result`"),
         ("alma_report_subtask", report(json!({ "result": 1, "result_file": "x" })), "not both"),
