@@ -5,14 +5,14 @@ use orch_core::{
     WorkerName, nearest,
 };
 use serde::de::{DeserializeOwned, Error as _};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use crate::error::ToolError;
 use crate::mode::Mode;
 
-/// Arguments of `alma_delegate_task`.
-#[derive(Debug, Deserialize)]
+/// Arguments of `alma_delegate_task`. Written as JSON they are the body of the request, by which it is known again.
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Delegate {
     pub(crate) task: String,
@@ -30,11 +30,12 @@ pub(crate) struct Delegate {
     pub(crate) aggregation: Option<AggregationStrategy>,
     pub(crate) deadline: Option<String>,
     pub(crate) budget: Option<BudgetArg>,
+    #[serde(skip_serializing)]
     pub(crate) request_key: Option<String>,
 }
 
 /// A subtask of a given plan.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SubtaskArg {
     pub(crate) id: SubtaskId,
@@ -51,7 +52,7 @@ pub(crate) struct SubtaskArg {
 }
 
 /// What a run may use up.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BudgetArg {
     pub(crate) max_cost_usd: Option<f64>,

@@ -33,6 +33,7 @@ impl From<ToolError> for CallError {
             | ToolError::File(_) => Self::Arguments(sentence),
             ToolError::NoPlan { .. }
             | ToolError::NotOurs(_)
+            | ToolError::KeyReused { .. }
             | ToolError::NoManagedWorkers
             | ToolError::NotClaimable { .. }
             | ToolError::Engine(SupervisorError::Refused(_) | SupervisorError::Scope(_)) => {

@@ -42,6 +42,16 @@ pub(crate) enum ToolError {
         "Mode `managed` needs workers that this server runs, and there are none: add one with `command` and `capabilities` under `workers` of the project's orch.yaml and start the server again, or leave `mode` out to let your own agents do it."
     )]
     NoManagedWorkers,
+    /// The key of the request is that of another one.
+    #[error(
+        "The request_key `{key}` was used for another request, orchestration {run}: for this one pass a new key; for that one call alma_orchestration_status."
+    )]
+    KeyReused {
+        /// The key.
+        key: String,
+        /// The run of the other request.
+        run: RunId,
+    },
     /// The run was started by somebody else.
     #[error("Orchestration {0} was not delegated from here; go on with it by `orch resume {0}`.")]
     NotOurs(RunId),

@@ -1,16 +1,18 @@
 //! How runs of this server are known again: the request key of a run, and what is noted with it.
 //!
-//! A key of the client is `mcp/key/KEY`: it always means the same run. Without one, the key is made of the digest of project,
-//! task, context and mode, and of what came before: the id of the newest run with that digest from the last 10 minutes, or else the
+//! The body of a request is all of its arguments but the key: task, plan, workers, mode and the rest. Another body is another
+//! request. A key of the client is `mcp/key/KEY`: it always means the same run, and with another body it is refused. Without one,
+//! the key is made of the digest of project and body, and of what came before: the id of the newest run with that digest from the last 10 minutes, or else the
 //! number of the 10-minute window. So two clients that ask at the same moment get the same run, whoever asks again while it
 //! is open and younger than 10 minutes gets it too, and whoever asks after it has ended gets a new one.
 
 use jiff::Timestamp;
 use orch_core::journal::{RunFilter, RunRow};
-use orch_core::{ComplexTask, Digest, RequestKey, RunPhase, RunSettings, WorkerName};
+use orch_core::{Digest, RequestKey, RunPhase, RunSettings, WorkerName};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::args::Delegate;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::mode::Mode;
@@ -31,6 +33,9 @@ pub(crate) struct Note {
     /// Who does it.
     #[serde(default)]
     pub(crate) mode: Mode,
+    /// The digest of the request's body.
+    #[serde(default)]
+    pub(crate) body: Option<Digest>,
 }
 
 /// What a request for a task leads to.
@@ -51,15 +56,15 @@ pub(crate) fn of_client(key: &str) -> RequestKey {
     RequestKey::new(format!("{OURS}key/{key}"))
 }
 
-/// Finds the open run of the same task, context and mode, or the key of a new one.
-pub(crate) async fn of_task(
-    desk: &Desk,
-    task: &ComplexTask,
-    mode: Mode,
-) -> Result<Request, ToolError> {
+/// Returns the digest of the body of a request.
+pub(crate) fn body(desk: &Desk, args: &Delegate) -> Result<Digest, ToolError> {
+    let digest = Digest::of_json(&(&desk.settings.project, args));
+    digest.map_err(|error| ToolError::Arguments(error.to_string()))
+}
+
+/// Finds the open run of the same body, or the key of a new one.
+pub(crate) async fn of_body(desk: &Desk, digest: Digest) -> Result<Request, ToolError> {
     let project = &desk.settings.project;
-    let digest = Digest::of_json(&json!([project, task.description.trim(), task.context, mode]));
-    let digest = digest.map_err(|error| ToolError::Arguments(error.to_string()))?;
     let prefix = format!("{OURS}{digest}/");
     let now = (desk.now)();
     let filter = RunFilter::new()

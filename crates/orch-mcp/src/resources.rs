@@ -77,6 +77,7 @@ fn failed(error: &ToolError) -> ErrorData {
         | ToolError::NoPlan { .. }
         | ToolError::NoManagedWorkers
         | ToolError::NotOurs(_)
+        | ToolError::KeyReused { .. }
         | ToolError::NotClaimable { .. }
         | ToolError::Engine(_)
         | ToolError::Store(_) => ErrorData::internal_error(error.to_string(), None),

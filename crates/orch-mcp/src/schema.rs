@@ -15,7 +15,7 @@ pub(crate) fn tools() -> Vec<Tool> {
         tool(
             "alma_delegate_task",
             "Delegate a task",
-            "Split a large task among your agents and get the subtasks that can start now. The same again within 10 minutes returns the open orchestration.",
+            "Split a large task among your agents and get the subtasks that can start now. The same arguments again within 10 minutes return the open orchestration.",
             [false, false, true],
             object(
                 &["task"],
@@ -52,7 +52,7 @@ pub(crate) fn tools() -> Vec<Tool> {
                         "max_cost_usd": { "type": "number", "minimum": 0 },
                         "max_tokens": { "type": "integer", "minimum": 0 },
                     })),
-                    "request_key": text("Same key, same orchestration"),
+                    "request_key": text("Same key and arguments, same orchestration"),
                 }),
             ),
             with_work(json!({ "plan": { "type": "array" }, "plan_more": { "type": "integer" } })),

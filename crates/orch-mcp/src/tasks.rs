@@ -100,6 +100,7 @@ fn failed(error: ToolError) -> ErrorData {
         | ToolError::NoPlan { .. }
         | ToolError::NoSubtask { .. }
         | ToolError::NoManagedWorkers
+        | ToolError::KeyReused { .. }
         | ToolError::NotClaimable { .. } => ErrorData::internal_error(message, None),
     }
 }

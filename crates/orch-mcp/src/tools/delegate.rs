@@ -36,17 +36,19 @@ pub(crate) async fn delegate(
     teller: &Teller,
 ) -> Result<Answer, ToolError> {
     not_blank("task", &args.task)?;
+    args.task = args.task.trim().to_owned();
     names::read_all(&desk.supervisor, &mut args)?;
     let named = named(&args);
     mode::check(desk, args.mode, &named)?;
     let task = task(desk, &args)?;
     let plan = plan(desk, &args.subtasks)?;
     let guests = named.into_iter().filter(|name| desk.worker(name).is_none()).collect();
-    let note = Note { guests, mode: args.mode };
+    let body = request::body(desk, &args)?;
+    let note = Note { guests, mode: args.mode, body: Some(body) };
     let settings = note.in_settings(settings(desk, &args)?);
     let request = match &args.request_key {
         Some(key) => Request::Key(request::of_client(key)),
-        None => request::of_task(desk, &task, args.mode).await?,
+        None => request::of_body(desk, body).await?,
     };
     let (run, again) = match request {
         Request::Open(row) => (row.head.run, true),
@@ -61,6 +63,11 @@ pub(crate) async fn delegate(
             (run, known.is_some())
         }
     };
+    if let Some(key) = &args.request_key
+        && desk.note(run).await?.is_none_or(|kept| kept.body != Some(body))
+    {
+        return Err(ToolError::KeyReused { key: short(key, 60), run });
+    }
     if again {
         // Whoever delegates it again wants it done, suspended or not.
         desk.resume(&desk.row(run).await?).await?;
@@ -90,7 +97,7 @@ async fn answer(
     let message = if again {
         let age = (desk.now)().as_second() - status.submitted_at.as_second();
         format!(
-            "This is the run of the same request from {} s ago. Call alma_orchestration_status with subtask_id to get a prompt again. For another run of the same task pass a new request_key.",
+            "This is the run of the same request from {} s ago. Call alma_orchestration_status with subtask_id to get a prompt again. For another run of the same request pass a new request_key.",
             age.max(0)
         )
     } else {

@@ -4,6 +4,7 @@ mod failures;
 mod managed;
 mod names;
 mod refusals;
+mod requests;
 
 use std::fs;
 use std::num::NonZeroU32;
