@@ -186,6 +186,12 @@ pub struct SubtaskStatus {
     /// Why it failed, was skipped, or is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// When it is tried again, while it waits for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Timestamp>,
+    /// Who alone may try it again, if somebody was chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_by: Option<WorkerName>,
 }
 
 /// An open attempt.
@@ -262,6 +268,8 @@ impl SubtaskStatus {
             worker: None,
             duration_ms: None,
             reason: None,
+            retry_at: None,
+            retry_by: None,
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::{
-    ComplexTask, FailureContext, FailureDecision, FailureEvent, FailureHandler, FailureType,
-    Intervention, InterventionEngine, Issue, IssueKind, Subtask, WorkerName,
+    Cause, ComplexTask, FailureContext, FailureDecision, FailureEvent, FailureHandler, FailureType,
+    Intervention, InterventionEngine, Issue, IssueKind, Subtask, Worker, WorkerKind, WorkerName,
 };
 
 use crate::fallback::untried;
@@ -19,8 +19,8 @@ use crate::{AbortRule, backoff};
 /// - With `use_fallback_worker`, a worker that fits and has not failed at the subtask yet makes the retry; when there is
 ///   none, the router chooses. Without, the worker that failed makes it.
 /// - The pause is [`backoff`], and not shorter than the time for which the other side asked to be left alone. After a
-///   failure of type `unavailable` an untried worker starts at once: it is not the one that has to recover. That, too, counts
-///   as a retry.
+///   failure of type `unavailable` an untried worker starts at once: it is not the one that has to recover. So does the retry of
+///   what a pull worker has reported as failed: an agent has nothing to recover from. Both count as retries.
 /// - From the second failure on, one of type `quality` is put to the intervention engine, if there is one; what it
 ///   recommends goes with the retry.
 #[derive(Clone, Default)]
@@ -122,6 +122,9 @@ impl Retry {
         };
         let after = match (&on, failure.failure_type) {
             (On::Untried(_), FailureType::Unavailable) => Duration::ZERO,
+            (On::Untried(_) | On::Same(_) | On::Any, _) if is_said_by_agent(failure, context) => {
+                asked_for(failure)
+            }
             (On::Untried(_) | On::Same(_) | On::Any, _) => pause(failure, context),
         };
         Self { on, after }
@@ -172,8 +175,19 @@ impl Retry {
 
 fn pause(failure: &FailureEvent, context: &FailureContext<'_>) -> Duration {
     let retry = NonZeroU32::new(context.failures).unwrap_or(NonZeroU32::MIN);
-    let asked_for = Duration::from_millis(failure.retry_after_ms.unwrap_or(0));
-    backoff(context.policy, retry, context.draw).max(asked_for)
+    backoff(context.policy, retry, context.draw).max(asked_for(failure))
+}
+
+fn asked_for(failure: &FailureEvent) -> Duration {
+    Duration::from_millis(failure.retry_after_ms.unwrap_or(0))
+}
+
+/// Tells whether a pull worker has done its part and reports that it failed.
+fn is_said_by_agent(failure: &FailureEvent, context: &FailureContext<'_>) -> bool {
+    let workers = context.routing.available_workers;
+    let is_pull = |worker: &&Arc<dyn Worker>| worker.kind() == WorkerKind::Pull;
+    failure.cause == Cause::Reported
+        && workers.iter().find(|w| *w.name() == failure.worker).is_some_and(|w| is_pull(&w))
 }
 
 /// The issue of a result that is poor again; as severe as the share of attempts that is used up.

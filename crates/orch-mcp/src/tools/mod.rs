@@ -9,7 +9,8 @@ pub(crate) mod status;
 #[cfg(test)]
 mod tests;
 
-use orch_core::{OrchestrationResult, RunPhase, RunStatus};
+use jiff::Timestamp;
+use orch_core::{OrchestrationResult, RunPhase, RunStatus, WorkerName};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, short, size};
@@ -19,7 +20,7 @@ use crate::hand_out::{Wanted, hand_out};
 use crate::mode::Mode;
 
 /// What is kept free of an answer for the sentence at its end.
-const NEXT_ROOM: usize = 420;
+const NEXT_ROOM: usize = 560;
 /// The most errors of a run that are listed, and the most bytes of each.
 const ERRORS: usize = 3;
 const ERROR_BYTES: usize = 200;
@@ -66,11 +67,18 @@ async fn hand_over(
     if more > 0 {
         answer.set("more_ready", more);
     }
-    answer.set("next", next(&status, desk.mode(status.run_id).await?, ready.len(), more));
+    let due = retry_due(&status, (desk.now)());
+    answer.set("next", next(&status, desk.mode(status.run_id).await?, (ready.len(), more), due));
     Ok(status)
 }
 
-fn next(status: &RunStatus, mode: Mode, given: usize, more: usize) -> String {
+/// Says what the caller does next: how much was handed out, how much more could be, and which retry is due.
+fn next(
+    status: &RunStatus,
+    mode: Mode,
+    (given, more): (usize, usize),
+    due: Option<String>,
+) -> String {
     match status.status {
         RunPhase::Ended => return "The orchestration is over; nothing is left to do.".to_owned(),
         RunPhase::Suspended => {
@@ -85,14 +93,18 @@ fn next(status: &RunStatus, mode: Mode, given: usize, more: usize) -> String {
     }
     let claim = "call alma_claim_subtask for the next one that is ready";
     let wait = "call alma_orchestration_status with wait_s until it is over";
-    match (given, more) {
+    let said = match (given, more) {
         (0, 0) if mode == Mode::Managed => format!("The server's workers do it: {wait}."),
         (0, 0) if mode == Mode::Mixed => {
             format!("Nothing is ready for your agents; report what they have, and {wait}.")
         }
+        (0, 0) if status.counts.running > 0 && due.is_some() => {
+            "Report on what is running.".to_owned()
+        }
         (0, 0) if status.counts.running > 0 => {
             "Nothing new is ready; report on what is running.".to_owned()
         }
+        (0, 0) if due.is_some() => String::new(),
         (0, 0) => "Nothing is ready now; call alma_orchestration_status.".to_owned(),
         (0, _) => format!("{more} more are ready: {claim}."),
         (_, more) => {
@@ -102,6 +114,34 @@ fn next(status: &RunStatus, mode: Mode, given: usize, more: usize) -> String {
                 _ => format!("{first}; {more} more are ready: {claim}."),
             }
         }
+    };
+    match due {
+        // What the server's workers do is no business of the caller's.
+        Some(due) if mode != Mode::Managed => [due, said].join(" ").trim_end().to_owned(),
+        Some(_) | None => said,
+    }
+}
+
+/// Says which retry is due next: of what, by whom, in how many seconds, and how the caller gets it.
+pub(crate) fn retry_due(status: &RunStatus, now: Timestamp) -> Option<String> {
+    let waits = || status.subtasks.iter().filter_map(|subtask| Some((subtask.retry_at?, subtask)));
+    let (at, subtask) = waits().min_by_key(|(at, _)| *at)?;
+    let id = short(subtask.subtask_id.as_str(), 60);
+    let when = tried_again(at, subtask.retry_by.as_ref(), now);
+    let others = match waits().count() - 1 {
+        0 => String::new(),
+        others => format!(", and {others} more after that"),
+    };
+    Some(format!("`{id}` is {when}{others}: call alma_claim_subtask then."))
+}
+
+/// Says by whom and when something is tried again.
+pub(crate) fn tried_again(at: Timestamp, by: Option<&WorkerName>, now: Timestamp) -> String {
+    let by = by.map(|worker| format!(" by {}", short(worker.as_str(), 60))).unwrap_or_default();
+    let millis = at.duration_since(now).as_millis().max(0);
+    match (millis + 999) / 1_000 {
+        0 => format!("tried again{by} now"),
+        seconds => format!("tried again{by} in {seconds} s"),
     }
 }
 

@@ -1,10 +1,11 @@
 //! `alma_orchestration_status`: how a run stands, or which runs are open.
 
+use jiff::Timestamp;
 use orch_core::journal::{RunFilter, RunRow};
 use orch_core::{RunId, RunPhase, RunStatus, SubtaskStatus};
 use serde_json::{Value, json};
 
-use super::{NEXT_ROOM, finish, progress};
+use super::{NEXT_ROOM, finish, progress, retry_due, tried_again};
 use crate::answer::{Answer, fitting, short};
 use crate::args::Status;
 use crate::desk::Desk;
@@ -59,8 +60,9 @@ pub(crate) async fn status(
     if args.detail || from.is_some() {
         page(&mut answer, &status, from.unwrap_or(0));
     } else {
-        summary(&mut answer, &status);
-        answer.set("next", next(&status, desk.mode(run).await?));
+        let now = (desk.now)();
+        summary(&mut answer, &status, now);
+        answer.set("next", next(&status, desk.mode(run).await?, now));
     }
     Ok(answer)
 }
@@ -120,14 +122,14 @@ fn older_than(cursor: &str) -> Result<RunId, ToolError> {
 }
 
 /// What is not done, a line each, and the workers.
-fn summary(answer: &mut Answer, status: &RunStatus) {
+fn summary(answer: &mut Answer, status: &RunStatus, now: Timestamp) {
     let (workers, _) = fitting(worker_lines(status), answer.room() / 2);
     answer.set("worker_status", workers);
     let lines: Vec<Value> = status
         .subtasks
         .iter()
         .filter(|subtask| subtask.status != orch_core::SubtaskPhase::Done)
-        .map(|subtask| line(subtask).into())
+        .map(|subtask| line(subtask, now).into())
         .collect();
     let room = answer.room().saturating_sub(NEXT_ROOM);
     let (lines, more) = fitting(lines, room);
@@ -137,15 +139,18 @@ fn summary(answer: &mut Answer, status: &RunStatus) {
     }
 }
 
-fn next(status: &RunStatus, mode: Mode) -> &'static str {
-    match (status.status, mode) {
+fn next(status: &RunStatus, mode: Mode, now: Timestamp) -> String {
+    let said = match (status.status, mode) {
         (RunPhase::Ended, _) => "It is over; nothing is left to do.",
         (RunPhase::Suspended, _) => "It is suspended: pass resume to go on.",
         (_, Mode::Managed) => "The server's workers do it: pass wait_s until it is over.",
         (_, Mode::External | Mode::Mixed) => {
-            "Pass subtask_id to get the prompt and attempt of a subtask again, detail for all of them, wait_s to wait; alma_claim_subtask for one that is offered."
+            let due = retry_due(status, now).map(|due| format!("{due} ")).unwrap_or_default();
+            return due
+                + "Pass subtask_id to get the prompt and attempt of a subtask again, detail for all of them, wait_s to wait; alma_claim_subtask for one that is offered.";
         }
-    }
+    };
+    said.to_owned()
 }
 
 fn worker_lines(status: &RunStatus) -> Vec<Value> {
@@ -160,15 +165,17 @@ fn worker_lines(status: &RunStatus) -> Vec<Value> {
     status.worker_status.iter().map(line).collect()
 }
 
-fn line(subtask: &SubtaskStatus) -> String {
+fn line(subtask: &SubtaskStatus, now: Timestamp) -> String {
     let open: Vec<String> = subtask
         .open
         .iter()
         .map(|open| format!(" by {} until {}", open.worker, open.until.strftime("%H:%M:%SZ")))
         .collect();
     let reason = subtask.reason.as_ref().map(|reason| format!(" ({})", short(reason, TEXT_BYTES)));
+    let again = subtask.retry_at.map(|at| tried_again(at, subtask.retry_by.as_ref(), now));
+    let again = again.map(|again| format!(", {again}")).unwrap_or_default();
     format!(
-        "{}: {}{}{}",
+        "{}: {}{again}{}{}",
         subtask.subtask_id,
         subtask.status,
         open.concat(),
@@ -205,7 +212,7 @@ async fn one(desk: &Desk, status: &RunStatus, id: &str) -> Result<Answer, ToolEr
     let mut answer = Answer::new(true);
     answer.set("orchestration_id", run);
     let Some((index, subtask)) = found else { return Ok(answer) };
-    answer.set("subtask", line(subtask));
+    answer.set("subtask", line(subtask, (desk.now)()));
     let node = &view.nodes[index];
     if let Some(open) = subtask.open.last().filter(|open| !desk.is_managed(&open.worker)) {
         let attempt = node.open.get(&open.fence).map(|known| (open.fence, known.token));

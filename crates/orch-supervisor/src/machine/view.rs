@@ -64,10 +64,15 @@ impl State {
             }
             SubtaskState::Offered { fence } => status.open = self.attempt_status(&[*fence]),
             SubtaskState::Running { attempts } => status.open = self.attempt_status(attempts),
+            SubtaskState::Backoff { until } => {
+                let class = self.class(node.class);
+                let constraints = class.constraints.as_ref();
+                status.retry_at = Some(*until);
+                status.retry_by = constraints.and_then(|all| all.require_worker.clone());
+            }
             SubtaskState::Waiting { .. }
             | SubtaskState::Ready
             | SubtaskState::Undecided
-            | SubtaskState::Backoff { .. }
             | SubtaskState::Failed { .. }
             | SubtaskState::Skipped { .. }
             | SubtaskState::Cancelled

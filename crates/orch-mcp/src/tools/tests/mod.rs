@@ -5,6 +5,7 @@ mod managed;
 mod names;
 mod refusals;
 mod requests;
+mod retries;
 
 use std::fs;
 use std::num::NonZeroU32;
@@ -14,7 +15,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use orch_core::journal::MemoryJournal;
 use orch_core::{RunSettings, Worker};
-use orch_supervisor::{Clock, Supervisor};
+use orch_failure::RetryingFailureHandler;
+use orch_supervisor::{Builder, Clock, Supervisor};
 use orch_workers::AgentWorker;
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -38,8 +40,22 @@ fn desk() -> Desk {
     desk_with(&MemoryJournal::new(), Vec::new())
 }
 
+/// A server of an engine that tries failed subtasks again.
+fn desk_that_retries() -> Desk {
+    let retries = |builder: Builder| builder.failure_handler(RetryingFailureHandler::new());
+    desk_from(&MemoryJournal::new(), Vec::new(), retries)
+}
+
 /// A server that runs some workers itself, on a journal that others may use.
 fn desk_with(journal: &MemoryJournal, managed: Vec<Arc<dyn Worker>>) -> Desk {
+    desk_from(journal, managed, |builder| builder)
+}
+
+fn desk_from(
+    journal: &MemoryJournal,
+    managed: Vec<Arc<dyn Worker>>,
+    with: impl FnOnce(Builder) -> Builder,
+) -> Desk {
     let project = tempfile::tempdir().unwrap();
     #[expect(clippy::disallowed_methods, reason = "tokio's clock stands still in these tests")]
     let began = Instant::now();
@@ -50,12 +66,12 @@ fn desk_with(journal: &MemoryJournal, managed: Vec<Arc<dyn Worker>>) -> Desk {
     ];
     agents.extend(managed);
     let settings = RunSettings::default().with_project("shop").with_lease_ms(60_000_u64);
-    let supervisor = Supervisor::builder()
+    let builder = Supervisor::builder()
         .journal(Arc::new(journal.second_writer()))
         .clock(Clock::Tokio(start))
         .workers(agents.iter().cloned())
-        .settings(settings.clone())
-        .build();
+        .settings(settings.clone());
+    let supervisor = with(builder).build();
     let server = Server::builder(supervisor.clone(), project.path())
         .settings(settings)
         .now(move || start + began.elapsed())
