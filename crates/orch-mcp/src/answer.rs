@@ -1,10 +1,10 @@
-//! What tools answer: JSON objects, `success` first, short unless more was asked for.
+//! What tools answer: JSON objects, `success` first, short whatever came in.
 
 use orch_core::RunId;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// The most bytes of an answer, unless its caller asked for more.
+/// The most bytes of an answer.
 pub(crate) const MOST_BYTES: usize = 4_096;
 
 /// The most bytes of a refusal's sentence, as JSON.
@@ -47,8 +47,18 @@ impl Answer {
             .saturating_sub(serde_json::to_vec(&self.fields).map_or(usize::MAX, |json| json.len()))
     }
 
+    /// Adds a list, as many of its items as fit into `room` bytes, and how many are left out as `KEY_more`.
+    pub(crate) fn set_list<T: Serialize>(&mut self, key: &str, items: Vec<T>, room: usize) {
+        let (items, more) = fitting(items, room);
+        self.set(key, items);
+        if more > 0 {
+            self.set(&format!("{key}_more"), more);
+        }
+    }
+
     /// Returns the fields.
     pub(crate) fn into_map(self) -> Map<String, Value> {
+        debug_assert!(size(&self.fields) <= MOST_BYTES + 1, "{} bytes", size(&self.fields));
         self.fields
     }
 }
@@ -58,14 +68,35 @@ pub(crate) fn size(value: &impl Serialize) -> usize {
     serde_json::to_vec(value).map_or(usize::MAX, |json| json.len() + 1)
 }
 
-/// Returns at most `most` bytes of `text`, on one line, with an ellipsis when something is left out.
+/// Returns at most `most` bytes of `text` as it stands in JSON, on one line, with an ellipsis when something is left out.
 pub(crate) fn short(text: &str, most: usize) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.len() <= most {
-        return line;
+    let (mut line, mut room) = (String::new(), most);
+    // Where the ellipsis would go.
+    let mut end = 0;
+    let words = text.split_whitespace().enumerate();
+    let spaced = words.flat_map(|(i, word)| (i > 0).then_some(' ').into_iter().chain(word.chars()));
+    for c in spaced {
+        if room < json_bytes(c) {
+            line.truncate(end);
+            line.push('…');
+            return line;
+        }
+        room -= json_bytes(c);
+        line.push(c);
+        if room >= '…'.len_utf8() {
+            end = line.len();
+        }
     }
-    let end = (0..=most.saturating_sub(3)).rev().find(|end| line.is_char_boundary(*end));
-    format!("{}…", &line[..end.unwrap_or(0)])
+    line
+}
+
+/// Returns how many bytes a character takes in a JSON text.
+fn json_bytes(c: char) -> usize {
+    match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        '\0'..='\u{1f}' => 6,
+        _ => c.len_utf8(),
+    }
 }
 
 /// Returns the sentence of a refusal, which may repeat what the client said: the middle of a long one is left out, since its
@@ -120,6 +151,9 @@ mod tests {
             ("abcdefghi", 8, "abcde…"),
             ("éééé", 6, "é…"),
             ("x", 0, "…"),
+            ("\u{1}\u{1}", 11, "\u{1}…"),
+            ("\"\"\"", 6, "\"\"\""),
+            ("\"\"\"\"", 6, "\"…"),
         ] {
             assert_eq!(short(text, most), expected, "{text}");
         }

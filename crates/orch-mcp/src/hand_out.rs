@@ -13,8 +13,9 @@ use serde::Serialize;
 use crate::answer::size;
 use crate::desk::Desk;
 use crate::error::ToolError;
+use crate::files::name_of;
 use crate::handle;
-use crate::prompt::{Told, inputs, prompt};
+use crate::prompt::{Told, in_file, inputs, prompt};
 use crate::view::View;
 
 /// How many subtasks a worker that no file describes may hold at once.
@@ -79,7 +80,8 @@ pub(crate) async fn hand_out(
         let Some(claimed) = claim(desk, run, &drafts, &wanted).await? else { break };
         let is_answered = wanted.request_key.is_some() && !claimed.is_empty();
         for got in claimed {
-            let made = finished(desk, run, &view, &drafts, &got).await?;
+            let first_room = if given.is_empty() { room } else { usize::MAX };
+            let made = finished(desk, run, &view, &drafts, &got, first_room).await?;
             room = room.saturating_sub(size(&made));
             given.push(made);
         }
@@ -109,11 +111,18 @@ async fn draft(
         let fence = open.map_or(Fence(0), |open| open.fence);
         let worker = open.map_or_else(|| WorkerName::new(""), |open| open.worker.clone());
         let worker = wanted.worker.cloned().unwrap_or(worker);
-        let attempt = (fence, Token(0));
-        let made = make(desk, run, view, *index, attempt, &worker, Timestamp::MAX).await?;
+        let is_first = given + drafts.len() == 0;
+        let asked = Asked {
+            index: *index,
+            attempt: (fence, Token(0)),
+            worker: &worker,
+            lease_until: Timestamp::MAX,
+            room: if is_first { room.saturating_sub(DIGITS) } else { usize::MAX },
+        };
+        let made = make(desk, run, view, asked).await?;
         let size = size(&made) + DIGITS;
-        // The first goes out in any case: a prompt and what belongs to it always fit.
-        if size > room && given + drafts.len() > 0 {
+        // What does not fit is left to be claimed: a claim has room for a prompt and all that belongs to it.
+        if size > room {
             break;
         }
         room = room.saturating_sub(size);
@@ -130,6 +139,7 @@ async fn finished(
     view: &View,
     drafts: &[Draft],
     got: &Claimed,
+    room: usize,
 ) -> Result<HandOut, ToolError> {
     let is_it = |draft: &&Draft| {
         (draft.fence, &draft.made.subtask_id) == (got.fence, &got.subtask.id)
@@ -146,7 +156,8 @@ async fn finished(
         hint: "the plan has changed meanwhile; make the same call again.".to_owned(),
     })?;
     let attempt = (got.fence, got.token);
-    make(desk, run, view, index, attempt, &got.worker, got.lease_until).await
+    let lease_until = got.lease_until;
+    make(desk, run, view, Asked { index, attempt, worker: &got.worker, lease_until, room }).await
 }
 
 fn may_start(status: &RunStatus) -> bool {
@@ -248,16 +259,25 @@ async fn claim(
     }
 }
 
+/// The attempt that something is to be handed out for.
+pub(crate) struct Asked<'a> {
+    /// The subtask.
+    pub(crate) index: usize,
+    pub(crate) attempt: (Fence, Token),
+    pub(crate) worker: &'a WorkerName,
+    pub(crate) lease_until: Timestamp,
+    /// The bytes that there are for it: a prompt that takes more is a file, if that helps.
+    pub(crate) room: usize,
+}
+
 /// Makes what is handed out for an attempt.
 pub(crate) async fn make(
     desk: &Desk,
     run: RunId,
     view: &View,
-    index: usize,
-    (fence, token): (Fence, Token),
-    worker: &WorkerName,
-    lease_until: Timestamp,
+    asked: Asked<'_>,
 ) -> Result<HandOut, ToolError> {
+    let Asked { index, attempt: (fence, token), worker, lease_until, room } = asked;
     let spec = &view.nodes[index].spec;
     let told = Told {
         inputs: inputs(&desk.files, desk.journal(), run, view, index).await?,
@@ -265,12 +285,18 @@ pub(crate) async fn make(
         remembered: desk.recall(worker, spec).await,
     };
     let prompt = prompt(&desk.files, run, view, (index, fence), &told)?;
-    Ok(HandOut {
+    let mut made = HandOut {
         subtask_id: spec.id.clone(),
         attempt: handle::write(fence, token),
         worker: worker.clone(),
         prompt: prompt.text,
         result_file: prompt.result_file,
         lease_until,
-    })
+    };
+    if size(&made) > room {
+        let name = name_of(index, spec.id.as_str());
+        made.prompt =
+            in_file(&desk.files, run, &format!("{name}.{fence}"), made.prompt, &made.result_file)?;
+    }
+    Ok(made)
 }

@@ -48,11 +48,23 @@ pub(crate) fn prompt(
     if size(&text) <= MOST_BYTES {
         return Ok(Prompt { text, result_file });
     }
-    let path = files.keep(run, &format!("prompts/{name}.{fence}"), &Value::String(text))?;
+    let text = in_file(files, run, &format!("{name}.{fence}"), text, &result_file)?;
+    Ok(Prompt { text, result_file })
+}
+
+/// Writes a prompt to a file, and returns one that names it.
+pub(crate) fn in_file(
+    files: &Files,
+    run: RunId,
+    name: &str,
+    prompt: String,
+    result_file: &str,
+) -> Result<String, FileError> {
+    let path = files.keep(run, &format!("prompts/{name}"), &Value::String(prompt))?;
     let mut text =
         format!("Your whole assignment is in the file {path}: read it first, then do it.\n");
-    text.push_str(&ending(&result_file));
-    Ok(Prompt { text, result_file })
+    text.push_str(&ending(result_file));
+    Ok(text)
 }
 
 /// Writes the results of a subtask's direct dependencies to files, and returns a line on each: its path, or that it is absent.

@@ -30,15 +30,16 @@ pub(crate) async fn cancel(desk: &Desk, args: Cancel) -> Result<Answer, ToolErro
         ),
     };
     answer.set("message", message);
-    let with = |phase: SubtaskPhase| {
-        let ids = status.subtasks.iter().filter(|subtask| subtask.status == phase);
-        fitting(ids.map(|subtask| &subtask.subtask_id).collect(), IDS_BYTES).0
-    };
-    let summary = json!({
+    let open = status.subtasks.iter().filter(|subtask| subtask.status == SubtaskPhase::Running);
+    let (open, more) = fitting(open.map(|subtask| &subtask.subtask_id).collect(), IDS_BYTES);
+    let mut summary = json!({
         "kept": status.counts.done,
         "not_done": status.counts.total - status.counts.done,
-        "open": with(SubtaskPhase::Running),
+        "open": open,
     });
+    if more > 0 {
+        summary["open_more"] = json!(more);
+    }
     answer.set("cleanup_summary", summary);
     finish(desk, &mut answer, &status).await?;
     Ok(answer)

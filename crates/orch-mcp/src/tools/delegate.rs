@@ -11,7 +11,7 @@ use orch_core::{
 use orch_supervisor::SubmitOptions;
 
 use super::{finish, hand_over, progress};
-use crate::answer::{Answer, fitting, short};
+use crate::answer::{Answer, short};
 use crate::args::{BudgetArg, Delegate, SubtaskArg, not_blank};
 use crate::desk::Desk;
 use crate::error::ToolError;
@@ -108,11 +108,8 @@ async fn answer(
     let wanted = Wanted { most: usize::MAX, ..Wanted::default() };
     let status = hand_over(desk, &mut answer, status, wanted, PLAN_ROOM).await?;
     let view = desk.view(run).await?;
-    let (plan, more) = fitting(lines(desk, &view, &status), answer.room().saturating_sub(60));
-    answer.set("plan", plan);
-    if more > 0 {
-        answer.set("plan_more", more);
-    }
+    let room = answer.room().saturating_sub(60);
+    answer.set_list("plan", lines(desk, &view, &status), room);
     Ok(answer)
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod status;
 mod tests;
 
 use jiff::Timestamp;
-use orch_core::{OrchestrationResult, RunPhase, RunStatus, WorkerName};
+use orch_core::{OrchestrationResult, RunPhase, RunStatus, SubtaskStatus, WorkerName};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, short, size};
@@ -19,7 +19,7 @@ use crate::error::ToolError;
 use crate::hand_out::{Wanted, hand_out};
 use crate::mode::Mode;
 
-/// What is kept free of an answer for the sentence at its end.
+/// What is kept free of an answer for its end: the sentence about what comes next, and the names of its fields.
 const NEXT_ROOM: usize = 560;
 /// The most errors of a run that are listed, and the most bytes of each.
 const ERRORS: usize = 3;
@@ -55,7 +55,9 @@ async fn hand_over(
     wanted: Wanted<'_>,
     reserve: usize,
 ) -> Result<RunStatus, ToolError> {
-    let room = answer.room().saturating_sub(NEXT_ROOM + reserve);
+    let id = |subtask: &SubtaskStatus| size(&subtask.subtask_id);
+    let longest = status.subtasks.iter().map(id).max().unwrap_or_default();
+    let room = answer.room().saturating_sub(NEXT_ROOM + longest + reserve);
     let (ready, more) = hand_out(desk, &status, wanted, room).await?;
     if !ready.is_empty() {
         // What was handed out is running now.

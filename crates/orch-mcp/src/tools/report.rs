@@ -14,6 +14,9 @@ use crate::handle;
 use crate::names;
 use crate::view::{Node, View};
 
+/// The most bytes of sentences about lessons that are refused.
+const LESSONS_BYTES: usize = 600;
+
 /// Takes a report.
 pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolError> {
     let row = desk.find(&args.orchestration_id).await?;
@@ -39,7 +42,7 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
     }
     answer.set("orchestration_id", run).set("subtask_id", &args.subtask_id);
     if !refused.is_empty() {
-        answer.set("lessons_refused", refused);
+        answer.set_list("lessons_refused", refused, LESSONS_BYTES);
     }
     progress(&mut answer, &status);
     finish(desk, &mut answer, &status).await?;

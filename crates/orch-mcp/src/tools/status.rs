@@ -10,15 +10,25 @@ use crate::answer::{Answer, fitting, short};
 use crate::args::Status;
 use crate::desk::Desk;
 use crate::error::ToolError;
-use crate::hand_out::make;
+use crate::hand_out::{Asked, make};
 use crate::listener::Listener;
 use crate::mode::Mode;
 use crate::wait::wait;
 
 /// The most runs that are listed.
 const RUNS: u32 = 20;
-/// How many subtasks a page of the detailed answer has.
+/// How many subtasks a page of the detailed answer has at most.
 const PAGE: usize = 50;
+/// The most bytes of the line of a subtask.
+const LINE_BYTES: usize = 900;
+/// The most bytes of a list in an entry of it.
+const LIST_BYTES: usize = 400;
+/// The most bytes of workers beside a page of subtasks.
+const WORKERS_BYTES: usize = 400;
+/// What is kept free for how a run ended, and for the cursor.
+const END_BYTES: usize = 900;
+/// What is kept free for the cursor.
+const CURSOR_BYTES: usize = 100;
 /// The most bytes of a description or a reason.
 const TEXT_BYTES: usize = 120;
 
@@ -56,10 +66,11 @@ pub(crate) async fn status(
     answer.set("orchestration_id", status.run_id);
     answer.set("task", short(&status.description, TEXT_BYTES));
     progress(&mut answer, &status);
-    finish(desk, &mut answer, &status).await?;
     if args.detail || from.is_some() {
         page(&mut answer, &status, from.unwrap_or(0));
+        finish(desk, &mut answer, &status).await?;
     } else {
+        finish(desk, &mut answer, &status).await?;
         let now = (desk.now)();
         summary(&mut answer, &status, now);
         answer.set("next", next(&status, desk.mode(run).await?, now));
@@ -123,20 +134,14 @@ fn older_than(cursor: &str) -> Result<RunId, ToolError> {
 
 /// What is not done, a line each, and the workers.
 fn summary(answer: &mut Answer, status: &RunStatus, now: Timestamp) {
-    let (workers, _) = fitting(worker_lines(status), answer.room() / 2);
-    answer.set("worker_status", workers);
+    answer.set_list("worker_status", worker_lines(status), answer.room() / 2);
     let lines: Vec<Value> = status
         .subtasks
         .iter()
         .filter(|subtask| subtask.status != orch_core::SubtaskPhase::Done)
-        .map(|subtask| line(subtask, now).into())
+        .map(|subtask| short(&line(subtask, now), LINE_BYTES).into())
         .collect();
-    let room = answer.room().saturating_sub(NEXT_ROOM);
-    let (lines, more) = fitting(lines, room);
-    answer.set("not_done", lines);
-    if more > 0 {
-        answer.set("not_done_more", more);
-    }
+    answer.set_list("not_done", lines, answer.room().saturating_sub(NEXT_ROOM));
 }
 
 fn next(status: &RunStatus, mode: Mode, now: Timestamp) -> String {
@@ -185,13 +190,38 @@ fn line(subtask: &SubtaskStatus, now: Timestamp) -> String {
 
 /// All that is known of the subtasks, a page of them.
 fn page(answer: &mut Answer, status: &RunStatus, from: usize) {
-    answer.set("worker_status", worker_lines(status));
+    answer.set_list("worker_status", worker_lines(status), WORKERS_BYTES);
     answer.set("usage", status.usage);
     let rest = status.subtasks.get(from..).unwrap_or_default();
-    answer.set("subtasks", &rest[..rest.len().min(PAGE)]);
-    if rest.len() > PAGE {
-        answer.set("next_cursor", (from + PAGE).to_string());
+    let end = if status.status == RunPhase::Ended { END_BYTES } else { CURSOR_BYTES };
+    let room = answer.room().saturating_sub(end);
+    let (page, more) = fitting(rest.iter().take(PAGE).map(entry).collect(), room);
+    let next = from + page.len();
+    answer.set("subtasks", page);
+    if more > 0 || rest.len() > PAGE {
+        answer.set("next_cursor", next.to_string());
     }
+}
+
+/// A subtask with all that is known of it; long texts and lists are cut.
+fn entry(subtask: &SubtaskStatus) -> Value {
+    let mut entry = json!(subtask);
+    let texts = [("description", Some(&subtask.description)), ("reason", subtask.reason.as_ref())];
+    for (key, text) in texts {
+        if let Some(text) = text {
+            entry[key] = short(text, TEXT_BYTES).into();
+        }
+    }
+    entry["task_type"] = short(&subtask.task_type, TEXT_BYTES).into();
+    for key in ["dependencies", "open"] {
+        let Some(list) = entry[key].as_array_mut().map(std::mem::take) else { continue };
+        let (listed, more) = fitting(list, LIST_BYTES);
+        entry[key] = listed.into();
+        if more > 0 {
+            entry[format!("{key}_more")] = more.into();
+        }
+    }
+    entry
 }
 
 fn offset(cursor: &str, status: &RunStatus) -> Result<usize, ToolError> {
@@ -212,13 +242,19 @@ async fn one(desk: &Desk, status: &RunStatus, id: &str) -> Result<Answer, ToolEr
     let mut answer = Answer::new(true);
     answer.set("orchestration_id", run);
     let Some((index, subtask)) = found else { return Ok(answer) };
-    answer.set("subtask", line(subtask, (desk.now)()));
+    answer.set("subtask", short(&line(subtask, (desk.now)()), LINE_BYTES));
     let node = &view.nodes[index];
     if let Some(open) = subtask.open.last().filter(|open| !desk.is_managed(&open.worker)) {
         let attempt = node.open.get(&open.fence).map(|known| (open.fence, known.token));
         if let Some((fence, token)) = attempt {
-            let made =
-                make(desk, run, &view, index, (fence, token), &open.worker, open.until).await?;
+            let asked = Asked {
+                index,
+                attempt: (fence, token),
+                worker: &open.worker,
+                lease_until: open.until,
+                room: answer.room().saturating_sub(NEXT_ROOM),
+            };
+            let made = make(desk, run, &view, asked).await?;
             answer.set("handed_out", made);
         }
     }

@@ -6,6 +6,7 @@ mod names;
 mod refusals;
 mod requests;
 mod retries;
+mod sizes;
 
 use std::fs;
 use std::num::NonZeroU32;
@@ -81,7 +82,7 @@ fn desk_from(
 }
 
 impl Desk {
-    /// Calls a tool that does what it is asked; every answer is small unless more was asked for.
+    /// Calls a tool that does what it is asked; every answer is small.
     #[track_caller]
     fn ok(&self, tool: &'static str, arguments: Value) -> impl Future<Output = Value> {
         let call = self.call(tool, arguments);
@@ -110,12 +111,11 @@ impl Desk {
     ) -> impl Future<Output = Result<Value, String>> {
         let server = self.server.clone();
         async move {
-            let free = arguments.get("detail").is_some() || arguments.get("cursor").is_some();
             let answer =
                 server.answer(tool, arguments.as_object().cloned(), listener).await.unwrap();
             let answer: Value = answer.map_err(|error| error.to_string())?.into_map().into();
             let size = serde_json::to_vec(&answer).unwrap().len();
-            assert!(free || size <= MOST_BYTES, "{tool}: {size} bytes");
+            assert!(size <= MOST_BYTES, "{tool}: {size} bytes");
             assert_eq!(answer.as_object().unwrap().keys().next().unwrap(), "success");
             Ok(answer)
         }
@@ -268,13 +268,12 @@ async fn a_large_plan_is_handed_out_in_small_answers() {
     let page = desk
         .ok("alma_orchestration_status", json!({ "orchestration_id": run, "detail": true }))
         .await;
-    assert_eq!(
-        (page["subtasks"].as_array().unwrap().len(), &page["next_cursor"]),
-        (50, &json!("50"))
-    );
-    let last = json!({ "orchestration_id": run, "cursor": "990" });
+    let listed = page["subtasks"].as_array().unwrap().len();
+    assert!((5..=50).contains(&listed), "{page}");
+    assert_eq!(page["next_cursor"], listed.to_string());
+    let last = json!({ "orchestration_id": run, "cursor": "996" });
     let page = desk.ok("alma_orchestration_status", last).await;
-    assert_eq!((page["subtasks"].as_array().unwrap().len(), page.get("next_cursor")), (10, None));
+    assert_eq!((page["subtasks"].as_array().unwrap().len(), page.get("next_cursor")), (4, None));
     desk.ok("alma_cancel_orchestration", json!({ "orchestration_id": run })).await;
 }
 
