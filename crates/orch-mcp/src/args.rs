@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use crate::answer::short;
 use crate::error::ToolError;
 use crate::mode::Mode;
 
@@ -153,19 +154,58 @@ fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::E
 /// Reads the arguments of a call.
 pub(crate) fn read<T: DeserializeOwned>(arguments: Option<JsonMap>) -> Result<T, ToolError> {
     let value = Value::Object(arguments.unwrap_or_default());
-    T::deserialize(value).map_err(|error| ToolError::Arguments(advise(&error.to_string())))
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let place = error.path().to_string();
+        ToolError::Arguments(advise(&place, &error.inner().to_string()))
+    })
 }
 
-/// Serde lists the known words in backticks after "expected".
-fn advise(message: &str) -> String {
+/// Says what is wrong, where, and what would be right.
+fn advise(place: &str, message: &str) -> String {
+    let value =
+        ["invalid type: ", "invalid value: "].iter().find_map(|it| message.strip_prefix(it));
+    if let Some((found, expected)) = value.and_then(|value| value.rsplit_once(", expected ")) {
+        let (found, expected) = (found_kind(found), expected_kind(expected));
+        return format!("Wrong arguments: `{place}` must be {expected}, not {found}.");
+    }
     let unknown = ["unknown field `", "unknown variant `"]
         .iter()
         .find_map(|start| message.strip_prefix(start)?.split('`').next());
+    // Serde lists the known words in backticks after "expected".
     let known = message.split_once("expected ").map_or("", |(_, rest)| rest);
     let near = unknown.and_then(|word| nearest(word, known.split('`').skip(1).step_by(2)));
+    // Of a field that is not known the place is the object that has it.
+    let place = match unknown.and_then(|word| place.strip_suffix(word)) {
+        Some(parent) => parent.trim_end_matches('.'),
+        None => place,
+    };
+    let place = if matches!(place, "" | ".") { String::new() } else { format!(" in `{place}`") };
     match near {
-        Some(near) => format!("Wrong arguments: {message}; did you mean `{near}`?"),
-        None => format!("Wrong arguments: {message}. Correct them and call again."),
+        Some(near) => format!("Wrong arguments{place}: {message}; did you mean `{near}`?"),
+        None => format!("Wrong arguments{place}: {message}. Correct them and call again."),
+    }
+}
+
+/// Returns JSON's word for what serde expects.
+fn expected_kind(expected: &str) -> &str {
+    match expected {
+        "u8" | "u32" | "u64" | "usize" => "a whole number from 0 up",
+        "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a boolean" => "true or false",
+        other if other.starts_with("struct ") => "an object",
+        other => other,
+    }
+}
+
+/// Returns JSON's word for what serde has found.
+fn found_kind(found: &str) -> String {
+    match found {
+        "map" => "an object".to_owned(),
+        "sequence" => "a list".to_owned(),
+        "null" => "null".to_owned(),
+        other => format!("the {}", short(other, 100)),
     }
 }
 

@@ -28,7 +28,38 @@ async fn a_refusal_says_what_to_do() {
     for (tool, arguments, expected) in [
         ("alma_delegate_task", json!({}), "missing field `task`"),
         ("alma_delegate_task", json!({ "task": " " }), "`task` is empty"),
-        ("alma_delegate_task", json!({ "task": 5 }), "invalid type"),
+        (
+            "alma_delegate_task",
+            json!({ "task": 5 }),
+            "`task` must be a string, not the integer `5`",
+        ),
+        (
+            "alma_delegate_task",
+            delegate(json!({ "subtasks": {} })),
+            "`subtasks` must be a list, not an object",
+        ),
+        (
+            "alma_delegate_task",
+            delegate(
+                json!({ "subtasks": [{ "id": "a", "description": "A" }, { "id": "b", "description": 5 }] }),
+            ),
+            "`subtasks[1].description` must be a string, not the integer `5`",
+        ),
+        (
+            "alma_delegate_task",
+            delegate(json!({ "subtasks": [{ "id": "a" }] })),
+            "in `subtasks[0]`: missing field `description`",
+        ),
+        (
+            "alma_delegate_task",
+            delegate(json!({ "subtasks": [5] })),
+            "`subtasks[0]` must be an object",
+        ),
+        (
+            "alma_delegate_task",
+            delegate(json!({ "budget": { "max_tokens": -1 } })),
+            "`budget.max_tokens` must be a whole number from 0 up",
+        ),
         ("alma_delegate_task", delegate(json!({ "subtask": [] })), "did you mean `subtasks`?"),
         ("alma_delegate_task", delegate(json!({ "mode": "manged" })), "did you mean `managed`?"),
         ("alma_delegate_task", delegate(json!({ "strategy": "paralel" })), "unknown strategy"),
