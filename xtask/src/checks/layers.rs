@@ -1,4 +1,4 @@
-//! Dependencies point inward: a crate knows orch-core and no sibling; only the wiring crates know the rest.
+//! Dependencies point inward: a crate knows orch-core and orch-files and no sibling; only the wiring crates know the rest.
 
 use anyhow::ensure;
 
@@ -6,6 +6,9 @@ use super::Verdict;
 use crate::project::{Kind, Package, Project};
 
 const CORE: &str = "orch-core";
+
+/// Knows nobody, like the core. The core itself does no I/O and so does not know it.
+const FILES: &str = "orch-files";
 
 /// The crates that wire the others together, each with those of them it may know.
 const WIRING: [(&str, &[&str]); 3] =
@@ -76,7 +79,7 @@ fn is_allowed(edge: Edge<'_>, dev_edges: &[DevEdge]) -> bool {
         return true;
     }
     match (wired_by(user), wired_by(used)) {
-        (None, _) => user != CORE && used == CORE,
+        (None, _) => user != CORE && user != FILES && (used == CORE || used == FILES),
         (Some(_), None) => true,
         (Some(known), Some(_)) => known.contains(&used),
     }
@@ -109,8 +112,8 @@ mod tests {
 
     /// The members that every case has, and one edge more, in the words of `cargo metadata`.
     fn house(user: &str, kind: Option<&str>, used: &str) -> Vec<Package> {
-        const MEMBERS: [&str; 7] =
-            [CORE, "orch-route", "orch-memory", "orch-app", "orch-cli", "orch-mcp", CHORES];
+        const MEMBERS: [&str; 8] =
+            [CORE, FILES, "orch-route", "orch-memory", "orch-app", "orch-cli", "orch-mcp", CHORES];
         let package = |name| {
             let edge = json!({"name": used, "kind": kind, "rename": "alias", "optional": true});
             let outside = json!({"name": "serde", "kind": null});
@@ -140,6 +143,15 @@ mod tests {
         forbids("orch-route", Some("build"), "orch-memory");
         forbids("orch-route", None, "orch-app");
         forbids("orch-route", None, "orch-cli");
+    }
+
+    #[test]
+    fn everybody_but_the_core_knows_files_which_know_nobody() {
+        allows("orch-memory", None, FILES);
+        allows("orch-app", None, FILES);
+        forbids(CORE, None, FILES);
+        forbids(FILES, None, CORE);
+        forbids(FILES, None, "orch-route");
     }
 
     #[test]
