@@ -1,9 +1,10 @@
 //! From the configuration to an open store.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use orch_core::Journal;
+use orch_files::{Folder, STATE_FOLDER, state_folder};
 use orch_memory::{LearnedMemory, OpenError, SqliteJournal, SqliteOptions};
 
 use crate::config::{Config, PostgresUrl, Store};
@@ -27,7 +28,12 @@ pub enum Access {
 /// When it cannot be opened, or is not there and must be.
 pub async fn open_store(config: &Config, access: Access) -> Result<Arc<dyn Journal>, AppError> {
     match &config.store {
-        Store::Sqlite(path) => sqlite(config.project_dir.join(path), access).await,
+        Store::Sqlite(path) => {
+            let path = config.project_dir.join(path);
+            prepare(&config.project_dir, &path, access)
+                .map_err(|error| AppError::Store(error.into()))?;
+            sqlite(path, access).await
+        }
         Store::Postgres(url) => postgres(url, access).await,
         // Refused when the configuration is loaded.
         Store::Unsupported(scheme) => Err(AppError::NoStore {
@@ -35,6 +41,36 @@ pub async fn open_store(config: &Config, access: Access) -> Result<Arc<dyn Journ
             reason: "this build cannot use it".to_owned(),
         }),
     }
+}
+
+/// Sees to a store in the folder `.orch` of the project, whose names are orch's and not a person's: the folder is made as it must
+/// be, and no name that SQLite writes to may be a link, as it would write to what the link leads to.
+fn prepare(project_dir: &Path, file: &Path, access: Access) -> std::io::Result<()> {
+    let within = file.strip_prefix(project_dir.join(STATE_FOLDER)).ok();
+    let Some((within, name)) = within.and_then(|path| Some((path.parent()?, path.file_name()?)))
+    else {
+        return Ok(());
+    };
+    let project = Folder::open(project_dir)?;
+    let mut folder = match access {
+        Access::Create => state_folder(&project),
+        Access::Read | Access::Existing => project.folder(STATE_FOLDER),
+    };
+    for part in within.components() {
+        folder = match access {
+            Access::Create => folder?.make_folder(part),
+            Access::Read | Access::Existing => folder?.folder(part),
+        };
+    }
+    let folder = match folder {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        folder => folder?,
+    };
+    ["", "-wal", "-shm", "-journal"].into_iter().try_for_each(|ending| {
+        let mut name = name.to_owned();
+        name.push(ending);
+        folder.check_file(name)
+    })
 }
 
 async fn sqlite(path: PathBuf, access: Access) -> Result<Arc<dyn Journal>, AppError> {

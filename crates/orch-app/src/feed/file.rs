@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use async_trait::async_trait;
@@ -15,12 +16,13 @@ pub struct FileSink {
 }
 
 impl FileSink {
-    /// Appends to the file at `path`, which is made when it is not there.
+    /// Appends to the file at `path`, which is made when it is not there (0600). Somebody has named it: links are followed, and a
+    /// pipe or a device is written to.
     ///
     /// # Errors
     /// When it cannot be opened.
     pub fn append(path: &Path) -> io::Result<Self> {
-        let file: File = OpenOptions::new().create(true).append(true).open(path)?;
+        let file: File = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
         Ok(Self::new(file))
     }
 

@@ -75,6 +75,7 @@ pub(super) async fn open(
         open_existing(path, &connect, schema).await?
     } else {
         create_folder(path)?;
+        create_file(path)?;
         open_or_create(path, &connect, schema, options.busy_timeout).await?
     };
     let readers = SqlitePoolOptions::new()
@@ -125,6 +126,21 @@ fn create_folder(path: &Path) -> Result<(), OpenError> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder).map_err(|source| OpenError::Folder { path: folder.to_owned(), source })
+}
+
+/// Makes the file, so that only its owner can read it: SQLite would make it as the umask says. The files beside it (`-wal`, `-shm`)
+/// get the same permissions from SQLite.
+fn create_file(path: &Path) -> Result<(), OpenError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(OpenError::Store { path: path.to_owned(), source: Box::new(error) })
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 async fn open_existing(

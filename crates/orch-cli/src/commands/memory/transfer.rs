@@ -1,9 +1,10 @@
 //! `orch memory export` and `import`.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, BufWriter};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
+use orch_files::Folder;
 use orch_memory::{Imported, LearnedMemory};
 use serde_json::{Value, json};
 
@@ -49,8 +50,8 @@ pub(super) async fn export(
     Ok(Box::new(Written { lines }))
 }
 
-/// Writes a file beside and moves it into its place, so that one that was there is kept until the new one is whole. A link stays
-/// a link; what is no file, such as a pipe, is written to.
+/// Writes a file beside and moves it into its place, so that one that was there is kept until the new one is whole. A new one is
+/// private (0600), one that is there keeps its permissions. A person has named it: a link stays a link; what is no file, such as a pipe, is written to.
 async fn write_whole(memory: &LearnedMemory, path: &Path) -> Result<u64, CliError> {
     let failed = |source| CliError::Export { file: path.to_owned(), source };
     let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -58,24 +59,18 @@ async fn write_whole(memory: &LearnedMemory, path: &Path) -> Result<u64, CliErro
         let mut out = File::options().write(true).open(&place).map_err(unopened(path))?;
         return Ok(memory.export(&mut out).await?);
     }
-    let beside = place.with_extension(format!("{}.part", std::process::id()));
-    let written = async {
-        let mut out = BufWriter::new(File::create(&beside).map_err(unopened(path))?);
-        let lines = memory.export(&mut out).await?;
-        let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
-        if let Ok(there) = fs::metadata(&place) {
-            file.set_permissions(there.permissions()).map_err(failed)?;
-        }
-        file.sync_all().map_err(failed)?;
-        fs::rename(&beside, &place).map_err(failed)?;
-        Ok(lines)
-    };
-    let written = written.await;
-    if written.is_err() {
-        // What cannot be removed is only in the way.
-        fs::remove_file(&beside).ok();
-    }
-    written
+    let parent = place.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = Folder::open(parent.unwrap_or(Path::new("."))).map_err(unopened(path))?;
+    let name =
+        place.file_name().ok_or_else(|| unopened(path)(io::ErrorKind::IsADirectory.into()))?;
+    let mut file = folder.new_file().map_err(unopened(path))?;
+    let mut out = BufWriter::new(&mut file);
+    let lines = memory.export(&mut out).await?;
+    out.flush().map_err(failed)?;
+    drop(out);
+    file.keep_mode_of(name).and_then(|()| file.sync()).map_err(failed)?;
+    file.replace(name).map_err(failed)?;
+    Ok(lines)
 }
 
 /// Opens what is to be read before the memory, which it makes if there is none: not for a name that was mistyped.
