@@ -1,24 +1,33 @@
-//! Files of a project: what agents wrote, and what prompts point to. Nothing outside the project is read or written.
+//! Files of a project: what agents wrote, and what prompts point to. Nothing outside the folder of a run is read or written, and
+//! no link is followed there.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use orch_core::RunId;
+use orch_files::{Folder, ReadError, STATE_FOLDER, state_folder};
 use serde_json::Value;
 use thiserror::Error;
 
 /// The largest file that is taken as a result, in bytes.
 const MOST_BYTES: u64 = 8 * 1024 * 1024;
+/// The folder of all runs, in the state folder.
+const RUNS_FOLDER: &str = "runs";
 
 /// Why a file was not taken.
 #[derive(Debug, Error)]
 pub(crate) enum FileError {
-    /// It is not in the project.
+    /// It is not in the folder of its run. The sentence is the same whether there is such a file or not.
     #[error(
-        "result_file `{0}` is not inside the project; write the result to the `result_file` that was handed out."
+        "result_file `{path}` is not in the folder of this run; write the result to {expected}, or pass `result`."
     )]
-    Outside(String),
+    Outside {
+        /// As it was given.
+        path: String,
+        /// Where the prompt says that it must be.
+        expected: String,
+    },
     /// It cannot be read.
     #[error("result_file `{path}` cannot be read ({source}); write it first, or pass `result`.")]
     Read {
@@ -45,7 +54,7 @@ pub(crate) enum FileError {
     },
     /// A file of the run cannot be written.
     #[error(
-        "`{path}` cannot be written ({source}); see to it that the project's folder .orch is writable."
+        "`{path}` cannot be written ({source}); see to it that the project's folder .orch is a folder and writable."
     )]
     Write {
         /// The file.
@@ -58,45 +67,59 @@ pub(crate) enum FileError {
 /// The files of one project.
 #[derive(Debug, Clone)]
 pub(crate) struct Files {
-    /// Canonical.
-    root: PathBuf,
+    /// How the project's folder may be called in an absolute path: as it was given, and without links.
+    roots: [PathBuf; 2],
+    project: Arc<Folder>,
 }
 
 impl Files {
     pub(crate) fn new(root: &Path) -> io::Result<Self> {
-        Ok(Self { root: root.canonicalize()? })
+        let roots = [root.to_owned(), root.canonicalize()?];
+        Ok(Self { project: Arc::new(Folder::open(&roots[1])?), roots })
     }
 
-    /// Reads a result: JSON when the name ends in `.json`, text otherwise. A relative path is one of the project.
-    pub(crate) fn read_result(&self, path: &str) -> Result<Value, FileError> {
+    /// Reads the result of an attempt: JSON when the name ends in `.json`, text otherwise. The file must be in the folder of the
+    /// run; a relative path starts at the project. `expected` is the file that the attempt was told to write.
+    pub(crate) fn read_result(
+        &self,
+        run: RunId,
+        path: &str,
+        expected: &str,
+    ) -> Result<Value, FileError> {
+        let Some(within) = self.within(run, path) else {
+            let path = path.replace('\0', "\\0");
+            return Err(FileError::Outside { path, expected: expected.to_owned() });
+        };
         let failed = |source| FileError::Read { path: path.to_owned(), source };
-        if path.contains('\0') {
-            return Err(FileError::Outside(path.replace('\0', "\\0")));
-        }
-        let real = self.root.join(path).canonicalize().map_err(failed)?;
-        if !real.starts_with(&self.root) {
-            return Err(FileError::Outside(path.to_owned()));
-        }
-        // A pipe or a device would keep the call waiting.
-        if !real.is_file() {
-            return Err(failed(io::Error::other("it is no regular file")));
-        }
-        let mut text = String::new();
-        let file = fs::File::open(&real).map_err(failed)?;
-        file.take(MOST_BYTES + 1).read_to_string(&mut text).map_err(failed)?;
-        if text.len() as u64 > MOST_BYTES {
-            return Err(FileError::TooLarge { path: path.to_owned() });
-        }
-        if real.extension().is_some_and(|extension| extension == "json") {
-            serde_json::from_str(&text)
-                .map_err(|source| FileError::Json { path: path.to_owned(), source })
-        } else {
-            Ok(Value::String(text))
-        }
+        let folder = self.run_folder(run).map_err(failed)?;
+        let bytes = folder.read(&within, MOST_BYTES).map_err(|error| match error {
+            ReadError::TooLarge(_) => FileError::TooLarge { path: path.to_owned() },
+            ReadError::NotRegular | ReadError::NotText | ReadError::Io(_) => failed(error.into()),
+        })?;
+        value_of(path, bytes)
     }
 
-    /// Writes a file of a run unless it is there, and returns its path in the project. A text is written as it is, any other
-    /// value as JSON.
+    /// Returns a path within the folder of a run; `None` when it leads elsewhere, by its letters alone.
+    fn within(&self, run: RunId, path: &str) -> Option<PathBuf> {
+        let path = Path::new(path);
+        let in_project =
+            self.roots.iter().find_map(|root| path.strip_prefix(root).ok()).unwrap_or(path);
+        let plain: PathBuf =
+            in_project.components().filter(|part| !matches!(part, Component::CurDir)).collect();
+        let within = plain.strip_prefix(folder_of(run)).ok()?;
+        let is_plain = |part| matches!(part, Component::Normal(_));
+        let is_beneath = within.components().next().is_some()
+            && within.components().all(is_plain)
+            && !within.as_os_str().as_encoded_bytes().contains(&0);
+        is_beneath.then(|| within.to_owned())
+    }
+
+    fn run_folder(&self, run: RunId) -> io::Result<Folder> {
+        self.project.folder(STATE_FOLDER)?.folder(RUNS_FOLDER)?.folder(run.to_string())
+    }
+
+    /// Sees to it that a file of a run has a value, whatever was there before, and returns its path in the project. A text is
+    /// written as it is, any other value as JSON.
     pub(crate) fn keep(&self, run: RunId, name: &str, value: &Value) -> Result<String, FileError> {
         let (ending, bytes) = match value {
             Value::String(text) => ("md", text.clone().into_bytes()),
@@ -107,52 +130,46 @@ impl Files {
             | Value::Object(_) => ("json", format!("{value:#}\n").into_bytes()),
         };
         let path = format!("{}/{name}.{ending}", folder_of(run));
-        self.write_new(&path, &bytes)
+        self.put(run, &format!("{name}.{ending}"), &bytes)
             .map_err(|source| FileError::Write { path: path.clone(), source })?;
         Ok(path)
     }
 
+    fn put(&self, run: RunId, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut folder = self.make_run_folder(run)?;
+        let mut name = name;
+        while let Some((first, rest)) = name.split_once('/') {
+            folder = folder.make_folder(first)?;
+            name = rest;
+        }
+        folder.put(name, bytes)
+    }
+
     /// Makes the folder of a run.
     pub(crate) fn make_folder(&self, run: RunId) -> Result<(), FileError> {
-        let path = folder_of(run);
-        self.folder(&path).map_err(|source| FileError::Write { path, source })
+        self.make_run_folder(run)
+            .map(|_| ())
+            .map_err(|source| FileError::Write { path: folder_of(run), source })
     }
 
-    /// Written beside and moved into its place, so that no reader sees half of it.
-    fn write_new(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let parent = Path::new(path).parent().map(|parent| parent.to_string_lossy().into_owned());
-        self.folder(&parent.unwrap_or_default())?;
-        let place = self.root.join(path);
-        if place.symlink_metadata().is_ok_and(|there| there.is_file()) {
-            return Ok(());
-        }
-        let beside = place.with_extension(format!("{}.part", std::process::id()));
-        fs::write(&beside, bytes)?;
-        fs::rename(&beside, &place)
+    fn make_run_folder(&self, run: RunId) -> io::Result<Folder> {
+        state_folder(&self.project)?.make_folder(RUNS_FOLDER)?.make_folder(run.to_string())
     }
+}
 
-    /// Makes a folder of the project, step by step: one that a link leads out of the project is refused before anything is
-    /// made in it.
-    fn folder(&self, path: &str) -> io::Result<()> {
-        let mut place = self.root.clone();
-        for part in Path::new(path).components() {
-            place.push(part);
-            match fs::create_dir(&place) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                Ok(()) | Err(_) => {}
-            }
-            place = place.canonicalize()?;
-            if !place.starts_with(&self.root) {
-                return Err(io::Error::other("it leads out of the project"));
-            }
-        }
-        Ok(())
+fn value_of(path: &str, bytes: Vec<u8>) -> Result<Value, FileError> {
+    if Path::new(path).extension().is_some_and(|extension| extension == "json") {
+        return serde_json::from_slice(&bytes)
+            .map_err(|source| FileError::Json { path: path.to_owned(), source });
     }
+    String::from_utf8(bytes)
+        .map(Value::String)
+        .map_err(|_| FileError::Read { path: path.to_owned(), source: ReadError::NotText.into() })
 }
 
 /// The folder of a run, in the project.
 pub(crate) fn folder_of(run: RunId) -> String {
-    format!(".orch/runs/{run}")
+    format!("{STATE_FOLDER}/{RUNS_FOLDER}/{run}")
 }
 
 /// Makes a file name of a subtask: its place in the plan, and what of its id is harmless.
@@ -167,21 +184,53 @@ pub(crate) fn name_of(index: usize, id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     use serde_json::json;
 
     use super::*;
 
-    fn project() -> (tempfile::TempDir, Files) {
-        let folder = tempfile::tempdir().unwrap();
-        let root = folder.path().join("project");
-        fs::create_dir_all(root.join("sub")).unwrap();
-        fs::write(folder.path().join("secret.txt"), "secret").unwrap();
-        fs::write(root.join("a.md"), "text").unwrap();
-        fs::write(root.join("a.json"), "{\"a\": 1}").unwrap();
-        fs::write(root.join("bad.json"), "{").unwrap();
-        fs::write(root.join("bad.md"), b"\xff\xfe").unwrap();
-        let files = Files::new(&root).unwrap();
-        (folder, files)
+    const EXPECTED: &str = "its file";
+
+    /// A project with a run, and a secret beside it.
+    struct World {
+        folder: tempfile::TempDir,
+        files: Files,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let root = folder.path().join("project");
+            fs::create_dir_all(root.join(folder_of(run())).join("sub")).unwrap();
+            fs::write(folder.path().join("secret.txt"), "secret").unwrap();
+            fs::write(root.join(".env"), "secret").unwrap();
+            let world = Self { files: Files::new(&root).unwrap(), folder };
+            for (name, bytes) in [
+                ("a.md", &b"text"[..]),
+                ("sub/a.json", b"{\"a\": 1}"),
+                ("bad.json", b"{"),
+                ("bad.md", b"\xff\xfe"),
+            ] {
+                fs::write(world.own(name), bytes).unwrap();
+            }
+            world
+        }
+
+        /// A path in the folder of the run.
+        fn own(&self, name: &str) -> PathBuf {
+            self.files.roots[1].join(folder_of(run())).join(name)
+        }
+
+        fn read(&self, path: &str) -> Result<Value, FileError> {
+            self.files.read_result(run(), path, EXPECTED)
+        }
+
+        fn read_own(&self, name: &str) -> Result<Value, FileError> {
+            self.read(&format!("{}/{name}", folder_of(run())))
+        }
     }
 
     fn run() -> RunId {
@@ -190,66 +239,97 @@ mod tests {
 
     #[test]
     fn results_are_read_by_relative_and_absolute_paths() {
-        let (_folder, files) = project();
-        assert_eq!(files.read_result("a.md").unwrap(), "text");
-        assert_eq!(files.read_result("sub/../a.json").unwrap(), json!({ "a": 1 }));
-        let absolute = files.root.join("a.md");
-        assert_eq!(files.read_result(absolute.to_str().unwrap()).unwrap(), "text");
+        let world = World::new();
+        assert_eq!(world.read_own("a.md").unwrap(), "text");
+        assert_eq!(world.read_own("./sub/a.json").unwrap(), json!({ "a": 1 }));
+        assert_eq!(world.read(&format!("./{}/a.md", folder_of(run()))).unwrap(), "text");
+        assert_eq!(world.read(world.own("a.md").to_str().unwrap()).unwrap(), "text");
+    }
+
+    /// What is not in the folder of the run is refused by the same sentence, whether it is there or not.
+    #[test]
+    fn nothing_outside_the_folder_of_the_run_is_looked_at() {
+        let world = World::new();
+        let other = ".orch/runs/01890a5d-ac96-774b-bcce-b302099a8058/a.md";
+        let own = folder_of(run());
+        let absolute = world.folder.path().join("secret.txt");
+        for path in [
+            "../secret.txt",
+            ".env",
+            "gone.md",
+            "/etc/passwd",
+            "/etc/gone",
+            "/dev/zero",
+            ".orch/orch.db",
+            ".orch/runs",
+            other,
+            own.as_str(),
+            &format!("{own}/../../../.env"),
+            &format!("{own}/sub/../a.md"),
+            &format!("{own}/a\0b"),
+            "a\0b",
+            "",
+            absolute.to_str().unwrap(),
+        ] {
+            let error = world.read(path).unwrap_err();
+            assert!(matches!(error, FileError::Outside { .. }), "{path}: {error}");
+            let path = path.replace('\0', "\\0");
+            assert_eq!(
+                error.to_string(),
+                format!(
+                    "result_file `{path}` is not in the folder of this run; write the result to its file, or pass `result`."
+                )
+            );
+        }
     }
 
     #[test]
-    fn nothing_outside_the_project_is_read() {
-        let (folder, files) = project();
-        std::os::unix::fs::symlink(folder.path().join("secret.txt"), files.root.join("link.md"))
-            .unwrap();
-        std::os::unix::fs::symlink(folder.path(), files.root.join("up")).unwrap();
-        let absolute = folder.path().join("secret.txt");
-        for path in [
-            "../secret.txt",
-            "sub/../../secret.txt",
-            "/etc/passwd",
-            "link.md",
-            "up/secret.txt",
-            "a\0b",
-            absolute.to_str().unwrap(),
-        ] {
-            let error = files.read_result(path).unwrap_err();
-            assert!(matches!(error, FileError::Outside(_)), "{path}: {error}");
+    fn no_link_is_followed_and_nothing_but_a_file_is_read() {
+        let world = World::new();
+        symlink(world.folder.path().join("secret.txt"), world.own("link.md")).unwrap();
+        symlink(world.own("a.md"), world.own("near.md")).unwrap();
+        symlink(world.folder.path(), world.own("up")).unwrap();
+        symlink("/dev/zero", world.own("zero.md")).unwrap();
+        mknodat(CWD, world.own("pipe.md"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        for name in ["link.md", "near.md", "up/secret.txt", "zero.md", "pipe.md", "sub"] {
+            let error = world.read_own(name).unwrap_err();
+            assert!(matches!(error, FileError::Read { .. }), "{name}: {error}");
         }
     }
 
     #[test]
     fn what_is_no_result_is_said_so() {
-        let (_folder, files) = project();
-        assert!(matches!(files.read_result("absent.md"), Err(FileError::Read { .. })));
-        assert!(matches!(files.read_result("bad.md"), Err(FileError::Read { .. })));
-        assert!(matches!(files.read_result("sub"), Err(FileError::Read { .. })));
-        assert!(matches!(files.read_result("bad.json"), Err(FileError::Json { .. })));
-        let file = fs::File::create(files.root.join("huge.md")).unwrap();
+        let world = World::new();
+        assert!(matches!(world.read_own("absent.md"), Err(FileError::Read { .. })));
+        assert!(matches!(world.read_own("bad.md"), Err(FileError::Read { .. })));
+        assert!(matches!(world.read_own("bad.json"), Err(FileError::Json { .. })));
+        let file = fs::File::create(world.own("huge.md")).unwrap();
         file.set_len(MOST_BYTES + 1).unwrap();
-        assert!(matches!(files.read_result("huge.md"), Err(FileError::TooLarge { .. })));
+        assert!(matches!(world.read_own("huge.md"), Err(FileError::TooLarge { .. })));
     }
 
     #[test]
-    fn kept_files_are_written_once_and_stay() {
-        let (_folder, files) = project();
-        let path = files.keep(run(), "accepted/1-a", &json!("text")).unwrap();
+    fn kept_files_say_what_they_must_whatever_was_there() {
+        let world = World::new();
+        let path = world.files.keep(run(), "accepted/1-a", &json!("text")).unwrap();
         assert_eq!(path, format!(".orch/runs/{}/accepted/1-a.md", run()));
-        files.keep(run(), "accepted/1-a", &json!("other")).unwrap();
-        assert_eq!(files.read_result(&path).unwrap(), "text");
-        let path = files.keep(run(), "accepted/2-b", &json!([1])).unwrap();
-        assert_eq!(files.read_result(&path).unwrap(), json!([1]));
+        fs::write(world.own("accepted/1-a.md"), "forged").unwrap();
+        world.files.keep(run(), "accepted/1-a", &json!("text")).unwrap();
+        assert_eq!(world.read(&path).unwrap(), "text");
+        let path = world.files.keep(run(), "accepted/2-b", &json!([1])).unwrap();
+        assert_eq!(world.read(&path).unwrap(), json!([1]));
     }
 
     #[test]
-    fn a_state_folder_that_leads_out_of_the_project_is_refused() {
-        let (folder, files) = project();
-        fs::create_dir(folder.path().join("elsewhere")).unwrap();
-        std::os::unix::fs::symlink(folder.path().join("elsewhere"), files.root.join(".orch"))
-            .unwrap();
-        let error = files.keep(run(), "result", &json!("text")).unwrap_err();
+    fn a_state_folder_that_is_a_link_is_refused() {
+        let world = World::new();
+        let state = world.files.roots[1].join(STATE_FOLDER);
+        fs::remove_dir_all(&state).unwrap();
+        fs::create_dir(world.folder.path().join("elsewhere")).unwrap();
+        symlink(world.folder.path().join("elsewhere"), &state).unwrap();
+        let error = world.files.keep(run(), "result", &json!("text")).unwrap_err();
         assert!(matches!(error, FileError::Write { .. }), "{error}");
-        assert_eq!(fs::read_dir(folder.path().join("elsewhere")).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(world.folder.path().join("elsewhere")).unwrap().count(), 0);
     }
 
     #[test]

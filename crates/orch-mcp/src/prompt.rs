@@ -43,7 +43,7 @@ pub(crate) fn prompt(
     let node = &view.nodes[index];
     files.make_folder(run)?;
     let name = name_of(index, node.spec.id.as_str());
-    let result_file = format!("{}/{name}.{fence}.md", folder_of(run));
+    let result_file = result_file(run, (index, node), fence);
     let text = write(view, node, told, &result_file);
     if size(&text) <= MOST_BYTES {
         return Ok(Prompt { text, result_file });
@@ -65,6 +65,11 @@ pub(crate) fn in_file(
         format!("Your whole assignment is in the file {path}: read it first, then do it.\n");
     text.push_str(&ending(result_file));
     Ok(text)
+}
+
+/// Returns where an attempt writes its result, in the project.
+pub(crate) fn result_file(run: RunId, (index, node): (usize, &Node), fence: Fence) -> String {
+    format!("{}/{}.{fence}.md", folder_of(run), name_of(index, node.spec.id.as_str()))
 }
 
 /// Writes the results of a subtask's direct dependencies to files, and returns a line on each: its path, or that it is absent.

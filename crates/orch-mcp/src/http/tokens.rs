@@ -1,12 +1,12 @@
 //! Bearer tokens, each bound to a project. They are kept as hashes, whose comparison takes the same time wherever two differ.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use blake3::Hash;
+use orch_files::ReadError;
 use thiserror::Error;
 
 /// The fewest characters of a token.
@@ -83,10 +83,13 @@ impl Tokens {
     /// When the file cannot be read, can be read by others, has a wrong line, or no token of `project`.
     pub fn read(path: &Path, project: &str) -> Result<Self, TokenError> {
         let broken = |source| TokenError::Read { path: path.to_owned(), source };
-        let file = File::open(path).map_err(broken)?;
+        let file = orch_files::open(path).map_err(|error| match error {
+            ReadError::NotRegular => TokenError::NoFile(path.to_owned()),
+            ReadError::TooLarge(_) | ReadError::NotText | ReadError::Io(_) => broken(error.into()),
+        })?;
         // Of the file that is open, not of what may be at the path by now.
         let found = file.metadata().map_err(broken)?;
-        if !found.is_file() || found.len() > LONGEST_FILE {
+        if found.len() > LONGEST_FILE {
             return Err(TokenError::NoFile(path.to_owned()));
         }
         if found.mode() & 0o077 != 0 {

@@ -1,11 +1,11 @@
 //! `orch-mcp install`: makes a project's client know the server, and may call its tools without asking each time.
 
-use std::fs;
-use std::io::{ErrorKind, Write as _};
+use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
+use orch_files::Folder;
 use serde_json::{Map, Value, json};
 
 /// The name of the server in a client's configuration; that of ALMA's own server is `alma-memory`.
@@ -42,8 +42,12 @@ enum Client {
     Vscode,
 }
 
+/// The largest file of a client that is merged into, in bytes.
+const MOST_BYTES: u64 = 1024 * 1024;
+
 /// A file, and what belongs into it.
 struct Part {
+    /// In the project.
     path: PathBuf,
     put: fn(&mut Map<String, Value>, &str) -> Result<(), &'static str>,
 }
@@ -54,20 +58,21 @@ pub(crate) fn install(project: &Path, args: &InstallArgs) -> anyhow::Result<()> 
     let mut changes = Vec::new();
     for part in parts(args.client) {
         let path = project.join(&part.path);
-        let (before, mut file) = if args.write { read(&path)? } else { (None, Map::new()) };
+        let (before, mut file) =
+            if args.write { read(project, &part.path)? } else { (None, Map::new()) };
         (part.put)(&mut file, &command).map_err(|key| {
             anyhow::anyhow!("`{key}` in {} is of another kind than it must be; put in by hand what `orch-mcp install` prints without --write", path.display())
         })?;
-        changes.push((path, before, Value::Object(file)));
+        changes.push((part.path, path, before, Value::Object(file)));
     }
-    let mut out = std::io::stdout().lock();
-    for (path, before, after) in changes {
+    let mut out = io::stdout().lock();
+    for (within, path, before, after) in changes {
         if !args.write {
             writeln!(out, "{}:\n{after:#}\n", path.display())?;
         } else if before.as_ref() == Some(&after) {
             writeln!(out, "{} has it already", path.display())?;
         } else {
-            replace(&path, &format!("{after:#}\n"))
+            replace(project, &within, &format!("{after:#}\n"))
                 .with_context(|| format!("cannot write {}", path.display()))?;
             writeln!(out, "{} is written", path.display())?;
         }
@@ -133,14 +138,19 @@ fn command() -> anyhow::Result<String> {
     Ok(command.to_str().context("the path of this program is not UTF-8")?.to_owned())
 }
 
-/// Reads a file that may not be there.
-fn read(path: &Path) -> anyhow::Result<(Option<Value>, Map<String, Value>)> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
+/// Reads a file of the project that may not be there.
+fn read(project: &Path, within: &Path) -> anyhow::Result<(Option<Value>, Map<String, Value>)> {
+    let path = project.join(within);
+    let bytes = match Folder::open(project)?.read(within, MOST_BYTES).map_err(io::Error::from) {
+        Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok((None, Map::new())),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => {
+            return Err(error).with_context(|| {
+                format!("cannot read {}; links are not followed here. Put in by hand what `orch-mcp install` prints without --write", path.display())
+            });
+        }
     };
-    match serde_json::from_str(&text) {
+    match serde_json::from_slice(&bytes) {
         Ok(Value::Object(file)) => Ok((Some(Value::Object(file.clone())), file)),
         Ok(_) => bail!("{} is not a JSON object; it is left as it is", path.display()),
         Err(error) => bail!(
@@ -150,16 +160,15 @@ fn read(path: &Path) -> anyhow::Result<(Option<Value>, Map<String, Value>)> {
     }
 }
 
-/// Written beside and moved into its place, so that no reader sees half of it; a link stays a link.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let place = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if let Some(folder) = place.parent() {
-        fs::create_dir_all(folder)?;
+/// Writes a file of the project as a whole; one that is there keeps its permissions. No link is followed.
+fn replace(project: &Path, within: &Path, text: &str) -> io::Result<()> {
+    let mut folder = Folder::open(project)?;
+    for part in within.parent().into_iter().flat_map(Path::components) {
+        folder = folder.make_folder(part)?;
     }
-    let beside = place.with_extension(format!("{}.part", std::process::id()));
-    fs::write(&beside, text)?;
-    if let Ok(there) = fs::metadata(&place) {
-        fs::set_permissions(&beside, there.permissions())?;
-    }
-    fs::rename(&beside, &place)
+    let name = within.file_name().unwrap_or_default();
+    let mut file = folder.new_file()?;
+    file.write_all(text.as_bytes())?;
+    file.keep_mode_of(name)?;
+    file.replace(name)
 }

@@ -1,6 +1,6 @@
 //! `alma_report_subtask`: what an agent made of a subtask.
 
-use orch_core::{Fence, MemoryScope, Token, WorkerName, check_lesson, nearest};
+use orch_core::{Fence, MemoryScope, RunId, Token, WorkerName, check_lesson, nearest};
 use orch_supervisor::ReportAnswer;
 
 use super::reported::reported;
@@ -12,6 +12,7 @@ use crate::error::ToolError;
 use crate::hand_out::Wanted;
 use crate::handle;
 use crate::names;
+use crate::prompt::result_file;
 use crate::view::{Node, View};
 
 /// The most bytes of sentences about lessons that are refused.
@@ -29,7 +30,11 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
     // Who had the attempt has learned it, whoever says so.
     let pupil = self::worker(node, attempt, None);
     let (lessons, refused) = lessons(desk, &pupil, &node.spec.task_type, &args.lessons);
-    let reported = reported(desk, &args, worker.clone(), attempt, &lessons)?;
+    let read = |path: &str| {
+        let expected = expected_file(&view, run, args.subtask_id.as_str(), attempt);
+        desk.files.read_result(run, path, &expected)
+    };
+    let reported = reported(read, &args, worker.clone(), attempt, &lessons)?;
     desk.carry_on(&row).await?;
     let said = desk.retried(|| desk.supervisor.report(run, reported.report.clone())).await?;
     let status = desk.attended(run).await?;
@@ -111,6 +116,23 @@ fn lessons(
         }
     }
     (kept, refused)
+}
+
+/// Says where an attempt writes its result.
+fn expected_file(
+    view: &View,
+    run: RunId,
+    subtask: &str,
+    attempt: Option<(Fence, Token)>,
+) -> String {
+    let file = view.find(subtask).and_then(|(index, node)| {
+        let fence = attempt.map(|(fence, _)| fence).or(node.open.keys().next_back().copied())?;
+        Some(result_file(run, (index, node), fence))
+    });
+    match file {
+        Some(file) => format!("`{file}`"),
+        None => "the `result_file` that was handed out".to_owned(),
+    }
 }
 
 fn is_success(answer: &ReportAnswer) -> bool {

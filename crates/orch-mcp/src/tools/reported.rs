@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use crate::answer::short;
 use crate::args::{Report, UsageArg};
-use crate::desk::Desk;
 use crate::error::ToolError;
+use crate::files::FileError;
 
 /// The causes that a report may name.
 const CAUSES: [Cause; 6] = [
@@ -29,15 +29,15 @@ pub(super) struct Reported {
     pub(super) read_as: Option<String>,
 }
 
-/// Makes the report of what `worker` did.
+/// Makes the report of what `worker` did; `read` reads a file that an agent wrote.
 pub(super) fn reported(
-    desk: &Desk,
+    read: impl FnOnce(&str) -> Result<Value, FileError>,
     args: &Report,
     worker: WorkerName,
     attempt: Option<(Fence, Token)>,
     lessons: &[String],
 ) -> Result<Reported, ToolError> {
-    let (output, left_out) = output(desk, args)?;
+    let (output, left_out) = output(read, args)?;
     let (failure, read_as) = match read_report(&output, args.success, args.error_message.as_deref())
     {
         Reading::Failure { sign, message, cause } => {
@@ -76,12 +76,15 @@ pub(super) fn reported(
 }
 
 /// Returns the output that is reported, and a clause about a file that is left out.
-fn output(desk: &Desk, args: &Report) -> Result<(Value, String), ToolError> {
+fn output(
+    read: impl FnOnce(&str) -> Result<Value, FileError>,
+    args: &Report,
+) -> Result<(Value, String), ToolError> {
     let says_failed = args.success == Some(false)
         || (args.success.is_none() && args.error_message.as_deref().is_some_and(is_filled));
     match (&args.result, &args.result_file) {
         (Some(result), None) => Ok((result.clone(), String::new())),
-        (None, Some(path)) => match desk.files.read_result(path) {
+        (None, Some(path)) => match read(path) {
             Ok(output) => Ok((output, String::new())),
             // An agent that cannot do its part writes no file.
             Err(error) if says_failed => {

@@ -172,6 +172,11 @@ impl Client {
         result["structuredContent"].clone()
     }
 
+    /// The process of the server.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills the server, as a crash would.
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

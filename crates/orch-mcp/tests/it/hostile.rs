@@ -45,6 +45,7 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
         call("alma_report_subtask", all)
     };
     let forged = format!("{}-{:016x}", attempt.split('-').next().unwrap(), 0x1234);
+    let own = |name: &str| format!(".orch/runs/{run}/{name}");
     let huge = |bytes: usize| [vec![b'x'; bytes], b"\n".to_vec()].concat();
     vec![
         ("an empty line", b"\n".to_vec(), Ignored),
@@ -239,28 +240,36 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
         (
             "a path outside",
             report(json!({ "result_file": "../../../etc/passwd" })),
-            Refused("not inside the project"),
+            Refused("is not in the folder of this run"),
         ),
         (
             "an absolute path",
             report(json!({ "result_file": "/etc/passwd" })),
-            Refused("not inside the project"),
+            Refused("is not in the folder of this run"),
         ),
         (
             "a path with NUL",
             report(json!({ "result_file": "a\u{0}b" })),
-            Refused("not inside the project"),
+            Refused("is not in the folder of this run"),
         ),
-        ("a link out", report(json!({ "result_file": "link" })), Refused("not inside the project")),
-        ("a folder", report(json!({ "result_file": "." })), Refused("no regular file")),
+        (
+            "a link out",
+            report(json!({ "result_file": own("link.md") })),
+            Refused("not a regular file"),
+        ),
+        (
+            "a folder",
+            report(json!({ "result_file": own("folder") })),
+            Refused("not a regular file"),
+        ),
         (
             "a device",
             report(json!({ "result_file": "/dev/zero" })),
-            Refused("not inside the project"),
+            Refused("is not in the folder of this run"),
         ),
         (
             "a file that is not there",
-            report(json!({ "result_file": "nothing.md" })),
+            report(json!({ "result_file": own("nothing.md") })),
             Refused("cannot be read"),
         ),
         (
@@ -276,12 +285,14 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
 #[test]
 fn the_server_goes_on_after_each() {
     let project = Project::new(&[("reviewer", "Reviews code")]);
-    std::os::unix::fs::symlink("/etc/hostname", project.path().join("link")).unwrap();
     let mut client = Client::start(&project);
     let subtasks = json!([{ "id": "a", "description": "Review the code" }]);
     let answer = client.ok("alma_delegate_task", json!({ "task": "Review", "subtasks": subtasks }));
     let run = answer["orchestration_id"].as_str().unwrap();
     let attempt = answer["ready"][0]["attempt"].as_str().unwrap();
+    let folder = project.path().join(".orch/runs").join(run);
+    std::os::unix::fs::symlink("/etc/hostname", folder.join("link.md")).unwrap();
+    std::fs::create_dir(folder.join("folder")).unwrap();
     let cases = cases(run, attempt);
     assert!(cases.len() >= 40, "{}", cases.len());
     for (name, bytes, expected) in cases {

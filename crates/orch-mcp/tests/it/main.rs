@@ -7,6 +7,7 @@ mod alma;
 mod alma_written;
 mod client;
 mod conformance;
+mod files;
 mod fuzz;
 mod hostile;
 mod http;

@@ -91,7 +91,7 @@ async fn a_refusal_says_what_to_do() {
         (
             "alma_report_subtask",
             report(json!({ "result_file": "/etc/passwd" })),
-            "not inside the project",
+            "is not in the folder of this run; write the result to `.orch/runs/",
         ),
         (
             "alma_report_subtask",
