@@ -58,6 +58,9 @@ pub(crate) enum CliError {
     /// The file of an export cannot be opened, to be written or to be read.
     #[error("cannot open {}", .file.display())]
     File { file: PathBuf, source: io::Error },
+    /// The file of a result cannot be read.
+    #[error("the result {} cannot be read", .file.display())]
+    Unread { file: PathBuf, source: io::Error },
     /// An export of memory cannot be written; the file is as it was.
     #[error("cannot write the export to {}", .file.display())]
     Export { file: PathBuf, source: io::Error },
@@ -113,6 +116,7 @@ impl CliError {
             | Self::SharedFile { .. }
             | Self::Events { .. }
             | Self::File { .. }
+            | Self::Unread { .. }
             | Self::Export { .. }
             | Self::UnknownSubtask { .. } => Exit::Usage,
         }

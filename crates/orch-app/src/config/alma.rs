@@ -1,13 +1,13 @@
 //! `.alma/config.yaml`: what ALMA, a memory that the project may have, is told. Only what matters here is read, and as ALMA
 //! reads it; all else is ALMA's business.
 
+use std::env;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use serde::Serialize;
 
-use super::{ALMA_FILE, FILE_NAME};
+use super::{ALMA_FILE, FILE_NAME, read_text};
 use crate::document::{Document, Kind, Node, Step};
 use crate::issue::Issue;
 
@@ -65,7 +65,7 @@ impl Alma {
     /// Reads the configuration of a project; `None` when there is none.
     pub(super) fn read(project_dir: &Path) -> Result<Option<Self>, Issue> {
         let file = project_dir.join(ALMA_FILE);
-        let text = match fs::read_to_string(&file) {
+        let text = match read_text(&file) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(unreadable(&file, None, &error.to_string())),

@@ -1,14 +1,12 @@
 //! Where the project and its configuration are.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{ALMA_BLOCK, ALMA_FILE, FILE_NAME};
+use orch_files::STATE_FOLDER;
+
+use super::{ALMA_BLOCK, ALMA_FILE, FILE_NAME, read_text};
 use crate::document::Document;
 use crate::error::AppError;
-
-/// The folder in which a project keeps its runs.
-const STATE_DIR: &str = ".orch";
 
 /// Where a project is, and where its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +36,8 @@ impl Place {
     /// Finds the project of the folder `cwd`, and the configuration.
     ///
     /// The project's folder is the nearest, from `cwd` upwards, with an `orch.yaml`, an `.alma/config.yaml` that has the block
-    /// `orchestration`, or a folder `.orch`; else `cwd` itself. The configuration is `explicit` when given, else one beside
+    /// `orchestration`, or a folder `.orch`; else `cwd` itself. The user's home folder and `/` are not the project of what lies in
+    /// them: they count when they are `cwd` itself. The configuration is `explicit` when given, else one beside
     /// `task_file`, else that of the project's folder.
     ///
     /// # Errors
@@ -48,9 +47,13 @@ impl Place {
         explicit: Option<&Path>,
         task_file: Option<&Path>,
     ) -> Result<Self, AppError> {
-        let found = cwd.ancestors().find_map(|folder| {
+        let home = std::env::home_dir().and_then(|home| home.canonicalize().ok());
+        let folders =
+            cwd.ancestors().filter(|folder| *folder == cwd || !is_shared(folder, home.as_deref()));
+        let found = folders.into_iter().find_map(|folder| {
             let config = config_in(folder);
-            (config.is_some() || folder.join(STATE_DIR).is_dir()).then(|| Self::new(folder, config))
+            let is_project = config.is_some() || folder.join(STATE_FOLDER).is_dir();
+            is_project.then(|| Self::new(folder, config))
         });
         let mut place = found.unwrap_or_else(|| Self::new(cwd, None));
         if let Some(explicit) = explicit {
@@ -66,9 +69,15 @@ impl Place {
     }
 }
 
+/// Tells whether a folder holds projects of all kinds and so is none itself. `home` is the home folder, without links.
+fn is_shared(folder: &Path, home: Option<&Path>) -> bool {
+    folder.parent().is_none() || home.is_some() && folder.canonicalize().ok().as_deref() == home
+}
+
+/// Something that has the name but is no file is found, too: loading it says so.
 fn config_in(folder: &Path) -> Option<PathBuf> {
     let own = folder.join(FILE_NAME);
-    if own.is_file() {
+    if own.symlink_metadata().is_ok() {
         return Some(own);
     }
     let alma = folder.join(ALMA_FILE);
@@ -78,7 +87,7 @@ fn config_in(folder: &Path) -> Option<PathBuf> {
 /// An `.alma/config.yaml` without our block is none of our business; one that has it and cannot be read is, and is refused
 /// when it is loaded.
 fn has_block(file: &Path) -> bool {
-    let Ok(text) = fs::read_to_string(file) else { return false };
+    let Ok(text) = read_text(file) else { return false };
     match Document::parse(&text, None) {
         Ok(document) => document.root.entries().iter().any(|(key, _)| key.text == ALMA_BLOCK),
         Err(_) => text

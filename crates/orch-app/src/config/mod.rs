@@ -18,7 +18,7 @@ mod webhooks;
 mod word;
 mod workers;
 
-use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -56,6 +56,8 @@ pub const FILE_NAME: &str = "orch.yaml";
 /// The file of ALMA that may hold the configuration in the block `orchestration`.
 pub const ALMA_FILE: &str = ".alma/config.yaml";
 const ALMA_BLOCK: &str = "orchestration";
+/// The largest configuration file, in bytes.
+const MAX_CONFIG_BYTES: u64 = 1024 * 1024;
 
 /// The configuration of a project, checked.
 #[derive(Debug, Clone)]
@@ -136,8 +138,8 @@ impl Config {
             let document = Document::parse("", None)?;
             return Ok(Self::of(&document, &[], place)?);
         };
-        let text = fs::read_to_string(file)
-            .map_err(|source| AppError::Read { file: file.clone(), source })?;
+        let text =
+            read_text(file).map_err(|source| AppError::Read { file: file.clone(), source })?;
         let document = Document::parse(&text, Some(file))?;
         let block = if file.ends_with(ALMA_FILE) {
             vec![Step::Key(ALMA_BLOCK.to_owned())]
@@ -268,6 +270,11 @@ impl Config {
         issue.file.clone_from(&self.file);
         issue
     }
+}
+
+/// Reads a configuration file.
+fn read_text(file: &Path) -> io::Result<String> {
+    Ok(orch_files::read_text(file, MAX_CONFIG_BYTES)?)
 }
 
 /// The name of the project's folder.

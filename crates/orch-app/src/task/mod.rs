@@ -3,7 +3,6 @@
 mod overrides;
 mod show;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -22,6 +21,9 @@ use crate::error::AppError;
 use crate::issue::{Issue, Issues};
 
 pub use show::{Show, ShowItem};
+
+/// The largest task file, in bytes.
+const MAX_TASK_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A task, checked as far as it can be without workers.
 #[derive(Debug, Clone)]
@@ -77,8 +79,8 @@ impl TaskFile {
     /// # Errors
     /// When it cannot be read, or with everything that is wrong with it.
     pub fn load(file: &Path, sets: &[String]) -> Result<Self, AppError> {
-        let text = fs::read_to_string(file)
-            .map_err(|source| AppError::Read { file: file.to_owned(), source })?;
+        let text = orch_files::read_text(file, MAX_TASK_BYTES)
+            .map_err(|error| AppError::Read { file: file.to_owned(), source: error.into() })?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
         Ok(Self::parse(&text, Some(file), stem.as_deref().unwrap_or("task"), sets)?)
     }

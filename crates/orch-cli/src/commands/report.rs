@@ -1,8 +1,10 @@
 //! `orch report`: what an agent that has a shell made of a subtask.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use orch_core::JsonMap;
+use orch_files::ReadError;
 use serde_json::{Value, json};
 
 use crate::desk::Desk;
@@ -11,6 +13,9 @@ use crate::exit::Exit;
 use crate::report::{Report, Text};
 use crate::session::Session;
 use crate::text;
+
+/// The largest file that is taken as a result, in bytes.
+const MOST_BYTES: u64 = 8 * 1024 * 1024;
 
 #[derive(Debug, clap::Args)]
 #[command(allow_missing_positional = true)]
@@ -22,7 +27,7 @@ pub(crate) struct Args {
     /// The subtask.
     #[arg(value_name = "SUBTASK")]
     subtask: String,
-    /// The file with the result, in the project; JSON when its name ends in `.json`.
+    /// Read the result from this file, wherever it is; JSON when its name ends in `.json`.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
     /// The result itself.
@@ -53,7 +58,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
     let usage = usage(&args.usage)?;
-    let file = args.file.map(|file| path(&session.cwd, &file)).transpose()?;
+    let result = match &args.file {
+        Some(file) => Some(read(session, file)?),
+        None => args.result.map(Value::from),
+    };
     let desk = Desk::open(session, "orch report").await?;
     let mut arguments = JsonMap::new();
     arguments.insert("orchestration_id".to_owned(), json!(desk.find(args.run.as_deref()).await?));
@@ -62,11 +70,10 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     // Whoever wants another one claims it.
     arguments.insert("next".to_owned(), "none".into());
     let optional = [
-        ("result", args.result.map(Value::from)),
+        ("result", result),
         ("success", args.success.then_some(true.into())),
         ("error_message", args.error.map(Value::from)),
         ("cause", args.cause.map(Value::from)),
-        ("result_file", file.map(Value::from)),
         ("attempt", args.attempt.map(Value::from)),
         ("worker", args.worker.map(Value::from)),
         ("usage", usage),
@@ -77,13 +84,24 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     Ok(Box::new(Reported(desk.call("alma_report_subtask", arguments).await?.into())))
 }
 
-/// A file is where the shell sees it; else it is one of the project, as prompts name them.
-fn path(cwd: &Path, file: &Path) -> Result<String, CliError> {
-    let here = cwd.join(file);
-    let path = if here.exists() { here } else { file.to_owned() };
-    path.into_os_string().into_string().map_err(|path| {
-        CliError::Argument(format!("the name of the file {} is no text", path.display()))
-    })
+/// Reads a result. The caller's word counts for the file: it may be any that the caller can read. It is where the shell sees it;
+/// else it is one of the project, as prompts name them.
+fn read(session: &Session, file: &Path) -> Result<Value, CliError> {
+    let bytes = match orch_files::read(&session.cwd.join(file), MOST_BYTES) {
+        Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            let place = session.place(None)?;
+            orch_files::read(&place.project_dir.join(file), MOST_BYTES)
+        }
+        read => read,
+    };
+    let unread = |source| CliError::Unread { file: file.to_owned(), source };
+    let bytes = bytes.map_err(|error| unread(error.into()))?;
+    if file.extension().is_some_and(|extension| extension == "json") {
+        serde_json::from_slice(&bytes).map_err(|error| unread(error.into()))
+    } else {
+        let text = String::from_utf8(bytes).map_err(|_| unread(ReadError::NotText.into()))?;
+        Ok(Value::String(text))
+    }
 }
 
 fn usage(fields: &[String]) -> Result<Option<Value>, CliError> {

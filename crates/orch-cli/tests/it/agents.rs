@@ -90,7 +90,7 @@ fn agents_claim_and_report_a_run_to_its_end_without_any_server() {
     fs::create_dir(project.path().join("src")).unwrap();
     let args: Vec<&str> = line.split(' ').skip(1).collect();
     let mut command = project.command(&args);
-    command.env("HOME", project.path()).current_dir(project.path().join("src"));
+    command.env("HOME", project.path().join("src")).current_dir(project.path().join("src"));
     Done::of(&mut command).exits(0);
     let again = Done::of(&mut command).exits(0);
     assert!(again.stdout.starts_with("duplicate: b; "), "{}", again.stdout);
@@ -199,8 +199,8 @@ fn what_is_in_vain_exits_with_4_and_what_is_wrong_with_2() {
         (&["report", "a", "--result", "x", "--cause", "auth"], "cannot be used with"),
         (&["report", "b", "--error", "x", "--cause", "aut"], "pass one of"),
         (&["report", "a", "--attempt", "1", "--result", "x"], "`attempt` is `1`"),
-        (&["report", "a", "--file", "/etc/passwd"], "not inside the project"),
-        (&["report", "a", "--file", "none.md"], "cannot be read"),
+        (&["report", "a", "--file", "none.md"], "the result none.md cannot be read"),
+        (&["report", "a", "--file", "/dev/zero"], "it is not a regular file"),
         (&["report", "a", "--result", "x", "--usage", "much"], "is no usage"),
         (&["report", "a", "--result", "x", "--usage", "tokens=1"], "unknown field `tokens`"),
         (&["report", "ffff", "a", "--result", "x"], "no run begins with `ffff`"),

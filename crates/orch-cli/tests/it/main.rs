@@ -8,6 +8,7 @@ mod audit;
 mod config_errors;
 mod events;
 mod exits;
+mod files;
 mod journey;
 mod kill;
 mod left_behind;

@@ -1,8 +1,8 @@
 //! Reading ALMA's JSON files, whole and anew each time: they are as small as ALMA can stand, which writes them whole each time.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{fs, io};
 
 use orch_core::BoxError;
 use serde_json::Value;
@@ -12,6 +12,8 @@ use super::row::{Kind, LOOKED_AT, Row, Wanted};
 /// ALMA writes in place: a file that is no JSON is looked at again after so long, as often as that.
 const PAUSE: Duration = Duration::from_millis(20);
 const LOOKS: usize = 3;
+/// The largest file that is read, in bytes.
+const MOST_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Returns the rows that are wanted, the newest first; none of a file that is not there yet.
 pub(super) async fn read(folder: &Path, wanted: &Wanted<'_>) -> Result<Vec<(Kind, Row)>, BoxError> {
@@ -40,7 +42,7 @@ async fn parsed(file: PathBuf) -> Result<Vec<Row>, BoxError> {
 
 /// Reads a list of objects; what is none, or has something else where a text or a number is expected, is left out.
 fn parse(file: &Path) -> Result<Vec<Row>, BoxError> {
-    let bytes = match fs::read(file) {
+    let bytes = match orch_files::read(file, MOST_BYTES).map_err(io::Error::from) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("{}: {error}", file.display()).into()),

@@ -13,11 +13,26 @@ pub enum AgentFault {
     /// It cannot be read, or it is no UTF-8.
     #[error("cannot be read")]
     Read(#[source] io::Error),
+    /// It is a pipe, a device or something else that is no file.
+    #[error("is not a regular file")]
+    NotRegular,
     /// It is larger than an agent file may be.
     #[error("is larger than {limit} bytes")]
     TooLarge {
         /// The most bytes.
         limit: u64,
+    },
+    /// It is a link to a file or folder of somebody else.
+    #[error("is a link to something of another user; copy it, or link to a file of your own")]
+    ForeignLink,
+    /// It is a link to a folder in which the project lies.
+    #[error("leads to a folder that holds the project; link to a folder of agent files")]
+    LinkUpwards,
+    /// The folder has too much in it; none of its agents count.
+    #[error("has more than {limit} entries, with its folders; keep agent files only in it")]
+    TooMany {
+        /// The most entries.
+        limit: usize,
     },
     /// It does not begin with a line `---`.
     #[error("does not begin with front matter: its first line must be `---`")]

@@ -149,3 +149,60 @@ fn a_huge_file_is_refused() {
     let folder = AgentFolder::load(project.path(), None);
     assert!(matches!(folder.issues[0].fault, AgentFault::TooLarge { .. }), "{:?}", folder.issues);
 }
+
+/// What a folder with one agent and something beside it says, and how many agents it has.
+#[cfg(unix)]
+#[track_caller]
+fn beside(plant: impl FnOnce(&Path), expected: &str, agents: usize) {
+    let project = tempfile::tempdir().unwrap();
+    write(project.path(), "a.md", "a", "an agent");
+    plant(&project.path().join(".claude/agents"));
+    let folder = AgentFolder::load(project.path(), None);
+    let said: Vec<String> = folder.issues.iter().map(ToString::to_string).collect();
+    assert!(said.iter().any(|said| said.contains(expected)), "{expected}: {said:?}");
+    assert_eq!(folder.agents.len(), agents, "{said:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_is_searched_within_bounds() {
+    use std::os::unix::fs::symlink;
+    let many = |folder: &Path| {
+        (0..1_000).for_each(|n| fs::write(folder.join(format!("{n}")), "").unwrap())
+    };
+    beside(many, "has more than 1000 entries", 0);
+    beside(
+        |folder| symlink("/", folder.join("all")).unwrap(),
+        "leads to a folder that holds the project",
+        1,
+    );
+    beside(|folder| symlink("/dev/zero", folder.join("b.md")).unwrap(), "is not a regular file", 1);
+    let linked = |folder: &Path| {
+        fs::remove_dir_all(folder).unwrap();
+        symlink("/", folder).unwrap();
+    };
+    beside(linked, "leads to a folder that holds the project", 0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_leads_to_files_of_the_same_owner_only() {
+    use std::os::unix::fs::{chown, symlink};
+    let elsewhere = tempfile::tempdir().unwrap();
+    write(elsewhere.path(), "shared.md", "shared", "of the same owner");
+    let shared = elsewhere.path().join(".claude/agents/shared.md");
+    let project = tempfile::tempdir().unwrap();
+    fs::create_dir_all(project.path().join(".claude/agents")).unwrap();
+    symlink(&shared, project.path().join(".claude/agents/shared.md")).unwrap();
+    assert_eq!(AgentFolder::load(project.path(), None).agents.len(), 1);
+    if chown(&shared, Some(65_534), None).is_err() {
+        eprintln!("SKIPPED: only root can give a file to another user");
+        return;
+    }
+    let folder = AgentFolder::load(project.path(), None);
+    let said: Vec<String> = folder.issues.iter().map(ToString::to_string).collect();
+    assert!(
+        folder.agents.is_empty() && said[0].contains("is a link to something of another user"),
+        "{said:?}"
+    );
+}
