@@ -3,6 +3,7 @@
 //! A soak shows its progress, and its last line is the verdict. To add one: a file with its options and a `run` that returns the figures
 //! for the verdict, a variant of [`Soak`], and its two arms.
 
+mod files;
 mod kills;
 mod sim;
 mod suite;
@@ -18,6 +19,8 @@ use crate::stopwatch::Stopwatch;
 /// What can be soaked.
 #[derive(Subcommand)]
 pub(crate) enum Soak {
+    /// Exchanges a result with a link to a secret while the real server reads results.
+    Files(files::Options),
     /// Kills the real `orch` with kill -9 while it works, on SQLite and on PostgreSQL.
     Kills(kills::Options),
     /// Plays random histories of the engine in the simulator.
@@ -32,6 +35,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<ExitCode> {
     let stopwatch = Stopwatch::start();
     let (name, figures) = match soak {
+        Soak::Files(options) => ("files", files::run(project, options, out)),
         Soak::Kills(options) => ("kills", kills::run(project, options, out)),
         Soak::Sim(options) => ("sim", sim::run(project, options)),
     };

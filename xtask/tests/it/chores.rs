@@ -72,7 +72,7 @@ fn fix_repairs_what_a_tool_can() {
 
 #[test]
 fn a_soak_that_cannot_run_ends_with_that_verdict() {
-    for soak in ["kills", "sim"] {
+    for soak in ["files", "kills", "sim"] {
         let run = Workspace::tidy().run(&format!("soak {soak}"));
         let verdict = format!("soak {soak}: FAILED after ");
         assert!(!run.succeeded && run.text.contains(&verdict), "{}", run.text);

@@ -252,14 +252,14 @@ fn a_file_that_changes_places_with_a_link_leaks_nothing() {
     let mut client = Client::start(&project);
     let is_over = AtomicBool::new(false);
     let done = AtomicU32::new(0);
-    let (mut accepted, mut refused) = (0, 0);
+    let (mut accepted, mut refused, mut rounds) = (0, 0, 0);
     while done.load(Ordering::Relaxed) < exchanges() || accepted == 0 || refused == 0 {
         let subtasks: Vec<Value> = (0..SUBTASKS)
             .map(|n| json!({ "id": format!("s{n}"), "description": "Look" }))
             .collect();
         let delegated = client.ok(
             "alma_delegate_task",
-            json!({ "task": "Look at it", "subtasks": subtasks, "mode": "external" }),
+            json!({ "task": format!("Look at it, round {rounds}"), "subtasks": subtasks, "mode": "external" }),
         );
         let run = &delegated["orchestration_id"];
         let folder = run_folder(&project, run);
@@ -267,6 +267,7 @@ fn a_file_that_changes_places_with_a_link_leaks_nothing() {
         fs::write(&file, "mine").unwrap();
         symlink(outside.secret(), &link).unwrap();
         let path = format!(".orch/runs/{}/own.md", run.as_str().unwrap());
+        rounds += 1;
         is_over.store(false, Ordering::Relaxed);
         thread::scope(|scope| {
             scope.spawn(|| {
