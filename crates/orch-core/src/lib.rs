@@ -31,6 +31,7 @@ pub mod learned;
 mod memory;
 mod number;
 mod plan;
+mod printable;
 mod process;
 mod reading;
 mod recall;
@@ -79,6 +80,7 @@ pub use memory::{
 pub use plan::{
     DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy,
 };
+pub use printable::{printable, printable_json, printable_lines};
 pub use process::{ProcessLog, Reaper};
 pub use reading::{FAILED_PREFIX, FailureSign, Reading, read_report};
 pub use recall::{Memory, MemorySnapshot};

@@ -8,6 +8,7 @@ mod gates;
 mod journal;
 mod json_names;
 mod plan_json;
+mod printable;
 mod replicas;
 mod scale;
 mod scopes;
