@@ -72,9 +72,9 @@ struct Aside<R>(R);
 
 impl<R: Report> Report for Aside<R> {
     fn text(&self) -> Text {
-        let Text { data, remarks, notice } = self.0.text();
+        let Text { data, remarks, notice, exact: _ } = self.0.text();
         let both = [data, remarks].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
-        Text { data: String::new(), remarks: both.join("\n"), notice }
+        Text { remarks: both.join("\n"), notice, ..Text::default() }
     }
 
     fn json(&self) -> Value {

@@ -4,6 +4,7 @@
 //! `report` writes that for people or as JSON. Data goes to stdout, the rest to stderr.
 
 mod args;
+mod columns;
 mod commands;
 mod desk;
 mod error;

@@ -10,6 +10,7 @@ use orch_memory::LearnedMemory;
 use orch_supervisor::Supervisor;
 
 use crate::error::CliError;
+use crate::text;
 
 /// What stands for the newest run, for when something follows it.
 const LATEST: &str = "latest";
@@ -58,7 +59,11 @@ fn only(prefix: &str, found: BTreeMap<RunId, String>) -> Result<RunId, CliError>
         (Some(_), Some(_)) => Err(CliError::AmbiguousRun {
             prefix: prefix.to_owned(),
             // The newest first, as their ids begin with the time.
-            candidates: found.iter().rev().map(|(run, text)| format!("  {run}  {text}")).collect(),
+            candidates: found
+                .iter()
+                .rev()
+                .map(|(run, task)| format!("  {run}  {}", text::shown(task)))
+                .collect(),
         }),
     }
 }

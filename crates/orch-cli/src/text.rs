@@ -1,8 +1,23 @@
 //! Small texts that several commands show.
 
+use std::fmt::Display;
+
 use jiff::Timestamp;
-use orch_core::{Counts, EndStatus, RunPhase, RunStatus, SubtaskPhase, SubtaskStatus};
+use orch_core::{Counts, EndStatus, RunPhase, RunStatus, SubtaskPhase, SubtaskStatus, printable};
 use serde_json::Value;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::columns::{Columns, padded};
+
+/// The longest line of a list where no terminal says how wide it is.
+pub(crate) const LIST_COLUMNS: usize = 200;
+/// The longest line about a subtask where no terminal says how wide it is: a log is to have the whole reason.
+pub(crate) const LINE_COLUMNS: usize = 2_000;
+
+/// Writes what others have named or said on one line that a terminal only shows.
+pub(crate) fn shown(text: impl Display) -> String {
+    printable(&text.to_string()).into_owned()
+}
 
 /// Writes a span as people do: `0.31 s`, `12.4 s`, `3m 05s`.
 pub(crate) fn span(ms: u64) -> String {
@@ -45,37 +60,42 @@ fn mark(phase: SubtaskPhase) -> char {
 }
 
 /// Writes one line per subtask: status, worker, duration, and why it is not done.
-pub(crate) fn subtasks(status: &RunStatus) -> String {
+pub(crate) fn subtasks(status: &RunStatus, columns: Columns) -> String {
     let width = |text: fn(&SubtaskStatus) -> String| {
-        status.subtasks.iter().map(|subtask| text(subtask).chars().count()).max().unwrap_or(0)
+        status.subtasks.iter().map(|subtask| text(subtask).width()).max().unwrap_or(0)
     };
-    let (ids, workers) = (width(|s| s.subtask_id.to_string()), width(worker));
+    let (ids, workers) = (width(id), width(worker));
     let mut text = String::new();
     for subtask in &status.subtasks {
         let took = subtask.duration_ms.map(span).unwrap_or_default();
         let line = format!(
-            "  {} {:ids$}  {:9}  {:workers$}  {:>8}",
+            "  {} {}  {:9}  {}  {:>8}",
             mark(subtask.status),
-            subtask.subtask_id,
+            padded(&id(subtask), ids),
             subtask.status,
-            worker(subtask),
+            padded(&worker(subtask), workers),
             took
         );
-        text.push_str(line.trim_end());
+        let mut line = line.trim_end().to_owned();
         if subtask.attempts > 1 {
-            text.push_str(&format!("  {} attempts", subtask.attempts));
+            line.push_str(&format!("  {} attempts", subtask.attempts));
         }
         if let Some(reason) = &subtask.reason {
-            text.push_str(&format!("  {reason}"));
+            line.push_str(&format!("  {}", shown(reason)));
         }
+        text.push_str(&columns.cut(&line));
         text.push('\n');
     }
     text
 }
 
+fn id(subtask: &SubtaskStatus) -> String {
+    shown(&subtask.subtask_id)
+}
+
 fn worker(subtask: &SubtaskStatus) -> String {
-    let open = || subtask.open.last().map(|attempt| attempt.worker.to_string());
-    subtask.worker.as_ref().map(ToString::to_string).or_else(open).unwrap_or_default()
+    let open = || subtask.open.last().map(|attempt| shown(&attempt.worker));
+    subtask.worker.as_ref().map(shown).or_else(open).unwrap_or_default()
 }
 
 /// Writes how a run stands by the answer of a tool.

@@ -67,7 +67,7 @@ impl Report for Cancelled {
     }
 }
 
-fn cancelled(status: &RunStatus) -> Vec<&str> {
+fn cancelled(status: &RunStatus) -> Vec<String> {
     let of = |phase| phase == SubtaskPhase::Cancelled;
-    status.subtasks.iter().filter(|s| of(s.status)).map(|s| s.subtask_id.as_str()).collect()
+    status.subtasks.iter().filter(|s| of(s.status)).map(|s| text::shown(&s.subtask_id)).collect()
 }

@@ -60,7 +60,7 @@ impl Claimed {
 
 impl Report for Claimed {
     fn text(&self) -> Text {
-        let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let word = |value: &Value| text::shown(value.as_str().unwrap_or_default());
         let run = word(&self.0["orchestration_id"]);
         let Some(subtask) = self.subtask() else {
             let standing = text::standing_of(&self.0);
@@ -76,7 +76,8 @@ impl Report for Claimed {
         let remarks = format!(
             "run {run}\nsubtask {id} is yours until {until}; then report it:\norch report {run} {id} --attempt {attempt} --file {file}\n"
         );
-        Text { data: word(&subtask["prompt"]), remarks, ..Text::default() }
+        let prompt = subtask["prompt"].as_str().unwrap_or_default().to_owned();
+        Text { data: prompt, remarks, ..Text::default() }
     }
 
     fn json(&self) -> Value {

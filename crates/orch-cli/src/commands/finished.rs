@@ -1,5 +1,6 @@
 //! A run that was followed: how it ended, or that it is suspended.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use orch_core::{Journal, OrchestrationResult, RunId, RunStatus};
 use orch_supervisor::Supervisor;
 use serde_json::{Value, json};
 
+use crate::columns::Columns;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::End;
@@ -52,7 +54,7 @@ impl Report for Finished {
         match &self.end {
             End::Ended(result) => {
                 let data = self.show.text_of(&result.aggregated_output);
-                Text { data, remarks, ..Text::default() }
+                Text { data, exact: true, remarks, ..Text::default() }
             }
             End::Suspended | End::Killed => {
                 let notice = format!("go on with: orch resume {}", self.run);
@@ -93,14 +95,16 @@ fn summary(status: &RunStatus, end: &End) -> String {
     let took = text::span(text::millis(status.submitted_at, status.updated_at));
     let mut lines =
         format!("{}: {} in {took}\n", text::standing(status), text::counts(&status.counts));
-    lines.push_str(&text::subtasks(status));
+    let columns = Columns::of(io::stderr(), text::LINE_COLUMNS);
+    lines.push_str(&text::subtasks(status, columns));
+    let mut line = |head: &str, of_others: &str| {
+        lines.push_str(&columns.cut(&format!("  {head} {}", text::shown(of_others))));
+        lines.push('\n');
+    };
     if let End::Ended(result) = end {
         let of_subtasks = |error: &&String| !error.starts_with("subtask `");
-        lines
-            .extend(result.errors.iter().filter(of_subtasks).map(|error| format!("  ! {error}\n")));
-        lines.extend(
-            result.conflicts_resolved.iter().map(|conflict| format!("  conflict {conflict}\n")),
-        );
+        result.errors.iter().filter(of_subtasks).for_each(|error| line("!", error));
+        result.conflicts_resolved.iter().for_each(|conflict| line("conflict", conflict));
     }
     lines
 }

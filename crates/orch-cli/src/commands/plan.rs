@@ -6,8 +6,10 @@ use orch_core::learned::Expectation;
 use orch_core::{ComplexTask, DecompositionPlan, Memory, MemorySnapshot, RunSettings};
 use orch_supervisor::{Basis, Estimate, ExpectedAttempt, ExpectedSubtask, Forecast};
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::task::{Job, TaskArgs};
+use crate::columns::padded;
 use crate::error::CliError;
 use crate::report::{Report, Text};
 use crate::session::Session;
@@ -106,16 +108,17 @@ impl Planned {
         let mut lines = vec![format!(
             "plan: {} subtasks, from: {}, confidence {:.2}",
             forecast.subtasks.len(),
-            self.plan.source,
+            text::shown(&self.plan.source),
             self.plan.confidence
         )];
-        lines.extend(self.plan.notes.iter().map(|note| format!("  {note}")));
+        lines.extend(self.plan.notes.iter().map(|note| format!("  {}", text::shown(note))));
+        let task_type = text::shown(&self.task_type);
         lines.push(match (&self.earlier, self.has_memory) {
             (Some(earlier), _) => {
-                format!("earlier runs: a `{}` with such a plan {earlier}", self.task_type)
+                format!("earlier runs: a `{task_type}` with such a plan {earlier}")
             }
             (None, true) => {
-                format!("earlier runs: none of type `{}` with such a plan", self.task_type)
+                format!("earlier runs: none of type `{task_type}` with such a plan")
             }
             (None, false) => "earlier runs: no memory here yet".to_owned(),
         });
@@ -127,7 +130,7 @@ impl Planned {
             self.settings.max_parallel,
             forecast.most_at_once
         ));
-        let path: Vec<&str> = forecast.longest_path.iter().map(|id| id.as_str()).collect();
+        let path: Vec<String> = forecast.longest_path.iter().map(text::shown).collect();
         lines.push(format!(
             "longest path: {}, {}",
             text::span(forecast.longest_path_ms),
@@ -141,7 +144,12 @@ impl Planned {
         ));
         lines.push(cost(forecast));
         lines.push(known_from(forecast));
-        lines.extend(forecast.ends_early.iter().map(|why| format!("! it would end early: {why}")));
+        lines.extend(
+            forecast
+                .ends_early
+                .iter()
+                .map(|why| format!("! it would end early: {}", text::shown(why))),
+        );
         lines.iter().map(|line| format!("{line}\n")).collect()
     }
 }
@@ -175,25 +183,27 @@ fn subtasks(forecast: &Forecast) -> String {
     let width = |of: &dyn Fn(&ExpectedSubtask) -> usize| {
         forecast.subtasks.iter().map(of).max().unwrap_or(0)
     };
-    let ids = width(&|s| s.subtask_id.as_str().chars().count());
-    let workers = width(&|s| s.attempt.as_ref().map_or(0, |a| a.worker.as_str().chars().count()));
+    let ids = width(&|s| text::shown(&s.subtask_id).width());
+    let workers = width(&|s| s.attempt.as_ref().map_or(0, |a| text::shown(&a.worker).width()));
     let mut lines = String::new();
     for subtask in &forecast.subtasks {
+        let id = padded(&text::shown(&subtask.subtask_id), ids);
         let line = match &subtask.attempt {
             Some(attempt) => format!(
-                "{:ids$}  {:workers$}  {:>7} + {:>7} (slow {})  {}",
-                subtask.subtask_id,
-                attempt.worker,
+                "{id}  {}  {:>7} + {:>7} (slow {})  {}",
+                padded(&text::shown(&attempt.worker), workers),
                 text::span(attempt.starts_at_ms),
                 text::span(attempt.estimate.duration_ms),
                 text::span(attempt.estimate.slow_ms),
                 basis(&attempt.estimate)
             ),
-            None => format!("{:ids$}  would not start", subtask.subtask_id),
+            None => format!("{id}  would not start"),
         };
         lines.push_str(line.trim_end());
         lines.push('\n');
-        lines.extend(subtask.problem.iter().map(|problem| format!("  ! {problem}\n")));
+        lines.extend(
+            subtask.problem.iter().map(|problem| format!("  ! {}\n", text::shown(problem))),
+        );
         lines.extend(subtask.attempt.iter().map(why));
     }
     lines
@@ -212,9 +222,10 @@ fn basis(estimate: &Estimate) -> String {
 }
 
 fn why(attempt: &ExpectedAttempt) -> String {
-    let mut lines = format!("  why: {}, confidence {:.2}\n", attempt.reasoning, attempt.confidence);
+    let reasoning = text::shown(&attempt.reasoning);
+    let mut lines = format!("  why: {reasoning}, confidence {:.2}\n", attempt.confidence);
     if !attempt.fallback_workers.is_empty() {
-        let others: Vec<&str> = attempt.fallback_workers.iter().map(|name| name.as_str()).collect();
+        let others: Vec<String> = attempt.fallback_workers.iter().map(text::shown).collect();
         lines.push_str(&format!("  then: {}\n", others.join(", ")));
     }
     lines.extend(attempt.record.as_ref().map(|Expectation { attempts, successes, confidence, .. }| {

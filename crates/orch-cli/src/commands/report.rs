@@ -131,15 +131,15 @@ impl Reported {
 
 impl Report for Reported {
     fn text(&self) -> Text {
-        let word = |field: &str| self.0[field].as_str().unwrap_or_default();
+        let word = |value: &Value| text::shown(value.as_str().unwrap_or_default());
         let standing = text::standing_of(&self.0);
-        let data = format!("{}: {}; {standing}\n", word("answer"), word("subtask_id"));
+        let data =
+            format!("{}: {}; {standing}\n", word(&self.0["answer"]), word(&self.0["subtask_id"]));
         let refused = self.0["lessons_refused"].as_array().into_iter().flatten();
-        let notices = (!self.counts()).then(|| word("message")).into_iter();
-        let notices = notices.map(str::to_owned);
-        let read_as = self.0["read_as"].as_str().map(|read_as| format!("It is read as {read_as}."));
-        let refused = refused.filter_map(Value::as_str).map(str::to_owned);
-        let notices: Vec<String> = notices.chain(read_as).chain(refused).collect();
+        let notices = (!self.counts()).then(|| word(&self.0["message"])).into_iter();
+        let read_as = self.0["read_as"].as_str();
+        let read_as = read_as.map(|read_as| format!("It is read as {}.", text::shown(read_as)));
+        let notices: Vec<String> = notices.chain(read_as).chain(refused.map(word)).collect();
         Text { data, notice: notices.join("\n"), ..Text::default() }
     }
 

@@ -85,9 +85,10 @@ struct Output {
 impl Report for Output {
     fn text(&self) -> Text {
         let remarks = format!("run {}: {}\n", self.run, self.result.status);
-        let errors = self.result.errors.iter().map(|error| format!("  ! {error}\n"));
+        let errors = self.result.errors.iter().map(|error| format!("  ! {}\n", text::shown(error)));
         let data = self.show.text_of(&self.result.aggregated_output);
-        Text { data, remarks: remarks + &errors.collect::<String>(), ..Text::default() }
+        let remarks = remarks + &errors.collect::<String>();
+        Text { data, exact: true, remarks, ..Text::default() }
     }
 
     fn json(&self) -> Value {
@@ -104,7 +105,12 @@ struct OneSubtask {
 impl Report for OneSubtask {
     fn text(&self) -> Text {
         let subtask = &self.history.subtask;
-        let mut data = format!("{} ({}): {}\n", subtask.id, subtask.task_type, subtask.description);
+        let mut data = format!(
+            "{} ({}): {}\n",
+            text::shown(&subtask.id),
+            text::shown(&subtask.task_type),
+            text::shown(&subtask.description)
+        );
         for attempt in &self.history.attempts {
             data.push_str(&attempt_text(attempt));
         }
@@ -136,18 +142,18 @@ fn attempt_text(attempt: &AttemptRecord) -> String {
     let end = match &attempt.end {
         None => "open".to_owned(),
         Some(AttemptEnd::Accepted) => format!("accepted{took}"),
-        Some(AttemptEnd::Failed(failure)) => format!("failed{took}: {failure}"),
+        Some(AttemptEnd::Failed(failure)) => format!("failed{took}: {}", text::shown(failure)),
         Some(AttemptEnd::Lost(cause)) => format!("lost{took} ({cause})"),
         Some(AttemptEnd::Closed(reason)) => format!("closed{took} ({reason})"),
     };
     let mut lines = format!(
         "attempt {} by {} at {}: {end}\n",
         attempt.fence,
-        attempt.worker,
+        text::shown(&attempt.worker),
         text::time(attempt.since)
     );
     if let Some(route) = &attempt.route {
-        lines.push_str(&format!("  why: {}\n", route.reason));
+        lines.push_str(&format!("  why: {}\n", text::shown(&route.reason)));
     }
     if let Some(AttemptEnd::Failed(failure)) = &attempt.end
         && !failure.evidence.is_empty()

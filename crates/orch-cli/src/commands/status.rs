@@ -1,10 +1,13 @@
 //! `orch status`: how a run stands, or all of them.
 
+use std::io;
+
 use orch_app::Access;
 use orch_core::journal::{RunFilter, RunRow};
 use orch_core::{RunPhase, RunStatus};
 use serde_json::{Value, json};
 
+use crate::columns::Columns;
 use crate::error::CliError;
 use crate::report::{Report, Text};
 use crate::runs;
@@ -44,14 +47,20 @@ pub(super) struct Status {
 impl Report for Status {
     fn text(&self) -> Text {
         let status = &self.status;
-        let mut data = format!("run {}\n{}\n", status.run_id, status.description);
+        let columns = Columns::of(io::stdout(), text::LINE_COLUMNS);
+        let description = columns.cut(&text::shown(&status.description));
+        let mut data = format!("run {}\n{description}\n", status.run_id);
         let took = text::span(text::millis(status.submitted_at, status.updated_at));
         data.push_str(&format!("{}: {}", text::standing(status), text::counts(&status.counts)));
         data.push_str(&format!(", submitted {}, {took}\n", text::time(status.submitted_at)));
         if let Some(owner) = self.row.as_ref().and_then(|row| row.owner.as_ref()) {
-            data.push_str(&format!("owner: {} (process {})\n", owner.name, owner.process.pid));
+            data.push_str(&format!(
+                "owner: {} (process {})\n",
+                text::shown(&owner.name),
+                owner.process.pid
+            ));
         }
-        data.push_str(&text::subtasks(status));
+        data.push_str(&text::subtasks(status, columns));
         Text::data(data)
     }
 
@@ -70,15 +79,17 @@ struct List(Vec<RunRow>);
 
 impl Report for List {
     fn text(&self) -> Text {
+        let columns = Columns::of(io::stdout(), text::LIST_COLUMNS);
         let lines = self.0.iter().map(|row| {
-            format!(
-                "{}  {:10}  {:22}  {}  {}\n",
+            let line = format!(
+                "{}  {:10}  {:22}  {}  {}",
                 row.head.run,
                 standing(row),
                 text::counts(&row.summary.counts),
                 text::time(row.head.created_at),
-                row.head.description
-            )
+                text::shown(&row.head.description)
+            );
+            columns.cut(&line) + "\n"
         });
         Text::data(lines.collect::<String>())
     }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::{Event, Fence, Seq, SubtaskId, SubtaskIndex, WorkerName};
 
-use crate::text::{millis, span};
+use crate::text::{millis, shown, span};
 
 /// How many subtasks are where, and who works on what.
 #[derive(Debug, Default)]
@@ -36,11 +36,11 @@ impl Board {
     /// Returns what a running attempt is about.
     pub(super) fn label(&self, attempt: &Running) -> String {
         let how = if attempt.offered { "offered to " } else { "" };
-        format!("{} ({how}{})", self.name(attempt.subtask), attempt.worker)
+        format!("{} ({how}{})", self.name(attempt.subtask), shown(&attempt.worker))
     }
 
-    fn name(&self, subtask: SubtaskIndex) -> &str {
-        self.subtasks.get(subtask.get()).map_or("?", SubtaskId::as_str)
+    fn name(&self, subtask: SubtaskIndex) -> String {
+        self.subtasks.get(subtask.get()).map_or_else(|| "?".to_owned(), shown)
     }
 
     fn closed(&mut self, at: Timestamp, fence: Fence) -> (String, String) {
@@ -65,8 +65,13 @@ impl Board {
         match &recorded.event {
             Event::PlanAdopted { add, .. } => {
                 self.subtasks.extend(add.subtasks.iter().map(|subtask| subtask.id.clone()));
-                let notes: String = add.notes.iter().map(|note| format!("\n  {note}")).collect();
-                Some(format!("plan: {} subtasks ({}){notes}", add.subtasks.len(), add.source))
+                let notes: String =
+                    add.notes.iter().map(|note| format!("\n  {}", shown(note))).collect();
+                Some(format!(
+                    "plan: {} subtasks ({}){notes}",
+                    add.subtasks.len(),
+                    shown(&add.source)
+                ))
             }
             Event::AttemptOffered { subtask, fence, worker, .. } => {
                 self.began(at, *subtask, *fence, worker, true)
@@ -80,7 +85,7 @@ impl Board {
             }
             Event::AttemptFailed { fence, failure, .. } => {
                 let (label, took) = self.closed(at, *fence);
-                Some(format!("! {label} {took}: {failure}"))
+                Some(format!("! {label} {took}: {}", shown(failure)))
             }
             Event::AttemptLost { fence, cause, .. } => {
                 let (label, _) = self.closed(at, *fence);
@@ -91,25 +96,29 @@ impl Board {
                 Some(format!("- {label}: {reason}"))
             }
             Event::RetryScheduled { subtask, until, worker, reason, .. } => {
-                let by = worker.as_ref().map(|worker| format!(" by {worker}")).unwrap_or_default();
+                let by = worker
+                    .as_ref()
+                    .map(|worker| format!(" by {}", shown(worker)))
+                    .unwrap_or_default();
                 let pause = span(millis(at, *until));
-                Some(format!("↻ {}: again{by} in {pause} ({reason})", self.name(*subtask)))
+                Some(format!("↻ {}: again{by} in {pause} ({})", self.name(*subtask), shown(reason)))
             }
             Event::SubtaskFailed { subtask, failure, reason } => {
-                let name = self.name(*subtask).to_owned();
-                Some(format!("✗ {name}: {failure} ({reason}) {}", self.finish()))
+                let name = self.name(*subtask);
+                let why = shown(format_args!("{failure} ({reason})"));
+                Some(format!("✗ {name}: {why} {}", self.finish()))
             }
             Event::SubtaskSkipped { subtask, because } => {
-                let (name, root) = (self.name(*subtask).to_owned(), self.name(*because).to_owned());
+                let (name, root) = (self.name(*subtask), self.name(*because));
                 Some(format!("- {name}: skipped, as `{root}` failed {}", self.finish()))
             }
             Event::InterventionMade { subtask, intervention } => {
                 Some(format!("~ {}: {intervention:?}", self.name(*subtask)))
             }
-            Event::RunSuspended { reason } => Some(format!("suspended: {reason}")),
+            Event::RunSuspended { reason } => Some(format!("suspended: {}", shown(reason))),
             Event::RunResumed { .. } => Some("resumed".to_owned()),
             Event::CancelRequested { reason, detail, .. } => {
-                Some(format!("cancelling ({reason}) {detail}").trim_end().to_owned())
+                Some(format!("cancelling ({reason}) {}", shown(detail)).trim_end().to_owned())
             }
             Event::RunSubmitted { .. }
             | Event::LeaseExtended { .. }

@@ -1,15 +1,17 @@
 //! Progress on stderr.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Write, stderr};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use orch_core::journal::Recorded;
-use orch_core::{Fence, Seq};
+use orch_core::{Fence, Seq, printable_lines};
 
 use super::board::Board;
+use crate::columns::Columns;
 use crate::session::Style;
+use crate::text::LINE_COLUMNS;
 
 /// The most attempts that a terminal shows a line for.
 const MOST_LINES: usize = 12;
@@ -43,13 +45,18 @@ impl View {
         self.board.seq
     }
 
-    /// Says something beside the events.
-    pub(crate) fn say(&self, line: &str) {
-        match &self.screen {
-            Screen::Nothing => {}
-            // Whoever closed the other end does not want to read it; the run goes on.
-            Screen::Lines => _ = writeln!(std::io::stderr(), "{line}"),
-            Screen::Live(live) => live.say(line),
+    /// Says something beside the events: lines of ours, in which what others wrote is on one line.
+    pub(crate) fn say(&self, text: &str) {
+        // Asked anew each time: a person may have made the window another size.
+        let columns = Columns::of(stderr(), LINE_COLUMNS);
+        for line in printable_lines(text).lines() {
+            let line = columns.cut(line);
+            match &self.screen {
+                Screen::Nothing => {}
+                // Whoever closed the other end does not want to read it; the run goes on.
+                Screen::Lines => _ = writeln!(stderr(), "{line}"),
+                Screen::Live(live) => live.say(&line),
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod config_errors;
 mod events;
 mod exits;
 mod files;
+mod hostile;
 mod journey;
 mod kill;
 mod left_behind;

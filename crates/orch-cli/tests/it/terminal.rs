@@ -9,8 +9,15 @@ use rustix::termios::{Winsize, tcsetwinsize};
 
 use crate::support::{Project, sleeping};
 
-/// Runs with a terminal as stderr, and returns what was written to it, and to stdout.
-fn at_a_terminal(project: &Project, args: &[&str]) -> (String, String) {
+/// What of a command ends at a terminal.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Ends {
+    Stdout,
+    Stderr,
+}
+
+/// Runs with a terminal of 100 columns, and returns what was written to it, and to the other of stdout and stderr.
+pub(crate) fn at_a_terminal(project: &Project, ends: Ends, args: &[&str]) -> (String, String) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&terminal).unwrap();
     unlockpt(&terminal).unwrap();
@@ -19,18 +26,23 @@ fn at_a_terminal(project: &Project, args: &[&str]) -> (String, String) {
     let name = ptsname(&terminal, Vec::new()).unwrap();
     let screen = OpenOptions::new().write(true).open(name.to_str().unwrap()).unwrap();
     // The command is dropped at once: as long as it holds its end, the terminal does not end.
-    let child = project.command(args).stdout(Stdio::piped()).stderr(screen).spawn().unwrap();
+    let (stdout, stderr) = match ends {
+        Ends::Stdout => (screen.into(), Stdio::piped()),
+        Ends::Stderr => (Stdio::piped(), screen.into()),
+    };
+    let child = project.command(args).stdout(stdout).stderr(stderr).spawn().unwrap();
     let mut seen = Vec::new();
     // A terminal whose other side is gone ends by an error.
     let _ = File::from(terminal).read_to_end(&mut seen);
     let output = child.wait_with_output().unwrap();
-    (String::from_utf8_lossy(&seen).into_owned(), String::from_utf8(output.stdout).unwrap())
+    let other = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&seen).into_owned(), String::from_utf8(other).unwrap())
 }
 
 #[test]
 fn progress_is_live_and_the_summary_stays() {
     let project = Project::with_workers(&sleeping(20, 0.3));
-    let (seen, data) = at_a_terminal(&project, &["run", "task.yaml"]);
+    let (seen, data) = at_a_terminal(&project, Ends::Stderr, &["run", "task.yaml"]);
     let erase = "\u{1b}[2K";
     for part in [
         erase,
@@ -54,5 +66,5 @@ fn progress_is_live_and_the_summary_stays() {
 #[test]
 fn quiet_is_quiet_at_a_terminal_too() {
     let project = Project::with_workers(&sleeping(2, 0.0));
-    assert_eq!(at_a_terminal(&project, &["run", "task.yaml", "--quiet"]).0, "");
+    assert_eq!(at_a_terminal(&project, Ends::Stderr, &["run", "task.yaml", "--quiet"]).0, "");
 }

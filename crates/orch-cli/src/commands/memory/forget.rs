@@ -7,6 +7,7 @@ use super::Opened;
 use crate::error::CliError;
 use crate::report::{Report, Text};
 use crate::runs;
+use crate::text;
 
 const EXAMPLES: &str = "Examples:
   orch memory forget --worker tester                        what it would be
@@ -83,7 +84,7 @@ impl Report for Answer {
         let mut data = format!(
             "{verb}: {workers} records of workers, {tasks} of types of task, {examples} examples, parts of {parts} more, {rulings} \
              decisions about rules, all {}\n",
-            self.why
+            text::shown(&self.why)
         );
         if !self.done {
             data.push_str("nothing was changed; add --yes to do it\n");

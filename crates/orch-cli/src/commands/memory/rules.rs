@@ -115,15 +115,24 @@ struct One(Rule);
 impl Report for One {
     fn text(&self) -> Text {
         let rule = &self.0;
-        let mut data =
-            format!("{}{}\n{}\n{}\n", rule.heuristic.id(), mark(rule), sentence(rule), rule.why);
+        let mut data = format!(
+            "{}{}\n{}\n{}\n",
+            rule.heuristic.id(),
+            mark(rule),
+            sentence(rule),
+            text::shown(&rule.why)
+        );
         let since = match &rule.heuristic {
             Heuristic::Routing(rule) => rule.created_at,
             Heuristic::Decomposition(rule) => rule.created_at,
         };
         data.push_str(&format!("first seen {}\n", text::time(since)));
         if let Some(ruling) = rule.ruling.as_ref().filter(|ruling| !ruling.note.is_empty()) {
-            data.push_str(&format!("{} because: {}\n", ruling.verdict.as_str(), ruling.note));
+            data.push_str(&format!(
+                "{} because: {}\n",
+                ruling.verdict.as_str(),
+                text::shown(&ruling.note)
+            ));
         }
         Text::data(data)
     }
@@ -134,13 +143,13 @@ impl Report for One {
 }
 
 fn sentence(rule: &Rule) -> String {
-    match &rule.heuristic {
+    text::shown(match &rule.heuristic {
         Heuristic::Routing(rule) => format!("{}: {}", rule.condition, rule.routing_strategy),
         Heuristic::Decomposition(rule) => format!(
             "{}: {} subtasks, {:.1} at once",
             rule.task_pattern, rule.typical_subtask_count, rule.parallelism_factor
         ),
-    }
+    })
 }
 
 fn mark(rule: &Rule) -> String {

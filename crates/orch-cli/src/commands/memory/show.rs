@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{Opened, rules};
 use crate::error::CliError;
 use crate::report::{Report, Text};
+use crate::text;
 
 const EXAMPLES: &str = "Examples:
   orch memory show                   every worker at every type of subtask
@@ -44,9 +45,10 @@ impl Report for Records {
             self.0.iter().map(|WorkerRecord { task_type, worker, expected, lessons, .. }| {
                 let on_one_line = |lesson: &String| {
                     let words: Vec<&str> = lesson.split_whitespace().collect();
-                    format!("  - {}\n", words.join(" "))
+                    format!("  - {}\n", text::shown(words.join(" ")))
                 };
                 let lessons = lessons.iter().map(on_one_line);
+                let (worker, task_type) = (text::shown(worker), text::shown(task_type));
                 format!("`{worker}` at `{task_type}`: {expected}.\n{}", lessons.collect::<String>())
             });
         Text::data(sentences.collect::<String>())

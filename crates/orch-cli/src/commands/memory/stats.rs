@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::Opened;
 use crate::error::CliError;
 use crate::report::{Report, Text};
+use crate::text;
 
 pub(super) async fn run(opened: &Opened) -> Result<Box<dyn Report>, CliError> {
     let stats = opened.memory.stats(&opened.project).await?;
@@ -61,10 +62,10 @@ impl Stats {
             Some((outcomes, vectors)) => format!(
                 "it was told {outcomes} outcomes of theirs, of which it does not find {} until it has embedded them, as they have no vectors of its provider `{}`",
                 outcomes - vectors,
-                alma.embedding_provider
+                text::shown(&alma.embedding_provider)
             ),
         };
-        format!("ALMA is configured by {}; {known}, {told}\n", alma.file.display())
+        format!("ALMA is configured by {}; {known}, {told}\n", text::shown(alma.file.display()))
     }
 }
 
@@ -74,8 +75,8 @@ impl Report for Stats {
         let all = format!(
             "project {}\nkept in {}\n{} outcomes of {} workers at {} types of subtask\n\
              {} rules, {} examples\n{} runs of all projects were learned from\n",
-            stats.project,
-            self.kept(),
+            text::shown(&stats.project),
+            text::shown(self.kept()),
             stats.outcomes,
             stats.workers,
             stats.task_types,
