@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use orch_core::nearest;
+use orch_core::{nearest, printable};
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,16 +29,17 @@ impl Issue {
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(file) = &self.file {
-            write!(f, "{}:", file.display())?;
+            write!(f, "{}:", printable(&file.display().to_string()))?;
             if let Some((line, column)) = self.at {
                 write!(f, "{line}:{column}:")?;
             }
             f.write_str(" ")?;
         }
         if !self.field.is_empty() {
-            write!(f, "{}: ", self.field)?;
+            write!(f, "{}: ", printable(&self.field))?;
         }
-        f.write_str(&self.message)
+        // It may quote the file, and has one line.
+        f.write_str(&printable(&self.message))
     }
 }
 

@@ -15,12 +15,15 @@ pub(crate) fn start(verbose: u8) {
     };
     let filter = match std::env::var(VARIABLE) {
         Ok(text) => EnvFilter::try_new(&text).unwrap_or_else(|error| {
-            eprintln!("{VARIABLE}: {error}");
+            eprintln!("{VARIABLE}: {}", orch_core::printable(&error.to_string()));
             EnvFilter::new(level)
         }),
         Err(_) => EnvFilter::new(level),
     };
     // Only the first subscriber of a process counts, and this is the only place that makes one.
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .fmt_fields(orch_app::log_fields())
+        .with_writer(std::io::stderr)
+        .try_init();
 }

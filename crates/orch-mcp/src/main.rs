@@ -6,7 +6,9 @@ mod http;
 #[path = "main/install.rs"]
 mod install;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -49,13 +51,28 @@ fn span(text: &str) -> Result<Duration, jiff::Error> {
 /// What is logged unless `ORCH_LOG` says otherwise. What `rmcp` warns of are errors of the client, which gets them as answers.
 const LOG: &str = "warn,rmcp::service=error";
 
-fn main() -> anyhow::Result<()> {
-    let args = Args::parse();
+fn main() -> ExitCode {
+    match run(Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // It may quote a file, or what a client sent. Nobody is left to be told when it cannot be written.
+            let text = format!("Error: {error:?}");
+            let _ = writeln!(std::io::stderr(), "{}", orch_core::printable_lines(&text));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: Args) -> anyhow::Result<()> {
     if let Some(Command::Install(install)) = &args.command {
         return install::install(&folder(args.project.as_deref())?, install);
     }
     let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .fmt_fields(orch_app::log_fields())
+        .with_writer(std::io::stderr)
+        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let orphans = orch_app::Orphans::adopt(&runtime);
     let served = runtime.block_on(serve(args));
