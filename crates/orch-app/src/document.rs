@@ -1,8 +1,10 @@
 //! A YAML or JSON file as a tree that knows its places, so that what is wrong with a value can be shown where it stands.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use orch_core::NumberFault;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use serde_saphyr::Spanned;
@@ -17,6 +19,8 @@ type Place = (u64, u64);
 pub(crate) struct Node {
     pub(crate) at: Place,
     pub(crate) kind: Kind,
+    /// Where it is written, in bytes: elsewhere for an alias. `None` when nobody knows.
+    written: Option<Range<usize>>,
 }
 
 /// What a value is. Maps keep the order of the file.
@@ -65,18 +69,40 @@ impl Document {
         };
         // An empty file is an empty map: all defaults.
         if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
-            let root = Node { at: (1, 1), kind: Kind::Map(Vec::new()) };
+            let root = Node { at: (1, 1), kind: Kind::Map(Vec::new()), written: None };
             return Ok(Self { file: file.map(Path::to_owned), root });
         }
         match serde_saphyr::from_str_with_options::<Node>(text, options) {
-            Ok(root) => Ok(Self { file: file.map(Path::to_owned), root }),
+            Ok(root) => {
+                let document = Self { file: file.map(Path::to_owned), root };
+                Issues::or(document.changed_numbers(text), document)
+            }
             Err(error) => Err(Issues(vec![Issue {
                 file: file.map(Path::to_owned),
                 at: error.location().map(|at| (at.line(), at.column())),
                 field: String::new(),
-                message: first_line(&error.without_snippet().to_string()),
+                message: in_our_words(first_line(&error.without_snippet().to_string())),
             }])),
         }
+    }
+
+    /// Finds the numbers that are not what `text` says: where YAML's integers end, the parser goes on with fractions and texts.
+    fn changed_numbers(&self, text: &str) -> Vec<Issue> {
+        let mut issues = Vec::new();
+        let mut steps = Vec::new();
+        self.root.visit(&mut steps, &mut |steps, node| {
+            let suspect = match &node.kind {
+                Kind::Number(number) => number.is_f64(),
+                Kind::Text(text) => {
+                    text.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+'))
+                }
+                Kind::Null | Kind::Bool(_) | Kind::List(_) | Kind::Map(_) => false,
+            };
+            let written = node.written.clone().filter(|_| suspect);
+            let fault = written.and_then(|range| NumberFault::of(text.get(range)?.trim()));
+            issues.extend(fault.map(|fault| self.issue(steps, fault.to_string())));
+        });
+        issues
     }
 
     /// Makes an issue of the value at `steps`.
@@ -113,6 +139,15 @@ fn first_line(message: &str) -> String {
     line.split(" at line ").next().unwrap_or(line).to_owned()
 }
 
+/// The parser names a number out of range as it is written, between backticks.
+fn in_our_words(message: String) -> String {
+    let number = message.strip_prefix("non-finite float `").and_then(|rest| rest.split('`').next());
+    match number.and_then(NumberFault::of) {
+        Some(fault) => fault.to_string(),
+        None => message,
+    }
+}
+
 pub(crate) fn dotted(steps: &[Step]) -> String {
     let mut text = String::new();
     for step in steps {
@@ -135,6 +170,25 @@ impl Node {
         match &self.kind {
             Kind::Map(entries) => entries,
             Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) | Kind::List(_) => &[],
+        }
+    }
+
+    /// Shows `see` every value with the way to it.
+    fn visit(&self, steps: &mut Vec<Step>, see: &mut impl FnMut(&[Step], &Self)) {
+        see(steps, self);
+        let mut go_on = |step, node: &Self| {
+            steps.push(step);
+            node.visit(steps, see);
+            steps.pop();
+        };
+        match &self.kind {
+            Kind::List(items) => {
+                items.iter().enumerate().for_each(|(index, node)| go_on(Step::Index(index), node));
+            }
+            Kind::Map(entries) => {
+                entries.iter().for_each(|(key, node)| go_on(Step::Key(key.text.clone()), node));
+            }
+            Kind::Null | Kind::Bool(_) | Kind::Number(_) | Kind::Text(_) => {}
         }
     }
 
@@ -177,8 +231,15 @@ impl Node {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        Ok(Self { at: place(&spanned.referenced), kind: spanned.value })
+        let at = place(&spanned.referenced);
+        Ok(Self { at, written: written(&spanned.defined), kind: spanned.value })
     }
+}
+
+fn written(location: &serde_saphyr::Location) -> Option<Range<usize>> {
+    let span = location.span();
+    let start = usize::try_from(span.byte_offset()?).ok()?;
+    Some(start..start + usize::try_from(span.byte_len()?).ok()?)
 }
 
 fn place(location: &serde_saphyr::Location) -> Place {

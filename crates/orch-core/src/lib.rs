@@ -21,6 +21,7 @@ mod context;
 mod convergence;
 mod digest;
 mod event;
+mod exact;
 mod facts;
 mod failure;
 mod gate;
@@ -60,6 +61,7 @@ pub use context::{Absence, AttemptInfo, WorkerContext};
 pub use convergence::{Intervention, InterventionEngine, InterventionType, Issue, IssueKind};
 pub use digest::{BlobRef, Digest};
 pub use event::{Event, VOCABULARY_VERSION};
+pub use exact::{JsonError, NumberFault, read_json};
 pub use facts::{
     AttemptClosedReason, CancelReason, EndStatus, Evidence, EvidenceKind, LossCause, PlanSource,
     RouteNote, StoredResult,

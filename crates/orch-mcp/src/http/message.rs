@@ -6,6 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
+use orch_core::NumberFault;
 use serde::Deserialize;
 
 use super::body;
@@ -16,6 +17,7 @@ use super::sessions::Sessions;
 /// Codes of JSON-RPC.
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
+const INVALID_PARAMS: i32 = -32602;
 
 /// How long a client should wait for a place, in seconds.
 const WAIT: u64 = 60;
@@ -54,6 +56,9 @@ pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next
         }
         Err(error) => return no_message(PARSE_ERROR, &format!("The body is not JSON: {error}")),
     };
+    if let Some(fault) = NumberFault::in_json(&bytes) {
+        return no_message(INVALID_PARAMS, &format!("Invalid params: {fault}"));
+    }
     let mut permit = None;
     if method.as_deref() == Some("initialize") {
         permit = gate.sessions.room().await;

@@ -1,7 +1,8 @@
 //! What a line says: a message, or why it is none.
 
+use orch_core::NumberFault;
 use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData, RequestId};
-use serde::Deserialize as _;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::line::MOST_BYTES;
@@ -17,6 +18,14 @@ pub(super) enum Parsed {
     Ignored,
 }
 
+/// The head of a request, which can be read whatever its arguments are.
+#[derive(Deserialize)]
+struct Head {
+    #[serde(rename = "method")]
+    _method: String,
+    id: Option<RequestId>,
+}
+
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// Reads a line.
@@ -24,6 +33,15 @@ pub(super) fn parse(line: &[u8]) -> Parsed {
     let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line).trim_ascii();
     if line.is_empty() {
         return Parsed::Ignored;
+    }
+    if let (Some(fault), Ok(head)) =
+        (NumberFault::in_json(line), serde_json::from_slice::<Head>(line))
+    {
+        // What has no id wants no answer.
+        return match head.id {
+            Some(id) => refused(ErrorCode::INVALID_PARAMS, "Invalid params", &fault, Some(id)),
+            None => Parsed::Ignored,
+        };
     }
     match serde_json::from_slice(line) {
         Ok(message) => Parsed::Message(message),
@@ -129,6 +147,24 @@ mod tests {
             (r#"{"jsonrpc":"2.0","id":[1],"method":"ping"}"#, json!(null)),
         ] {
             check(line, json!([-32_600, id]));
+        }
+    }
+
+    #[test]
+    fn a_number_that_would_change_is_refused_with_the_id() {
+        for number in ["115792089237316195423570985008687907853", "-9223372036854775809", "1e400"] {
+            let call = format!(
+                r#"{{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{{"n":[{number}]}}}}"#
+            );
+            check(&call, json!([-32_602, 7]));
+            let Parsed::Refused(error, _) = parse(call.as_bytes()) else { panic!() };
+            assert!(
+                error.message.contains(number) && error.message.contains("quote it"),
+                "{}",
+                error.message
+            );
+            check(&call.replace("\"id\":7,", ""), json!("ignored"));
+            check(&call.replace(number, &format!("\"{number}\"")), json!("message"));
         }
     }
 

@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use orch_core::{
-    Cause, JsonMap, Reading, Subtask, WorkerError, WorkerName, WorkerResult, read_report,
+    Cause, JsonMap, Reading, Subtask, WorkerError, WorkerName, WorkerResult, read_json, read_report,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -128,7 +128,7 @@ fn result(
             }
             Whole::of(without_last_newline(&text).into())
         }
-        OutputMode::Json => read_json(&finished.stdout)?,
+        OutputMode::Json => read_output(&finished.stdout)?,
     };
     let mut result = WorkerResult::success(subtask.id.clone(), worker.clone(), whole.output)
         .with_confidence(whole.confidence)
@@ -177,8 +177,8 @@ fn sure() -> f64 {
     1.0
 }
 
-fn read_json(stdout: &[u8]) -> Result<Whole, String> {
-    let value: Value = serde_json::from_slice(stdout).map_err(|e| format!("no JSON: {e}"))?;
+fn read_output(stdout: &[u8]) -> Result<Whole, String> {
+    let value = read_json(stdout).map_err(|error| error.to_string())?;
     let whole = match &value {
         Value::Object(map) if map.len() == 1 => map.get("$orch"),
         Value::Object(_)
