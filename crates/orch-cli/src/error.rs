@@ -12,6 +12,7 @@ use orch_supervisor::SupervisorError;
 use thiserror::Error;
 
 use crate::exit::Exit;
+use crate::text::shown;
 
 /// Why a command could not do what it was asked.
 #[derive(Debug, Error)]
@@ -44,7 +45,7 @@ pub(crate) enum CliError {
     #[error("no run begins with `{0}`; `orch status --all` lists them")]
     UnknownRun(String),
     /// Several ids begin so.
-    #[error("several runs begin with `{prefix}`:\n{}", .candidates.join("\n"))]
+    #[error("several runs begin with `{}`:\n{}", shown(.prefix), .candidates.join("\n"))]
     AmbiguousRun { prefix: String, candidates: Vec<String> },
     /// The plan has no such subtask.
     #[error("run {run} has no subtask `{id}`; {hint}")]
@@ -64,6 +65,9 @@ pub(crate) enum CliError {
     /// An export of memory cannot be written; the file is as it was.
     #[error("cannot write the export to {}", .file.display())]
     Export { file: PathBuf, source: io::Error },
+    /// What was asked for was found or done, and is not where it was to go.
+    #[error("cannot write the output to stdout")]
+    Output(#[source] io::Error),
     /// Learned memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
@@ -91,6 +95,16 @@ pub(crate) enum CliError {
 }
 
 impl CliError {
+    /// Tells whether its message has several lines, in which texts of others are on one. All other messages have one line.
+    pub(crate) fn has_lines(&self) -> bool {
+        matches!(
+            self,
+            Self::App(AppError::Invalid(_) | AppError::Plan(_))
+                | Self::Call(_)
+                | Self::AmbiguousRun { .. }
+        )
+    }
+
     /// Returns the exit code's name.
     pub(crate) fn exit(&self) -> Exit {
         match self {
@@ -100,6 +114,7 @@ impl CliError {
             Self::Supervisor(_)
             | Self::Journal(_)
             | Self::System(_)
+            | Self::Output(_)
             | Self::Memory(_)
             | Self::Feedback(_)
             | Self::Recall(_)

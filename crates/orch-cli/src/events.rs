@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orch_app::{Config, Feeds, FileSink, Sink, WebhookSink};
+use orch_supervisor::Supervisor;
 use serde_json::Value;
 
 use crate::error::CliError;
@@ -25,24 +26,20 @@ pub(crate) struct EventArgs {
 
 impl EventArgs {
     /// Opens everything that is told what happens, so that what is wrong with it is said before the run begins.
-    pub(crate) fn sinks(
-        &self,
-        session: &Session,
-        config: &Config,
-    ) -> Result<Vec<Box<dyn Sink>>, CliError> {
-        let mut sinks: Vec<Box<dyn Sink>> = Vec::new();
+    pub(crate) fn sinks(&self, session: &Session, config: &Config) -> Result<Sinks, CliError> {
+        let mut sinks = Sinks::default();
         if let Some(file) = &self.events {
             if self.is_stdout() && session.style.json {
                 return Err(CliError::TwoDocuments);
             }
-            sinks.push(Box::new(match self.is_stdout() {
+            sinks.asked_for.push(Box::new(match self.is_stdout() {
                 true => FileSink::new(io::stdout()),
                 false => FileSink::append(file)
                     .map_err(|source| CliError::Events { file: file.clone(), source })?,
             }));
         }
         for webhook in &config.webhooks {
-            sinks.push(Box::new(WebhookSink::new(webhook)?));
+            sinks.configured.push(Box::new(WebhookSink::new(webhook)?));
         }
         Ok(sinks)
     }
@@ -57,13 +54,43 @@ impl EventArgs {
     }
 }
 
-/// Waits until everything is told, and says so when it is not.
-pub(crate) async fn finish(feeds: Feeds, view: &View) {
-    let (lost, is_cut) = feeds.finish(PATIENCE).await;
-    if is_cut {
-        view.say(&format!("not all events were delivered within {} s", PATIENCE.as_secs()));
-    } else if lost > 0 {
-        view.say(&format!("{lost} events were not delivered"));
+/// Everything that is told what happens, opened.
+#[derive(Default)]
+pub(crate) struct Sinks {
+    /// What `--events` names: events that are missing there are a failure.
+    asked_for: Vec<Box<dyn Sink>>,
+    configured: Vec<Box<dyn Sink>>,
+}
+
+impl Sinks {
+    /// Starts to tell what happens from now on.
+    pub(crate) fn start(self, supervisor: &Supervisor) -> EventFeeds {
+        EventFeeds {
+            asked_for: Feeds::start(supervisor, self.asked_for),
+            configured: Feeds::start(supervisor, self.configured),
+        }
+    }
+}
+
+/// The feeds of a run.
+pub(crate) struct EventFeeds {
+    asked_for: Feeds,
+    configured: Feeds,
+}
+
+impl EventFeeds {
+    /// Waits until everything is told, and says so when it is not. Returns whether all is told that `--events` asked for.
+    pub(crate) async fn finish(self, view: &View) -> bool {
+        let (asked_for, configured) =
+            tokio::join!(self.asked_for.finish(PATIENCE), self.configured.finish(PATIENCE));
+        for (lost, is_cut) in [asked_for, configured] {
+            if is_cut {
+                view.say(&format!("not all events were delivered within {} s", PATIENCE.as_secs()));
+            } else if lost > 0 {
+                view.say(&format!("{lost} events were not delivered"));
+            }
+        }
+        asked_for == (0, false)
     }
 }
 

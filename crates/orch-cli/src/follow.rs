@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use orch_app::Feeds;
 use orch_core::journal::Journal;
 use orch_core::{OrchestrationResult, RunId};
 use orch_supervisor::{Lifecycle, Supervisor, SupervisorError};
@@ -10,6 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::error::CliError;
+use crate::events::EventFeeds;
 use crate::progress::View;
 use crate::signals::Signals;
 
@@ -20,6 +20,8 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) enum End {
     /// The run is over.
     Ended(Box<OrchestrationResult>),
+    /// The run is over, but events that `--events` asked for are missing.
+    Untold(Box<OrchestrationResult>),
     /// The run was suspended: nothing of it goes on.
     Suspended,
     /// There was no patience to wait for that.
@@ -32,7 +34,7 @@ pub(crate) struct Following<'a> {
     pub(crate) journal: &'a dyn Journal,
     pub(crate) run: RunId,
     pub(crate) view: View,
-    pub(crate) feeds: Feeds,
+    pub(crate) feeds: EventFeeds,
 }
 
 impl Following<'_> {
@@ -51,10 +53,11 @@ impl Following<'_> {
             tokio::select! {
                 ended = &mut waiting => {
                     self.drain(&mut events).await?;
-                    crate::events::finish(self.feeds, &self.view).await;
+                    let is_told = self.feeds.finish(&self.view).await;
                     self.view.close();
                     return match ended {
-                        Ok(result) => Ok(End::Ended(Box::new(result))),
+                        Ok(result) if is_told => Ok(End::Ended(Box::new(result))),
+                        Ok(result) => Ok(End::Untold(Box::new(result))),
                         Err(SupervisorError::Suspended(_)) => Ok(End::Suspended),
                         Err(error) => Err(error.into()),
                     };

@@ -24,8 +24,18 @@ use std::time::Duration;
 
 use clap::Parser;
 
+/// Returns the same error about the same arguments, which it may quote, as they may be shown.
+fn of_printable(said: clap::Error) -> clap::Error {
+    let shown = std::env::args_os()
+        .map(|argument| orch_core::printable(&argument.to_string_lossy()).into_owned());
+    args::Args::try_parse_from(shown).err().unwrap_or(said)
+}
+
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(said) => return report::of_arguments(&of_printable(said)).into(),
+    };
     logging::start(args.verbose);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 
 use orch_app::with_causes;
-use orch_core::{printable_json, printable_lines};
+use orch_core::{printable, printable_json, printable_lines};
 use serde_json::{Value, json};
 
 use crate::error::CliError;
@@ -63,30 +63,63 @@ pub(crate) fn write(report: &dyn Report, style: Style) -> Exit {
     if style.quiet {
         text.remarks.clear();
     }
-    print(&mut io::stderr().lock(), &printable_lines(&text.remarks));
-    print(&mut io::stderr().lock(), &printable_lines(&text.notice));
-    print(&mut io::stdout().lock(), &text.data_for(io::stdout().is_terminal()));
-    report.exit()
+    let said = print(&mut io::stderr().lock(), &printable_lines(&text.remarks))
+        .and(print(&mut io::stderr().lock(), &printable_lines(&text.notice)));
+    let data = text.data_for(io::stdout().is_terminal());
+    if let Err(error) = print(&mut io::stdout().lock(), &data) {
+        return failed(&CliError::Output(error));
+    }
+    match (report.exit(), said) {
+        // The exit code is all that is left to tell it.
+        (Exit::Success, Err(_)) => Exit::Failed,
+        (exit, _) => exit,
+    }
 }
 
 /// Writes an error, and returns how to exit.
 pub(crate) fn write_error(error: &CliError, style: Style) -> Exit {
     if style.json {
         let document = format!("{:#}", json!({ "error": with_causes(error) }));
-        print(&mut io::stdout().lock(), &printable_json(&document));
+        if let Err(error) = print(&mut io::stdout().lock(), &printable_json(&document)) {
+            failed(&CliError::Output(error));
+        }
     }
     failed(error)
 }
 
+/// Writes the help, the version, or what is wrong with the arguments, and returns how to exit.
+pub(crate) fn of_arguments(said: &clap::Error) -> Exit {
+    if said.use_stderr() {
+        // It quotes the arguments; when it cannot be written, there is still the exit code.
+        let _ = print(&mut io::stderr().lock(), &printable_lines(&said.render().to_string()));
+        return Exit::Usage;
+    }
+    match unless_unread(said.print().and_then(|()| io::stdout().flush())) {
+        Ok(()) => Exit::Success,
+        Err(error) => failed(&CliError::Output(error)),
+    }
+}
+
 /// Writes an error for people, and returns how to exit.
 pub(crate) fn failed(error: &CliError) -> Exit {
-    print(&mut io::stderr().lock(), &printable_lines(&format!("error: {}", with_causes(error))));
+    let text = format!("error: {}", with_causes(error));
+    let text = if error.has_lines() { printable_lines(&text) } else { printable(&text) };
+    // When it cannot be written, there is still the exit code.
+    let _ = print(&mut io::stderr().lock(), &text);
     error.exit()
 }
 
-/// Whoever closed the other end does not want to read it.
-fn print(out: &mut dyn Write, text: &str) {
-    if !text.is_empty() {
-        let _ = writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush());
+fn print(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    if text.is_empty() {
+        return Ok(());
     }
+    unless_unread(writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()))
+}
+
+/// Whoever closed the other end does not want to read it.
+fn unless_unread(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
 }

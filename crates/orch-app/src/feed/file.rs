@@ -6,13 +6,21 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use async_trait::async_trait;
+use orch_core::printable_json;
 
 use super::{LifecycleEvent, Sink};
 
 /// Writes one JSON object a line.
 pub struct FileSink {
-    /// `None` once it has failed: whoever reads must not get events with a gap.
-    out: Option<Box<dyn Write + Send>>,
+    out: Out,
+}
+
+/// Where the lines go. Whoever reads must not get events with a gap: after a failure nothing more is written.
+enum Out {
+    Open(Box<dyn Write + Send>),
+    /// The reader has closed its end: what it does not get is not missing.
+    Unread,
+    Failed,
 }
 
 impl FileSink {
@@ -28,7 +36,7 @@ impl FileSink {
 
     /// Writes to `out`.
     pub fn new(out: impl Write + Send + 'static) -> Self {
-        Self { out: Some(Box::new(out)) }
+        Self { out: Out::Open(Box::new(out)) }
     }
 }
 
@@ -36,21 +44,33 @@ impl FileSink {
 impl Sink for FileSink {
     async fn deliver(&mut self, events: Vec<LifecycleEvent>) -> usize {
         let count = events.len();
-        let Some(mut out) = self.out.take() else { return count };
+        let mut out = match std::mem::replace(&mut self.out, Out::Failed) {
+            Out::Open(out) => out,
+            Out::Unread => {
+                self.out = Out::Unread;
+                return 0;
+            }
+            Out::Failed => return count,
+        };
         // A pipe that nobody reads must not hold a thread of the runtime.
         let written = tokio::task::spawn_blocking(move || {
-            let mut lines = Vec::new();
+            let mut lines = String::new();
             for event in &events {
-                serde_json::to_writer(&mut lines, event)?;
-                lines.push(b'\n');
+                lines.push_str(&serde_json::to_string(event)?);
+                lines.push('\n');
             }
-            out.write_all(&lines)?;
+            // JSON all the same, and a terminal that shows it only shows it.
+            out.write_all(printable_json(&lines).as_bytes())?;
             out.flush()?;
             Ok::<_, io::Error>(out)
         });
         match written.await {
             Ok(Ok(out)) => {
-                self.out = Some(out);
+                self.out = Out::Open(out);
+                0
+            }
+            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.out = Out::Unread;
                 0
             }
             Ok(Err(error)) => {

@@ -35,7 +35,7 @@ impl Finished {
         show: Show,
     ) -> Result<Self, CliError> {
         let status = match end {
-            End::Ended(_) | End::Suspended => {
+            End::Ended(_) | End::Untold(_) | End::Suspended => {
                 supervisor.shutdown(Duration::ZERO).await;
                 let status = runs::status(&store, run).await?;
                 Some(status)
@@ -56,6 +56,12 @@ impl Report for Finished {
                 let data = self.show.text_of(&result.aggregated_output);
                 Text { data, exact: true, remarks, ..Text::default() }
             }
+            End::Untold(result) => {
+                let data = self.show.text_of(&result.aggregated_output);
+                let notice =
+                    "error: not all events were written to what `--events` names".to_owned();
+                Text { data, exact: true, remarks, notice }
+            }
             End::Suspended | End::Killed => {
                 let notice = format!("go on with: orch resume {}", self.run);
                 Text { remarks, notice, ..Text::default() }
@@ -65,7 +71,7 @@ impl Report for Finished {
 
     fn json(&self) -> Value {
         match &self.end {
-            End::Ended(result) => with_id(self.run, result),
+            End::Ended(result) | End::Untold(result) => with_id(self.run, result),
             End::Suspended | End::Killed => {
                 json!({ "orchestration_id": self.run, "status": "suspended", "resume": format!("orch resume {}", self.run) })
             }
@@ -75,6 +81,7 @@ impl Report for Finished {
     fn exit(&self) -> Exit {
         match &self.end {
             End::Ended(result) => result.status.into(),
+            End::Untold(_) => Exit::Failed,
             End::Suspended | End::Killed => Exit::Suspended,
         }
     }
@@ -101,7 +108,7 @@ fn summary(status: &RunStatus, end: &End) -> String {
         lines.push_str(&columns.cut(&format!("  {head} {}", text::shown(of_others))));
         lines.push('\n');
     };
-    if let End::Ended(result) = end {
+    if let End::Ended(result) | End::Untold(result) = end {
         let of_subtasks = |error: &&String| !error.starts_with("subtask `");
         result.errors.iter().filter(of_subtasks).for_each(|error| line("!", error));
         result.conflicts_resolved.iter().for_each(|conflict| line("conflict", conflict));

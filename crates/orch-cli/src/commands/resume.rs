@@ -1,6 +1,6 @@
 //! `orch resume`: goes on with a run.
 
-use orch_app::{Access, Config, Feeds, Note, Place, Workers};
+use orch_app::{Access, Config, Note, Place, Workers};
 use orch_core::journal::Recorded;
 use orch_core::{Event, Seq};
 
@@ -37,7 +37,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let mut signals = Signals::listen()?;
     let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;
     let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch resume");
-    let (events, feeds) = (supervisor.subscribe(), Feeds::start(&supervisor, sinks));
+    let (events, feeds) = (supervisor.subscribe(), sinks.start(&supervisor));
     supervisor.resume(run).await?;
     let mut view = View::new(session.style);
     view.skip(&history);

@@ -1,6 +1,6 @@
 //! `orch run`: runs a task to its end.
 
-use orch_app::{Access, Feeds, Note};
+use orch_app::{Access, Note};
 
 use super::finished::Finished;
 use super::task::{Job, TaskArgs};
@@ -31,7 +31,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let memory = session.stores.memory(&config, store.clone(), Access::Create).await?;
     let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch run");
     let view = View::new(session.style);
-    let (events, feeds) = (supervisor.subscribe(), Feeds::start(&supervisor, sinks));
+    let (events, feeds) = (supervisor.subscribe(), sinks.start(&supervisor));
     let run = supervisor.submit_with(task.task.clone(), options).await?;
     view.say(&format!("run {run}"));
     if config.project_dir != session.cwd {

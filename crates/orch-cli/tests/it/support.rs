@@ -133,6 +133,16 @@ impl Done {
         }
     }
 
+    /// Runs the binary with a stdout that is no pipe of ours.
+    pub(crate) fn of_stderr(command: &mut Command) -> Self {
+        let output = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        Self {
+            code: output.status.code().unwrap(),
+            stdout: String::new(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
     /// Checks how it ended.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
