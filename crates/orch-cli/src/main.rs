@@ -17,6 +17,7 @@ mod report;
 mod runs;
 mod session;
 mod signals;
+mod task_source;
 mod text;
 
 use std::process::ExitCode;

@@ -3,6 +3,7 @@
 mod overrides;
 mod show;
 
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -22,7 +23,9 @@ use crate::issue::{Issue, Issues};
 
 pub use show::{Show, ShowItem};
 
-/// The largest task file, in bytes.
+/// The id of a task that has none, and no file to be named after.
+const DEFAULT_ID: &str = "task";
+/// The largest task file, in bytes; no more is read of stdin either.
 const MAX_TASK_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A task, checked as far as it can be without workers.
@@ -82,7 +85,18 @@ impl TaskFile {
         let text = orch_files::read_text(file, MAX_TASK_BYTES)
             .map_err(|error| AppError::Read { file: file.to_owned(), source: error.into() })?;
         let stem = file.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-        Ok(Self::parse(&text, Some(file), stem.as_deref().unwrap_or("task"), sets)?)
+        Ok(Self::parse(&text, Some(file), stem.as_deref().unwrap_or(DEFAULT_ID), sets)?)
+    }
+
+    /// Reads a task file from `input`, such as stdin, to its end; what is wrong with it stands in the file `-`.
+    ///
+    /// # Errors
+    /// When it cannot be read, or with everything that is wrong with it.
+    pub fn read(input: impl Read, sets: &[String]) -> Result<Self, AppError> {
+        let file = Path::new("-");
+        let text =
+            read_text(input).map_err(|source| AppError::Read { file: "stdin".into(), source })?;
+        Ok(Self::parse(&text, Some(file), DEFAULT_ID, sets)?)
     }
 
     /// Makes a task of a sentence. It declares no context, so `sets` may add any.
@@ -93,7 +107,7 @@ impl TaskFile {
         let mut issues = Vec::new();
         let mut context = JsonMap::new();
         overrides::apply(&mut context, sets, overrides::Unknown::Added, &mut issues);
-        let task = ComplexTask::new("task", description, infer_task_type(description))
+        let task = ComplexTask::new(DEFAULT_ID, description, infer_task_type(description))
             .with_context(context);
         let task = Self {
             file: None,
@@ -212,6 +226,15 @@ impl TaskFile {
         issue.file.clone_from(&self.file);
         issue
     }
+}
+
+fn read_text(input: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    input.take(MAX_TASK_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_TASK_BYTES {
+        return Err(io::Error::other(format!("a task has at most {} MiB", MAX_TASK_BYTES >> 20)));
+    }
+    Ok(text)
 }
 
 type Placed = (Subtask, (u64, u64));

@@ -19,6 +19,7 @@ const EXAMPLES: &str = "Examples:
   orch plan task.yaml                      who would do what and when, and how that is known
   orch plan task.yaml --max-parallel 2     how long it takes with two at once
   orch plan task.yaml --set repo=../other  as `orch run` would take it
+  orch plan -- Refactor                    a sentence, whatever it looks like; `-` is a task file from stdin
   orch plan task.yaml --json | jq .forecast.wall_ms";
 
 #[derive(Debug, clap::Args)]

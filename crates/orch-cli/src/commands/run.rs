@@ -12,7 +12,15 @@ use crate::report::Report;
 use crate::session::Session;
 use crate::signals::Signals;
 
+const EXAMPLES: &str = "Examples:
+  orch run task.yaml                             a task file
+  orch run task.yaml --set repo=../other         with another value in its context
+  ./make-task | orch run -                       a task file from stdin
+  orch run 'Fix the parser and add tests'        a sentence: it has blanks in it, and names no file
+  orch run -- Refactor                           a sentence, whatever it looks like";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
     task: TaskArgs,

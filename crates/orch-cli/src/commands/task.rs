@@ -1,18 +1,22 @@
 //! The task of `orch run` and `orch plan`: what to do, in which project, how.
 
-use std::path::Path;
+use std::io;
 
 use orch_app::{Config, Place, TaskFile, Workers};
 use orch_core::{ExecutionStrategy, RunSettings};
 
 use crate::error::CliError;
 use crate::session::Session;
+use crate::task_source::TaskSource;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TaskArgs {
-    /// A task file (.yaml, .yml, .json), or the task in a sentence.
-    #[arg(value_name = "TASK")]
-    task: String,
+    /// A task file (YAML or JSON; - is stdin), or the task in a sentence: what has blanks in it and names no file.
+    #[arg(value_name = "TASK", required_unless_present = "sentence", conflicts_with = "sentence")]
+    task: Option<String>,
+    /// The task in a sentence, whatever it looks like.
+    #[arg(last = true, value_name = "SENTENCE")]
+    sentence: Vec<String>,
     /// Sets a value of the task's context; a dotted key goes into maps, the value is YAML.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
@@ -45,17 +49,16 @@ impl TaskArgs {
 
     /// Reads the task, and finds the project and the configuration that go with it.
     fn task(&self, session: &Session) -> Result<(TaskFile, Place), CliError> {
-        let path = Path::new(&self.task);
-        let ends_as_file = |ext| ["yaml", "yml", "json"].iter().any(|known| ext == *known);
-        // "Tidy up orch.yaml" is a sentence.
-        let is_name = !self.task.contains(char::is_whitespace);
-        let is_file = is_name && path.extension().is_some_and(ends_as_file) || path.is_file();
-        let file = is_file.then_some(path);
-        let place = session.place(file)?;
-        let task = match file {
-            Some(file) => TaskFile::load(file, &self.sets)?,
-            None => TaskFile::of_description(&self.task, &self.sets)?,
+        let source = match &self.task {
+            Some(task) => TaskSource::find(task)?,
+            None => TaskSource::sentence(self.sentence.join(" "))?,
         };
+        let task = match &source {
+            TaskSource::File(file) => TaskFile::load(file, &self.sets)?,
+            TaskSource::Stdin => TaskFile::read(io::stdin().lock(), &self.sets)?,
+            TaskSource::Sentence(sentence) => TaskFile::of_description(sentence, &self.sets)?,
+        };
+        let place = session.place(source.file())?;
         Ok((task, place))
     }
 

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
 mod agents;
+mod arguments;
 mod audit;
 mod config_errors;
 mod events;
@@ -14,6 +15,8 @@ mod journey;
 mod kill;
 mod left_behind;
 mod memory;
+mod numbers;
+mod outputs;
 mod parallel;
 mod plan;
 mod processes;

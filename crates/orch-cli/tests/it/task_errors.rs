@@ -91,7 +91,7 @@ fn a_task_that_nobody_can_do_is_refused() {
     let project = Project::new(&[("orch.yaml", WORKERS)]);
     let done = project.orch(&["run", "Paint the fence"]).exits(2);
     done.says("no worker fits task type `general`; workers: sleeper, failer");
-    project.orch(&["run", "gone.yaml"]).exits(2).says("cannot read gone.yaml");
+    project.orch(&["run", "gone.yaml"]).exits(2).says("there is no file `gone.yaml`");
 }
 
 #[test]
