@@ -7,6 +7,7 @@ mod agents;
 mod arguments;
 mod audit;
 mod config_errors;
+mod database;
 mod events;
 mod exits;
 mod files;

@@ -42,9 +42,10 @@ impl PostgresJournal {
     /// Opens the database at `url`, for example `postgres://user@host:5432/database?sslmode=require`; makes the tables
     /// `orch_*` in the first schema of its search path unless it is only to be read.
     ///
-    /// What the URL leaves out comes from the environment (`PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`,
-    /// `PGSSLMODE`, ..), the password also from `~/.pgpass`. Must be called within a tokio runtime with time enabled, which
-    /// then drives the writer.
+    /// Nothing that the URL leaves out comes from the environment (`PGHOST`, `PGPASSWORD`, ..) or from `~/.pgpass`: the host is
+    /// `localhost`, the port 5432, the user that of the system, the database of the user's name, and there is no password. Off
+    /// the machine TLS is `verify-full` unless the URL has an `sslmode`. Must be called within a tokio runtime with time
+    /// enabled, which then drives the writer.
     ///
     /// # Errors
     /// When the database cannot be used; see [`PostgresError`].

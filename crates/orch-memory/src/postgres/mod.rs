@@ -13,6 +13,7 @@
 //! What is the same on SQLite stands one level up: what is admitted (`admission`), how it is encoded (`prepared`, `codec`),
 //! what rows mean (`stored`).
 
+mod address;
 mod append;
 mod blobs;
 mod events;

@@ -23,6 +23,24 @@ pub enum PostgresError {
         /// The parameter.
         name: String,
     },
+    /// The driver would use a variable of the environment, which is not meant for this database: unset it, or say in the URL what
+    /// it says.
+    #[error(
+        "the environment variable {variable} is set, and the database driver would use it for a database of a project; unset it, \
+         and say in the URL what the project needs (sslcert, sslkey, options)"
+    )]
+    Environment {
+        /// The variable.
+        variable: &'static str,
+    },
+    /// The URL names no user, and the system knows no name for that of this process: say it in the URL.
+    #[error(
+        "the URL of the database names no user, and the system has no name for you; write postgres://USER@HOST/DATABASE"
+    )]
+    User {
+        /// What happened.
+        source: BoxError,
+    },
     /// There is no server, it does not let us in, or there is no such database.
     #[error("cannot connect to {store}")]
     Connect {

@@ -1,35 +1,13 @@
 //! The database behind all connections: its address, and how a session with it is set up.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Executor};
 
+use super::address::connect_options;
 use super::open::PostgresError;
 use super::options::PostgresOptions;
-
-/// What a URL may say after its `?`. Others are refused here: the driver would log them with their values.
-const PARAMETERS: [&str; 18] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "statement-cache-capacity",
-    "host",
-    "hostaddr",
-    "port",
-    "dbname",
-    "user",
-    "password",
-    "application_name",
-    "options",
-];
 
 /// Where the database is, and how a session with it is set up.
 #[derive(Clone)]
@@ -42,24 +20,9 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Reads a URL; what it leaves out comes from `PGHOST`, `PGPORT`, `PGUSER`, `PGPASSWORD`, `PGDATABASE`, `PGSSLMODE`, ..,
-    /// and the password from `~/.pgpass`.
+    /// Reads a URL, see [`connect_options`].
     pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self, PostgresError> {
-        if let Some((_, query)) = url.split_once('?') {
-            let names = query.split('&').map(|part| part.split('=').next().unwrap_or_default());
-            for name in names.filter(|name| !name.is_empty()) {
-                let is_known = PARAMETERS.contains(&name) || name.starts_with("options[");
-                if !is_known {
-                    return Err(PostgresError::Parameter { name: name.to_owned() });
-                }
-            }
-        }
-        let connect = PgConnectOptions::from_str(url)
-            .map_err(|source| PostgresError::Url { source: source.into() })?;
-        let connect = match connect.get_application_name() {
-            Some(_) => connect,
-            None => connect.application_name("orch"),
-        };
+        let connect = connect_options(url)?;
         let patience = options.patience.as_millis();
         // A process that stands still in a transaction must not stop all others.
         let mut session = format!(
