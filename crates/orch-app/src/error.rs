@@ -33,6 +33,31 @@ pub enum AppError {
         /// What it lacks.
         reason: String,
     },
+    /// A file or folder was found that may be somebody else's, and the user has not said that they trust it.
+    #[error(
+        "{} is not trusted: {why}; if you trust it, pass --trust, or set ORCH_TRUST=1 where every call is to trust what it finds, as in CI",
+        .path.display()
+    )]
+    NotTrusted {
+        /// The file or folder.
+        path: PathBuf,
+        /// What speaks against it.
+        why: String,
+    },
+    /// The list of the user's stores cannot be used, so that nothing says whose a store is.
+    #[error(
+        "cannot note or see whether the store {} is yours: {why}; set XDG_STATE_HOME to a folder that you can write to, or ORCH_TRUST=1 in CI",
+        .store.display()
+    )]
+    NoStoreList {
+        /// The store.
+        store: PathBuf,
+        /// What is wrong with the list.
+        why: String,
+    },
+    /// A found configuration names something that is not used without the user's word, and nothing can be done without it.
+    #[error("{0}")]
+    Withheld(String),
     /// The environment has no secret that the configuration names.
     #[error("the environment variable {variable}, the secret for {what}, is not set")]
     NoSecret {

@@ -6,10 +6,11 @@
 //!   [`forecast`] says what a run is expected to be.
 //! - [`Orphans`] sees to it that no process outlives the attempt that started it.
 //! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
+//! - [`Trust`] is how far the user has vouched for what is found.
 //! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
 //!
 //! ```
-//! use orch_app::{Access, Config, Place, TaskFile, Workers};
+//! use orch_app::{Access, Config, Place, TaskFile, Trust, Workers};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -25,7 +26,8 @@
 //!   - { id: ann, task_type: greeting, description: Greet Ann, context: { name: Ann } }
 //! ")?;
 //!
-//! let config = Config::load(&Place::find(folder.path(), None, None)?)?;
+//! let place = Place::find(folder.path(), None, None)?.with_trust(Trust::ThisCall, None);
+//! let config = Config::load(&place)?;
 //! let workers = Workers::of(&config)?;
 //! let task = TaskFile::load(&folder.path().join("task.yaml"), &[])?;
 //! let settings = task.settings(config.settings());
@@ -55,6 +57,7 @@ mod orphans;
 mod store;
 mod stores;
 mod task;
+mod trust;
 mod wire;
 
 pub use config::{
@@ -74,4 +77,5 @@ pub use orphans::Orphans;
 pub use store::{Access, catch_up, open_memory, open_memory_as_it_is, open_store};
 pub use stores::Stores;
 pub use task::{Show, ShowItem, TaskFile};
+pub use trust::{Part, Trust, state_dir};
 pub use wire::{Workers, check, forecast, supervisor, with_causes};

@@ -56,7 +56,9 @@ impl Note {
     /// Returns the place that the run was submitted from, or `otherwise` when the note does not say.
     pub fn place(&self, otherwise: &Place) -> Place {
         match &self.project_dir {
-            Some(dir) => Place::new(dir, self.config.clone()).with_home(otherwise.home.clone()),
+            Some(dir) => Place::new(dir, self.config.clone())
+                .with_home(otherwise.home.clone())
+                .with_trust(otherwise.trust, otherwise.state_dir.clone()),
             None => otherwise.clone(),
         }
     }

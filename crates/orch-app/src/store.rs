@@ -9,6 +9,7 @@ use orch_memory::{LearnedMemory, OpenError, SqliteJournal, SqliteOptions};
 
 use crate::config::{Config, PostgresUrl, Store};
 use crate::error::AppError;
+use crate::trust::{Admission, Part};
 use crate::wire::with_causes;
 
 /// How a store is opened.
@@ -25,16 +26,19 @@ pub enum Access {
 /// Opens the store of a configuration.
 ///
 /// # Errors
-/// When it cannot be opened, or is not there and must be.
+/// When it cannot be opened, is not there and must be, or is not used without the user's word.
 pub async fn open_store(config: &Config, access: Access) -> Result<Arc<dyn Journal>, AppError> {
     match &config.store {
         Store::Sqlite(path) => {
             let path = config.project_dir.join(path);
             prepare(&config.project_dir, &path, access)
                 .map_err(|error| AppError::Store(error.into()))?;
-            sqlite(path, access).await
+            sqlite(config, path, access).await
         }
-        Store::Postgres(url) => postgres(url, access).await,
+        Store::Postgres(url) => match config.withheld(&[Part::Store]) {
+            Some(sentence) => Err(AppError::Withheld(sentence)),
+            None => postgres(url, access).await,
+        },
         // Refused when the configuration is loaded.
         Store::Unsupported(scheme) => Err(AppError::NoStore {
             store: format!("{scheme}://"),
@@ -73,16 +77,21 @@ fn prepare(project_dir: &Path, file: &Path, access: Access) -> std::io::Result<(
     })
 }
 
-async fn sqlite(path: PathBuf, access: Access) -> Result<Arc<dyn Journal>, AppError> {
+async fn sqlite(
+    config: &Config,
+    path: PathBuf,
+    access: Access,
+) -> Result<Arc<dyn Journal>, AppError> {
     if access != Access::Create && !path.exists() {
         let reason = "does not exist".to_owned();
         return Err(AppError::NoStore { store: path.display().to_string(), reason });
     }
+    let admission = Admission::of(config, &path, access).await?;
     let options = SqliteOptions::new().with_read_only(access == Access::Read);
-    match SqliteJournal::open(&path, options).await {
-        Ok(journal) => Ok(Arc::new(journal)),
-        Err(error) => Err(AppError::Store(error.into())),
-    }
+    let opened = SqliteJournal::open(&path, options).await;
+    let journal = opened.map_err(|error| AppError::Store(error.into()))?;
+    admission.enter(&path, journal.store_id())?;
+    Ok(Arc::new(journal))
 }
 
 #[cfg(feature = "postgres")]
@@ -132,6 +141,9 @@ pub async fn open_memory_as_it_is(
     journal: Arc<dyn Journal>,
     access: Access,
 ) -> Result<Option<Arc<LearnedMemory>>, AppError> {
+    if let Some(sentence) = config.withheld(&[Part::Store]) {
+        return Err(AppError::Withheld(sentence));
+    }
     let opened = match (config.memory_file(), &config.store) {
         (Some(file), _) => memory_in_file(file, journal, access).await?,
         (None, Store::Postgres(url)) => memory_in_postgres(url, journal, access).await?,
@@ -139,7 +151,7 @@ pub async fn open_memory_as_it_is(
     };
     let Some(memory) = opened else { return Ok(None) };
     let memory = memory.with_scopes(config.scopes());
-    let memory = match &config.memory.embeddings {
+    let memory = match config.memory.embeddings.as_ref().filter(|_| config.is_trusted()) {
         Some(embeddings) => memory.with_embedder(embeddings.embedder()?),
         None => memory,
     };

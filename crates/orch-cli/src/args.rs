@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
+use orch_app::Trust;
 
 use crate::commands;
 
@@ -16,6 +17,11 @@ pub(crate) struct Args {
     /// The configuration; else orch.yaml beside the task, else from the current folder upwards.
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Trusts the folder: its configuration, whoever it is from, for this call, and its store from now on. `run`, `resume`,
+    /// `claim`, `report` and `cancel` need it only where files are not your own or orch has not made the store. ORCH_TRUST=1 is
+    /// the same for one call.
+    #[arg(long, global = true)]
+    pub(crate) trust: bool,
     /// Writes one JSON document to stdout.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -27,6 +33,22 @@ pub(crate) struct Args {
     pub(crate) verbose: u8,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+impl Command {
+    /// How far the command itself says that the user trusts what it finds.
+    pub(crate) fn trust(&self) -> Trust {
+        match self {
+            Self::Run(_) | Self::Resume(_) | Self::Cancel(_) | Self::Claim(_) | Self::Report(_) => {
+                Trust::OwnFolder
+            }
+            Self::Plan(_)
+            | Self::Status(_)
+            | Self::Show(_)
+            | Self::Memory(_)
+            | Self::Feedback(_) => Trust::Withheld,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

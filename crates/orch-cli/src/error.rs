@@ -151,6 +151,9 @@ fn of_app(error: &AppError) -> Exit {
         AppError::Invalid(_)
         | AppError::Read { .. }
         | AppError::Plan(_)
+        | AppError::NotTrusted { .. }
+        | AppError::NoStoreList { .. }
+        | AppError::Withheld(_)
         | AppError::NoSecret { .. }
         | AppError::Embeddings(_)
         | AppError::Webhook { .. }

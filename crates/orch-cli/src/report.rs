@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write};
 
-use orch_app::with_causes;
+use orch_app::{Config, Part, with_causes};
 use orch_core::{printable, printable_json, printable_lines};
 use serde_json::{Value, json};
 
@@ -74,6 +74,14 @@ pub(crate) fn write(report: &dyn Report, style: Style) -> Exit {
         (Exit::Success, Err(_)) => Exit::Failed,
         (exit, _) => exit,
     }
+}
+
+/// Says which of `parts` of a found configuration are not used, and what to do about it; nothing when all are used.
+pub(crate) fn note_withheld(config: &Config, parts: &[Part]) {
+    let notes = config.withheld(parts).map(|sentence| format!("note: {sentence}"));
+    let notes = printable_lines(&notes.unwrap_or_default()).into_owned();
+    // A remark that nobody can read changes nothing.
+    let _ = print(&mut io::stderr().lock(), &notes);
 }
 
 /// Writes an error, and returns how to exit.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_app::{Access, Config, Place, Stores};
+use orch_app::{Access, Config, Place, Stores, Trust};
 use orch_core::Journal;
 
 use crate::args::Args;
@@ -29,20 +29,28 @@ const CLOSING: Duration = Duration::from_secs(2);
 pub(crate) struct Session {
     pub(crate) cwd: PathBuf,
     pub(crate) config: Option<PathBuf>,
+    pub(crate) trust: Trust,
     pub(crate) style: Style,
     pub(crate) stores: Stores,
 }
 
 impl Session {
     pub(crate) fn new(args: &Args) -> Result<Self, CliError> {
-        let cwd = std::env::current_dir()?;
-        Ok(Self { cwd, config: args.config.clone(), style: style(args), stores: Stores::new() })
+        Ok(Self {
+            cwd: std::env::current_dir()?,
+            config: args.config.clone(),
+            trust: Trust::of_call(args.trust, args.command.trust()),
+            style: style(args),
+            stores: Stores::new(),
+        })
     }
 
     /// Finds the project, and the configuration that goes with a task file.
     pub(crate) fn place(&self, task_file: Option<&Path>) -> Result<Place, CliError> {
         let place = Place::find(&self.cwd, self.config.as_deref(), task_file)?;
-        Ok(place.with_home(std::env::var_os("HOME").map(PathBuf::from)))
+        Ok(place
+            .with_home(std::env::var_os("HOME").map(PathBuf::from))
+            .with_trust(self.trust, orch_app::state_dir()))
     }
 
     /// Loads the configuration of the project that the command was called in.

@@ -35,6 +35,7 @@ impl From<ToolError> for CallError {
             | ToolError::NotOurs(_)
             | ToolError::KeyReused { .. }
             | ToolError::NoManagedWorkers
+            | ToolError::Withheld(_)
             | ToolError::NotClaimable { .. }
             | ToolError::Engine(SupervisorError::Refused(_) | SupervisorError::Scope(_)) => {
                 Self::Refused(sentence)

@@ -40,6 +40,8 @@ pub(crate) struct Desk {
     pub(crate) now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Whether this process is gone after a few calls.
     pub(crate) is_visitor: bool,
+    /// Why this server runs no commands of the project though it has some, and what to do.
+    pub(crate) withheld_commands: Option<String>,
     views: Views,
     /// Runs of which this process does something itself, as far as it has ever begun to.
     carried_out: Mutex<BTreeSet<RunId>>,
@@ -60,6 +62,7 @@ impl Desk {
             general,
             now,
             is_visitor: false,
+            withheld_commands: None,
             views: Views::default(),
             carried_out: Mutex::default(),
         }
@@ -170,6 +173,11 @@ impl Desk {
         }
         if !request::is_ours(row) {
             return Err(ToolError::NotOurs(row.head.run));
+        }
+        if let Some(why) = &self.withheld_commands
+            && self.mode(row.head.run).await?.runs_workers()
+        {
+            return Err(ToolError::Withheld(why.clone()));
         }
         self.take_over(row.head.run).await
     }

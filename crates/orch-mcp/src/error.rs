@@ -52,6 +52,11 @@ pub(crate) enum ToolError {
         /// The run of the other request.
         run: RunId,
     },
+    /// The server has workers that are commands, and nobody has said that it may run them.
+    #[error(
+        "This server runs no commands: {0} to the server (its `env` or `args` in the client's configuration), or leave `mode` out to let your own agents do it."
+    )]
+    Withheld(String),
     /// The run was started by somebody else.
     #[error("Orchestration {0} was not delegated from here; go on with it by `orch resume {0}`.")]
     NotOurs(RunId),

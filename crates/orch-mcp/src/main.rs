@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use orch_app::Trust;
 use orch_mcp::Lines;
 use orch_mcp::standalone::{Options, Standalone};
 use rmcp::ServiceExt as _;
@@ -29,6 +30,11 @@ struct Args {
     /// The configuration; else that of the project.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Trusts the folder: its configuration, whoever it is from, while this server runs, and its store from now on. Without it, and
+    /// without ORCH_TRUST=1, the server runs no commands of a configuration that it found, and uses neither its servers nor its
+    /// variables.
+    #[arg(long)]
+    trust: bool,
     /// How long commands may go on when the client has closed stdin, for example 30s; then their runs are suspended.
     #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = span)]
     grace: Duration,
@@ -93,6 +99,8 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     let folder = folder(args.project.as_deref())?;
     let mut options = Options::new(folder);
     options.config = args.config;
+    options.trust = Trust::of_call(args.trust, Trust::Withheld);
+    options.state_dir = orch_app::state_dir();
     options.home = std::env::var_os("HOME").map(PathBuf::from);
     let standalone = Standalone::open(&options).await?;
     let (mut terminate, mut interrupt) =

@@ -42,6 +42,9 @@ impl Mode {
 /// Refuses a mode that no worker is there for, and workers that are not for this mode.
 pub(crate) fn check(desk: &Desk, mode: Mode, named: &[WorkerName]) -> Result<(), ToolError> {
     let managed = desk.managed_workers();
+    if let Some(why) = desk.withheld_commands.as_ref().filter(|_| mode.runs_workers()) {
+        return Err(ToolError::Withheld(why.clone()));
+    }
     match mode {
         Mode::Mixed => Ok(()),
         Mode::External => match named.iter().find(|name| managed.contains(name)) {

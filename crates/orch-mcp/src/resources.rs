@@ -76,6 +76,7 @@ fn failed(error: &ToolError) -> ErrorData {
         | ToolError::File(_)
         | ToolError::NoPlan { .. }
         | ToolError::NoManagedWorkers
+        | ToolError::Withheld(_)
         | ToolError::NotOurs(_)
         | ToolError::KeyReused { .. }
         | ToolError::NotClaimable { .. }

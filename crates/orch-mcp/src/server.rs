@@ -60,6 +60,7 @@ pub struct ServerBuilder {
     general: WorkerName,
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     is_visitor: bool,
+    withheld_commands: Option<String>,
 }
 
 impl Server {
@@ -72,6 +73,7 @@ impl Server {
             general: WorkerName::new(GENERAL),
             now: Arc::new(clock::wall),
             is_visitor: false,
+            withheld_commands: None,
         }
     }
 
@@ -170,6 +172,14 @@ impl ServerBuilder {
         self
     }
 
+    /// Says that the project has workers that are commands, and why the server has not been given them: what it answers to who
+    /// asks for them, a sentence without a full stop that ends with what to do.
+    #[must_use]
+    pub fn withheld_commands(mut self, why: Option<String>) -> Self {
+        self.withheld_commands = why;
+        self
+    }
+
     /// Sets where the time comes from; the wall clock unless set.
     #[must_use]
     pub fn now(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
@@ -191,6 +201,7 @@ impl ServerBuilder {
         let files = Files::new(&self.project)?;
         let mut desk = Desk::new(self.supervisor, files, self.settings, self.general, self.now);
         desk.is_visitor = self.is_visitor;
+        desk.withheld_commands = self.withheld_commands;
         Ok(Server { desk: Arc::new(desk) })
     }
 }

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use orch_app::{Access, AppError, Config, Feeds, Place, Sink, Stores, WebhookSink, Workers};
+use orch_app::{
+    Access, AppError, Config, Feeds, Part, Place, Sink, Stores, Trust, WebhookSink, Workers,
+};
 use orch_core::ProjectId;
 use thiserror::Error;
 
@@ -34,6 +36,10 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// The user's home folder, for the agent files there.
     pub home: Option<PathBuf>,
+    /// How far the user has vouched for what is found.
+    pub trust: Trust,
+    /// The folder in which the list of the user's stores is; see [`orch_app::state_dir`].
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Why there is no server.
@@ -50,20 +56,28 @@ pub enum StandaloneError {
 impl Options {
     /// Makes options for a folder.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into(), config: None, home: None }
+        Self {
+            folder: folder.into(),
+            config: None,
+            home: None,
+            trust: Trust::default(),
+            state_dir: None,
+        }
     }
 }
 
 impl Standalone {
     /// Opens a project: configuration, store, workers of the configuration, agent files. Agent files that are none are
-    /// logged as warnings.
+    /// logged as warnings, and so is what of a found configuration is not used without the user's word.
     ///
     /// # Errors
-    /// When the configuration is wrong or the store cannot be opened.
+    /// When the configuration is wrong, the store cannot be opened, or one of them is not the user's own.
     pub async fn open(options: &Options) -> Result<Self, StandaloneError> {
         let place = Place::find(&options.folder, options.config.as_deref(), None)?;
-        let config = Config::load(&place.with_home(options.home.clone()))?;
-        let mut workers = Workers::of(&config)?;
+        let place = place.with_home(options.home.clone());
+        let config = Config::load(&place.with_trust(options.trust, options.state_dir.clone()))?;
+        let withheld_commands = config.withheld(&[Part::Commands]);
+        let (config, mut workers) = usable(config)?;
         workers.add_agents(&config);
         let sinks = webhooks(&config)?;
         let stores = Stores::new();
@@ -71,8 +85,10 @@ impl Standalone {
         let memory = stores.memory(&config, store.clone(), Access::Create).await?;
         let supervisor = orch_app::supervisor(&config, &workers, store, memory, "orch-mcp");
         let feeds = Feeds::start(&supervisor, sinks);
-        let server =
-            Server::builder(supervisor, &config.project_dir).settings(config.settings()).build()?;
+        let server = Server::builder(supervisor, &config.project_dir)
+            .settings(config.settings())
+            .withheld_commands(withheld_commands)
+            .build()?;
         server.announce_suspended().await;
         Ok(Self { server, project: config.project, feeds, stores })
     }
@@ -89,8 +105,34 @@ impl Standalone {
     }
 }
 
+/// Leaves out of a found configuration what is not used without the user's word, and says so. Its workers are wrong if some of them
+/// are, used or not.
+fn usable(config: Config) -> Result<(Config, Workers), AppError> {
+    let workers = Workers::of(&config)?;
+    let parts =
+        [Part::Store, Part::Embeddings, Part::Webhooks, Part::Commands, Part::AlmaVariables];
+    if let Some(sentence) = config.withheld(&parts) {
+        tracing::warn!("{sentence} to the server");
+    }
+    if config.is_trusted() {
+        return Ok((config, workers));
+    }
+    let config = match config.withheld(&[Part::Store]) {
+        Some(_) => {
+            tracing::warn!("runs are kept in the folder `.orch` of the project until then");
+            config.with_local_store()
+        }
+        None => config,
+    };
+    let workers = Workers::pull_of(&config);
+    Ok((config, workers))
+}
+
 /// Who is told what happens.
 fn webhooks(config: &Config) -> Result<Vec<Box<dyn Sink>>, AppError> {
+    if !config.is_trusted() {
+        return Ok(Vec::new());
+    }
     let sink = |webhook| Ok(Box::new(WebhookSink::new(webhook)?) as Box<dyn Sink>);
     config.webhooks.iter().map(sink).collect()
 }

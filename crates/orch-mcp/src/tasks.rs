@@ -101,6 +101,7 @@ fn failed(error: ToolError) -> ErrorData {
         | ToolError::NoSubtask { .. }
         | ToolError::NoManagedWorkers
         | ToolError::KeyReused { .. }
+        | ToolError::Withheld(_)
         | ToolError::NotClaimable { .. } => ErrorData::internal_error(message, None),
     }
 }

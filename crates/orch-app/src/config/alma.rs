@@ -1,6 +1,7 @@
 //! `.alma/config.yaml`: what ALMA, a memory that the project may have, is told. Only what matters here is read, and as ALMA
 //! reads it; all else is ALMA's business.
 
+use std::cell::Cell;
 use std::env;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,9 @@ pub struct Alma {
     pub embedding_provider: String,
     /// How long they are, where that is a number.
     pub embedding_dim: Option<u32>,
+    /// Whether it has variables that were left as they are written, as the user has not vouched for it.
+    #[serde(skip)]
+    pub(crate) has_unread_variables: bool,
 }
 
 /// Where ALMA keeps its memory. A relative path starts at the project's folder, where ALMA is started.
@@ -62,8 +66,8 @@ impl Alma {
         }
     }
 
-    /// Reads the configuration of a project; `None` when there is none.
-    pub(super) fn read(project_dir: &Path) -> Result<Option<Self>, Issue> {
+    /// Reads the configuration of a project; `None` when there is none. Variables are filled in only when `expands`.
+    pub(super) fn read(project_dir: &Path, expands: bool) -> Result<Option<Self>, Issue> {
         let file = project_dir.join(ALMA_FILE);
         let text = match read_text(&file) {
             Ok(text) => text,
@@ -78,7 +82,12 @@ impl Alma {
         if !matches!(section.kind, Kind::Map(_)) {
             return Err(unreadable(&file, Some(section.at), "is not a map of settings"));
         }
-        let word = |key: &str| word(section, key, |name| env::var(name).ok());
+        let has_unread_variables = Cell::new(false);
+        let variable = |name: &str| {
+            has_unread_variables.set(!expands);
+            expands.then(|| env::var(name).ok()).flatten()
+        };
+        let word = |key: &str| word(section, key, variable);
         let folder = project_dir.join(word("storage_dir").unwrap_or_else(|| ".alma".to_owned()));
         let storage = match word("storage").as_deref() {
             Some("sqlite") => {
@@ -95,6 +104,7 @@ impl Alma {
             storage,
             embedding_provider: word("embedding_provider").unwrap_or_else(|| "local".to_owned()),
             embedding_dim: dimension,
+            has_unread_variables: has_unread_variables.get(),
             file,
         }))
     }

@@ -7,6 +7,10 @@ use orch_files::STATE_FOLDER;
 use super::{ALMA_BLOCK, ALMA_FILE, FILE_NAME, read_text};
 use crate::document::Document;
 use crate::error::AppError;
+use crate::trust::Trust;
+
+/// The folder of a project's agent files.
+const AGENTS_DIR: &str = ".claude/agents";
 
 /// Where a project is, and where its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,12 +22,33 @@ pub struct Place {
     pub config: Option<PathBuf>,
     /// The home folder of the user, whose agent files count beside those of the project.
     pub home: Option<PathBuf>,
+    /// Whether the user has named the configuration, so that it needs no word of trust.
+    pub is_given: bool,
+    /// How far the user has vouched for what is found.
+    pub trust: Trust,
+    /// The folder in which the list of the user's stores is; see [`state_dir`](crate::state_dir).
+    pub state_dir: Option<PathBuf>,
 }
 
 impl Place {
-    /// Makes a place that is known, without a home folder.
+    /// Makes a place that is known, without a home folder and without trust.
     pub fn new(project_dir: impl Into<PathBuf>, config: Option<PathBuf>) -> Self {
-        Self { project_dir: project_dir.into(), config, home: None }
+        Self {
+            project_dir: project_dir.into(),
+            config,
+            home: None,
+            is_given: false,
+            trust: Trust::default(),
+            state_dir: None,
+        }
+    }
+
+    /// Sets how far the user has vouched for what is found, and the folder in which the list of their stores is.
+    #[must_use]
+    pub fn with_trust(mut self, trust: Trust, state_dir: Option<PathBuf>) -> Self {
+        self.trust = trust;
+        self.state_dir = state_dir;
+        self
     }
 
     /// Sets the home folder of the user.
@@ -60,12 +85,31 @@ impl Place {
             let file = cwd.join(explicit);
             let file = file.canonicalize().map_err(|source| AppError::Read { file, source })?;
             place.config = Some(file);
+            place.is_given = true;
         } else if let Some(beside) =
             task_file.and_then(|file| cwd.join(file).parent().and_then(config_in))
         {
             place.config = Some(beside.canonicalize().unwrap_or(beside));
         }
         Ok(place)
+    }
+
+    /// Returns the files and folders that were found and say what is done; some may not be there.
+    pub(super) fn found(&self) -> Vec<PathBuf> {
+        let in_project = [STATE_FOLDER, ".alma", ALMA_FILE, ".claude", AGENTS_DIR];
+        let mut found: Vec<PathBuf> =
+            in_project.iter().map(|name| self.project_dir.join(name)).collect();
+        if let Some(file) = self.config.as_ref().filter(|_| !self.is_given) {
+            found.extend(file.parent().map(Path::to_owned));
+            found.push(file.clone());
+        }
+        found
+    }
+
+    /// Whether the variables in ALMA's configuration may be read.
+    pub(super) fn expands_alma(&self) -> bool {
+        let is_alma = |file: &PathBuf| file.ends_with(ALMA_FILE);
+        self.trust.uses_found() || self.is_given && self.config.as_ref().is_some_and(is_alma)
     }
 }
 

@@ -33,6 +33,7 @@ use crate::decode::decode;
 use crate::document::{Document, Kind, Step};
 use crate::error::AppError;
 use crate::issue::{Issue, Issues};
+use crate::trust::{Trust, check_owners};
 
 pub(crate) use aggregation::{Aggregation, fault as aggregation_fault};
 pub use alma::{Alma, AlmaStorage};
@@ -98,6 +99,12 @@ pub struct Config {
     pub agents: Arc<AgentFolder>,
     /// Who is told by HTTP what happens.
     pub webhooks: Vec<Webhook>,
+    /// See [`Place`].
+    pub(crate) is_given: bool,
+    /// See [`Place`].
+    pub(crate) trust: Trust,
+    /// See [`Place`].
+    pub(crate) state_dir: Option<PathBuf>,
 }
 
 /// The file as it is written. `workers` is read apart, so that a wrong one does not hide the others.
@@ -132,8 +139,12 @@ impl Config {
     /// Reads the configuration of a place, and the agent files there; the defaults when it has none.
     ///
     /// # Errors
-    /// When the file cannot be read, or with everything that is wrong with it.
+    /// When the file cannot be read, with everything that is wrong with it, or when what was found is not the user's own and they
+    /// have not said that they trust it.
     pub fn load(place: &Place) -> Result<Self, AppError> {
+        if !place.trust.is_word() {
+            check_owners(place.found())?;
+        }
         let Some(file) = &place.config else {
             let document = Document::parse("", None)?;
             return Ok(Self::of(&document, &[], place)?);
@@ -169,7 +180,7 @@ impl Config {
         note(&["decomposition"], file.decomposition.fault());
         note(&["aggregation"], aggregation::fault(&file.aggregation.0));
         note(&["store"], file.store.fault());
-        let (alma, unreadable) = match Alma::read(project_dir) {
+        let (alma, unreadable) = match Alma::read(project_dir, place.expands_alma()) {
             Ok(alma) => (alma, None),
             Err(issue) => (None, Some(issue)),
         };
@@ -219,6 +230,9 @@ impl Config {
             workers,
             agents: Arc::new(AgentFolder::load(project_dir, place.home.as_deref())),
             webhooks: file.webhooks,
+            is_given: place.is_given,
+            trust: place.trust,
+            state_dir: place.state_dir.clone(),
         };
         for (field, message) in config.scope_faults() {
             let field = field.into_iter().map(Step::Key);
@@ -231,6 +245,13 @@ impl Config {
     /// Returns the folder of the configuration file; that of the project when there is none.
     pub fn config_dir(&self) -> &Path {
         self.file.as_deref().and_then(Path::parent).unwrap_or(&self.project_dir)
+    }
+
+    /// Keeps runs in the project's folder, whatever store is configured.
+    #[must_use]
+    pub fn with_local_store(mut self) -> Self {
+        self.store = Store::default();
+        self
     }
 
     /// Returns the SQLite file in which what was learned is kept; `None` when it is kept in another database.

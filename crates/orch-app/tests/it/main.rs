@@ -15,7 +15,7 @@ mod wire;
 use std::fs;
 use std::path::Path;
 
-use orch_app::{AppError, Config, Place};
+use orch_app::{AppError, Config, Place, Trust};
 
 /// Writes files into a folder of their own.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -30,7 +30,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 /// Reads the configuration of a folder.
 fn load(folder: &Path) -> Result<Config, AppError> {
-    Config::load(&Place::find(folder, None, None)?)
+    Config::load(&Place::find(folder, None, None)?.with_trust(Trust::ThisCall, None))
 }
 
 /// Reads a configuration that is right.

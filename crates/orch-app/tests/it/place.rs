@@ -21,7 +21,9 @@ fn check(
     std::fs::create_dir_all(root.join(cwd)).unwrap();
     let place = Place::find(&root.join(cwd), explicit.map(Path::new), task.map(Path::new)).unwrap();
     let (project_dir, config) = expected;
-    assert_eq!(place, Place::new(root.join(project_dir), config.map(|file| root.join(file))));
+    let mut known = Place::new(root.join(project_dir), config.map(|file| root.join(file)));
+    known.is_given = explicit.is_some();
+    assert_eq!(place, known);
 }
 
 #[test]

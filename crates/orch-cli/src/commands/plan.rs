@@ -1,7 +1,7 @@
 //! `orch plan`: what a run of a task is expected to be. Runs nothing, writes nothing.
 
 use jiff::Timestamp;
-use orch_app::{Access, AppError, Config};
+use orch_app::{Access, AppError, Config, Part};
 use orch_core::learned::Expectation;
 use orch_core::{ComplexTask, DecompositionPlan, Memory, MemorySnapshot, RunSettings};
 use orch_supervisor::{Basis, Estimate, ExpectedAttempt, ExpectedSubtask, Forecast};
@@ -11,7 +11,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::task::{Job, TaskArgs};
 use crate::columns::padded;
 use crate::error::CliError;
-use crate::report::{Report, Text};
+use crate::report::{self, Report, Text};
 use crate::session::Session;
 use crate::text;
 
@@ -31,6 +31,7 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
     let Job { task, config, workers, settings } = args.task.read(session)?;
+    report::note_withheld(&config, &[Part::Store, Part::Embeddings, Part::AlmaVariables]);
     let memory = recalled(session, &config, &settings, &task.task).await?;
     let plan = orch_app::check(&config, &workers, &task, &settings)?;
     let snapshot = memory.clone().unwrap_or_default();
@@ -56,7 +57,7 @@ async fn recalled(
 ) -> Result<Option<MemorySnapshot>, CliError> {
     let store = match session.stores.journal(config, Access::Read).await {
         Ok(store) => store,
-        Err(AppError::NoStore { .. }) => return Ok(None),
+        Err(AppError::NoStore { .. } | AppError::Withheld(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let memory = session.stores.memory(config, store.clone(), Access::Read).await?;

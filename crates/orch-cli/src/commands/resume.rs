@@ -55,6 +55,7 @@ fn place_of(session: &Session, note: &Note, here: &Place) -> Place {
     let mut place = note.place(here);
     if session.config.is_some() {
         place.config.clone_from(&here.config);
+        place.is_given = here.is_given;
     }
     place
 }

@@ -3,13 +3,13 @@
 use std::fs;
 use std::time::Duration;
 
-use orch_app::{Access, Config, Place, Workers};
+use orch_app::{Access, Config, Place, Trust, Workers};
 use orch_core::{ComplexTask, Event, RunId, RunSettings, Seq};
 use orch_mcp::Server;
 use orch_supervisor::{SubmitOptions, Supervisor};
 use serde_json::{Value, json};
 
-use crate::support::{Done, Project};
+use crate::support::{Done, Project, state_dir};
 
 const AGENT: &str = "---\nname: reviewer\ndescription: Reviews code\n---\nDo it.\n";
 
@@ -24,7 +24,8 @@ fn served<T>(
 ) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let config = Config::load(&Place::find(project.path(), None, None).unwrap()).unwrap();
+        let place = Place::find(project.path(), None, None).unwrap();
+        let config = Config::load(&place.with_trust(Trust::ThisCall, Some(state_dir()))).unwrap();
         let mut workers = Workers::pull_of(&config);
         workers.add_agents(&config);
         let store = orch_app::open_store(&config, Access::Create).await.unwrap();

@@ -32,6 +32,11 @@ pub(crate) fn tell(figure: &str) {
     let _ = writeln!(std::io::stderr(), "{figure}");
 }
 
+/// Where the stores of tests are listed: not in the home folder of who runs them.
+pub(crate) fn state_dir() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("state")
+}
+
 /// A folder with files, gone with this value.
 pub(crate) struct Project {
     folder: tempfile::TempDir,
@@ -76,6 +81,11 @@ impl Project {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orch"));
         command.args(args).current_dir(self.path()).env_remove("ORCH_LOG").stdin(Stdio::null());
+        command.env("XDG_STATE_HOME", state_dir()).env_remove("ORCH_TRUST");
+        if self.is_on_postgres() {
+            // A store that is a server is not used without the user's word.
+            command.env("ORCH_TRUST", "1");
+        }
         command
     }
 

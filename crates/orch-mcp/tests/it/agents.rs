@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use orch_app::{Access, Config, Place};
+use orch_app::{Access, Config, Place, Trust};
 use orch_core::journal::Recorded;
 use orch_core::{Event, RunId, Seq};
 use serde_json::{Value, json};
@@ -60,7 +60,12 @@ impl Shell<'_> {
     fn orch(&self, args: &[&str]) -> (i32, Value) {
         let mut command = Command::new(&self.binary);
         command.args(args).arg("--json").current_dir(self.project).env("HOME", self.project);
-        let output = command.env_remove("ORCH_LOG").output().unwrap();
+        let output = command
+            .env_remove("ORCH_LOG")
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("ORCH_TRUST")
+            .output()
+            .unwrap();
         let answer = serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("{args:?}: {error}: {output:?}"));
         (output.status.code().unwrap(), answer)
@@ -137,7 +142,8 @@ fn work(client: &mut Client, run: &str, answers: &Answers) {
 fn events(project: &Project, run: &str) -> Vec<Recorded> {
     let run: RunId = run.parse().unwrap();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-        let config = Config::load(&Place::find(project.path(), None, None).unwrap()).unwrap();
+        let place = Place::find(project.path(), None, None).unwrap();
+        let config = Config::load(&place.with_trust(Trust::ThisCall, None)).unwrap();
         let store = orch_app::open_store(&config, Access::Read).await.unwrap();
         store.load(run, Seq(0)).await.unwrap()
     })

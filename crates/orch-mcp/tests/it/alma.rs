@@ -122,7 +122,7 @@ workers:
             let alma = install::python("alma-memory", &ALMA);
             python(&project, &alma, "alma_learns.py", &[]);
             fs::write(project.path().join("orch.yaml"), format!("{memory}\n{worker}")).unwrap();
-            let mut client = Client::start(&project);
+            let mut client = Client::start_with(&project, &["--trust"]);
             let answer = client.ok(
                 "alma_delegate_task",
                 json!({

@@ -136,7 +136,7 @@ fn alma_finds_what_orch_has_written_and_else_answers_as_without_it() {
         let memory = format!("memory: {{ store: {store}, alma: {{ write: true }} }}\n");
         fs::write(project.path().join("orch.yaml"), memory + CONFIG).unwrap();
         let mut peer = Peer::start(&project);
-        let (mut client, mut runs) = (Client::start(&project), Vec::new());
+        let (mut client, mut runs) = (Client::start_with(&project, &["--trust"]), Vec::new());
         let answers = play(&mut peer, || runs.push(run(&mut client)));
         assert_eq!(answers, alone.0, "{store}");
 

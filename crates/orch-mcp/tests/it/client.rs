@@ -84,6 +84,8 @@ impl Client {
             .args(args)
             .current_dir(project.path())
             .env("HOME", project.path())
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("ORCH_TRUST")
             .env_remove("ORCH_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

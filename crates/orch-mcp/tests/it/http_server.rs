@@ -125,6 +125,7 @@ pub(crate) fn command(
     let mut command = Command::new(env!("CARGO_BIN_EXE_orch-mcp"));
     command.args(["--http", address]).args(args).current_dir(project.path());
     command.env("HOME", project.path()).env_remove("ORCH_LOG").env_remove("ORCH_MCP_TOKEN");
+    command.env_remove("XDG_STATE_HOME").env_remove("ORCH_TRUST");
     command.envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::null());
     command
 }

@@ -31,6 +31,11 @@ impl Managed {
         Self { project }
     }
 
+    /// A server that is told to trust the project, whose commands it runs, and its client.
+    fn client(&self, args: &[&str]) -> Client {
+        Client::start_with(&self.project, &[&["--trust"], args].concat())
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.project.path().join(name)
     }
@@ -87,7 +92,7 @@ fn completed(answer: &Value) {
 #[test]
 fn command_workers_do_a_run_and_progress_flows_to_its_end() {
     let managed = Managed::new();
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let answer = delegate(&mut client, "managed", plan());
     assert_eq!(answer["ready"], json!([]), "{answer}");
     let run = &answer["orchestration_id"];
@@ -110,7 +115,7 @@ fn command_workers_do_a_run_and_progress_flows_to_its_end() {
 fn agents_and_commands_share_a_run() {
     let managed = Managed::new();
     managed.go();
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let subtasks = json!([
         { "id": "a", "description": "Work on a", "task_type": "work" },
         { "id": "b", "description": "Review the code of a", "dependencies": ["a"] },
@@ -136,12 +141,12 @@ fn agents_and_commands_share_a_run() {
 #[test]
 fn after_kill_9_the_next_server_goes_on_and_nothing_of_the_last_one_runs_any_more() {
     let managed = Managed::new();
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let run = delegate(&mut client, "managed", plan())["orchestration_id"].clone();
     managed.until("began", 2);
     client.kill();
 
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let status = client.ok("alma_orchestration_status", json!({ "orchestration_id": run }));
     assert_eq!(status["status"], "active", "{status}");
     managed.until("began", 4);
@@ -154,7 +159,7 @@ fn after_kill_9_the_next_server_goes_on_and_nothing_of_the_last_one_runs_any_mor
 #[test]
 fn a_mixed_run_survives_kill_9_with_what_its_agents_have() {
     let managed = Managed::new();
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let subtasks = json!([
         { "id": "a", "description": "Work on a", "task_type": "work" },
         { "id": "b", "description": "Review the code of b" },
@@ -166,7 +171,7 @@ fn a_mixed_run_survives_kill_9_with_what_its_agents_have() {
     managed.until("began", 1);
     client.kill();
 
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let report = json!({
         "orchestration_id": run, "subtask_id": "b", "attempt": entry["attempt"], "result": "of b",
     });
@@ -181,7 +186,7 @@ fn a_mixed_run_survives_kill_9_with_what_its_agents_have() {
 #[test]
 fn a_request_that_is_cancelled_leaves_its_run_alone() {
     let managed = Managed::new();
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let run = delegate(&mut client, "managed", plan())["orchestration_id"].clone();
     let arguments = json!({ "orchestration_id": run, "wait_s": 25 });
     let params = json!({ "name": "alma_orchestration_status", "arguments": arguments });
@@ -200,7 +205,7 @@ fn a_request_that_is_cancelled_leaves_its_run_alone() {
 #[test]
 fn one_server_waits_for_a_run_that_another_carries_out() {
     let managed = Managed::new();
-    let (mut owner, mut other) = (Client::start(&managed.project), Client::start(&managed.project));
+    let (mut owner, mut other) = (managed.client(&[]), managed.client(&[]));
     let run = delegate(&mut owner, "managed", plan())["orchestration_id"].clone();
     managed.until("began", 2);
     std::thread::scope(|scope| {
@@ -214,7 +219,7 @@ fn one_server_waits_for_a_run_that_another_carries_out() {
 #[test]
 fn whoever_waits_takes_over_when_the_server_that_carried_it_out_is_killed() {
     let managed = Managed::new();
-    let (mut owner, mut other) = (Client::start(&managed.project), Client::start(&managed.project));
+    let (mut owner, mut other) = (managed.client(&[]), managed.client(&[]));
     let run = delegate(&mut owner, "managed", plan())["orchestration_id"].clone();
     managed.until("began", 2);
     let arguments = json!({ "orchestration_id": run, "wait_s": 25 });
@@ -231,7 +236,7 @@ fn whoever_waits_takes_over_when_the_server_that_carried_it_out_is_killed() {
 fn external_runs_use_no_command_and_managed_ones_say_what_is_missing() {
     let managed = Managed::new();
     managed.go();
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let answer = delegate(&mut client, "external", plan());
     assert_eq!(answer["ready"][0]["worker"], "general-purpose", "{answer}");
     assert!(client.close().0);
@@ -247,13 +252,13 @@ fn external_runs_use_no_command_and_managed_ones_say_what_is_missing() {
 #[test]
 fn a_client_that_goes_suspends_what_runs_and_the_next_server_says_so_and_resumes_it() {
     let managed = Managed::new();
-    let mut client = Client::start_with(&managed.project, &["--grace", "100ms"]);
+    let mut client = managed.client(&["--grace", "100ms"]);
     let run = delegate(&mut client, "managed", plan())["orchestration_id"].clone();
     managed.until("began", 2);
     assert!(client.close().0);
     let id = run.as_str().unwrap();
 
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let stderr = fs::read_to_string(managed.path("stderr.txt")).unwrap();
     assert!(stderr.contains(id) && stderr.contains("suspended: 0 of 3 done"), "{stderr}");
     let list = client.ok("alma_orchestration_status", json!({}));
@@ -266,7 +271,7 @@ fn a_client_that_goes_suspends_what_runs_and_the_next_server_says_so_and_resumes
     assert_eq!(managed.lines("began"), ["a", "b"], "nobody has asked to go on");
     assert_eq!(managed.lines("ended"), [""; 0], "what ran was stopped");
 
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     let resume = json!({ "orchestration_id": run, "resume": true, "wait_s": 25 });
     completed(&client.ok("alma_orchestration_status", resume));
     assert_eq!(managed.lines("began"), ["a", "a", "b", "b"]);
@@ -275,13 +280,13 @@ fn a_client_that_goes_suspends_what_runs_and_the_next_server_says_so_and_resumes
 #[test]
 fn what_ends_in_the_time_of_grace_counts() {
     let managed = Managed::new();
-    let mut client = Client::start_with(&managed.project, &["--grace", "60s"]);
+    let mut client = managed.client(&["--grace", "60s"]);
     let run = delegate(&mut client, "managed", plan())["orchestration_id"].clone();
     managed.until("began", 2);
     client.hang_up();
     managed.go();
     assert!(client.close().0);
-    let mut client = Client::start(&managed.project);
+    let mut client = managed.client(&[]);
     completed(&client.ok("alma_orchestration_status", json!({ "orchestration_id": run })));
     assert_eq!(managed.lines("began"), ["a", "b"], "nothing was done twice");
 }

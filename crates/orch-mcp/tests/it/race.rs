@@ -95,7 +95,8 @@ fn each_subtask_in_postgresql_has_one_holder_and_each_report_counts_once() {
 fn race(project: &Project) {
     let rounds =
         std::env::var("ORCH_RACE_ROUNDS").ok().map_or(ROUNDS, |text| text.parse().unwrap());
-    let mut servers: Vec<Client> = (0..SERVERS).map(|_| Client::start(project)).collect();
+    let mut servers: Vec<Client> =
+        (0..SERVERS).map(|_| Client::start_with(project, &["--trust"])).collect();
     let total = SERVERS * CLIENTS;
     let subtasks: Vec<Value> = (0..total)
         .map(|place| json!({ "id": format!("s{place}"), "description": "do it", "task_type": "work" }))

@@ -29,6 +29,8 @@ impl Rude {
         let mut child = Command::new(env!("CARGO_BIN_EXE_orch-mcp"))
             .current_dir(project.path())
             .env("HOME", project.path())
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("ORCH_TRUST")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -34,9 +34,11 @@ struct Session {
 impl Session {
     async fn start(project: &Project, capabilities: ClientCapabilities) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_orch-mcp"))
-            .args(["--grace", "0s"])
+            .args(["--trust", "--grace", "0s"])
             .current_dir(project.path())
             .env("HOME", project.path())
+            .env_remove("XDG_STATE_HOME")
+            .env_remove("ORCH_TRUST")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

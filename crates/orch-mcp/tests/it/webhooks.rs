@@ -41,7 +41,7 @@ fn webhooks_hear_of_a_delegated_run_to_its_end() {
             }
         }
     });
-    let mut client = Client::start(&project);
+    let mut client = Client::start_with(&project, &["--trust"]);
     let subtasks = json!([{ "id": "a", "description": "Do a" }]);
     let run = client.ok("alma_delegate_task", json!({ "task": "Do it", "subtasks": subtasks }));
     let report = json!({

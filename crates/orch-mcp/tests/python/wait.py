@@ -18,7 +18,7 @@ async def play(server: str, mode: str) -> dict:
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         heard.append((progress, total, message))
 
-    started = StdioServerParameters(command=server, args=[], cwd=".")
+    started = StdioServerParameters(command=server, args=["--trust"], cwd=".")
     async with Client(stdio_client(started), mode=mode) as client:
 
         async def call(tool: str, **arguments: object) -> dict:

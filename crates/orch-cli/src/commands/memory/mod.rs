@@ -8,12 +8,12 @@ mod transfer;
 
 use std::sync::Arc;
 
-use orch_app::{Access, Config};
+use orch_app::{Access, Config, Part};
 use orch_core::{Journal, ProjectId};
 use orch_memory::LearnedMemory;
 
 use crate::error::CliError;
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::session::Session;
 
 const STATS_EXAMPLES: &str = "Examples:
@@ -90,6 +90,13 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     }
 }
 
+/// Loads the configuration of the project, and says what of it is not used.
+fn configured(session: &Session) -> Result<Config, CliError> {
+    let (_, config) = session.project()?;
+    report::note_withheld(&config, &[Part::Embeddings, Part::AlmaVariables]);
+    Ok(config)
+}
+
 /// The memory of the project that the command was called in.
 pub(super) struct Opened {
     pub(super) memory: Arc<LearnedMemory>,
@@ -101,7 +108,7 @@ pub(super) struct Opened {
 impl Opened {
     /// Opens it, and learns what can be learned by now.
     pub(super) async fn of(session: &Session) -> Result<Self, CliError> {
-        let (_, config) = session.project()?;
+        let config = configured(session)?;
         let journal = session.stores.journal(&config, Access::Existing).await?;
         let memory = session.stores.memory(&config, journal.clone(), Access::Existing).await?;
         Self::with(config, journal, memory)
@@ -109,7 +116,7 @@ impl Opened {
 
     /// Opens it as it is, or makes it, for an import.
     pub(super) async fn to_import(session: &Session) -> Result<Self, CliError> {
-        let (_, config) = session.project()?;
+        let config = configured(session)?;
         let journal = session.stores.journal(&config, Access::Create).await?;
         let memory =
             session.stores.memory_as_it_is(&config, journal.clone(), Access::Create).await?;
