@@ -27,4 +27,5 @@ mod support;
 mod task_errors;
 mod terminal;
 mod transfer;
+mod trust;
 mod whole;

@@ -26,4 +26,5 @@ mod setup;
 mod surfaces;
 mod survival;
 mod tasks;
+mod trust;
 mod webhooks;
