@@ -15,7 +15,7 @@ use crate::defaults::{BestCanHandle, GivenOrSingle, InPlanOrder, InProcess, NoRe
 use crate::delegation::Delegation;
 use crate::driver::Policies;
 use crate::forecast::{Cast, Forecast, Script, forecast};
-use crate::shell::{Clock, Parts, Ticker, run_entropy};
+use crate::shell::{Clock, GuardedMemory, Parts, Ticker, run_entropy};
 use crate::supervisor::Supervisor;
 
 /// Puts a [`Supervisor`] together. Every part has a default that needs no other crate: the given plan or a single subtask,
@@ -133,7 +133,7 @@ impl Builder {
     /// Sets who remembers: it is asked before a run starts and for every attempt, and told how the run went.
     #[must_use]
     pub fn memory(mut self, memory: Arc<dyn Memory>) -> Self {
-        self.parts.memory = Some(memory);
+        self.parts.memory = Some(GuardedMemory::new(memory));
         self.parts.policies.has_memory = true;
         self
     }

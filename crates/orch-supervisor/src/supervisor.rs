@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
-    CancelReason, ComplexTask, Digest, Fence, JsonMap, Memory, MemorySlice, OrchestrationResult,
-    ProjectId, RequestKey, RunId, RunSettings, RunStatus, Seq, Subtask, SubtaskId, Token, Worker,
-    WorkerName,
+    CancelReason, ComplexTask, Digest, Fence, JsonMap, MemorySlice, OrchestrationResult, ProjectId,
+    RequestKey, RunId, RunSettings, RunStatus, Seq, Subtask, SubtaskId, Token, Worker, WorkerName,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -21,8 +20,8 @@ use crate::error::SupervisorError;
 use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer, Want};
 use crate::request::{SubmitOptions, SubtaskReport};
 use crate::shell::{
-    Call, Engine, Lifecycle, Parts, Reported, Subscribers, Ticker, changed_in, recall, reported,
-    result_in, run_entropy, seed, status_in,
+    Call, Engine, GuardedMemory, Lifecycle, Parts, Reported, SLICE_LIMIT, Subscribers, Ticker,
+    changed_in, recall, reported, result_in, run_entropy, seed, status_in,
 };
 
 /// How often a run that is not in this process is looked at by whoever waits for it.
@@ -42,7 +41,7 @@ struct Inner {
     foreign: watch::Receiver<()>,
     journal: Arc<dyn Journal>,
     settings: RunSettings,
-    memory: Option<Arc<dyn Memory>>,
+    memory: Option<GuardedMemory>,
     delegation: Delegation,
     /// How many attempts each worker can make at once, as far as it was ever registered here.
     slots: Mutex<BTreeMap<WorkerName, u32>>,
@@ -389,7 +388,8 @@ impl Supervisor {
         worker: &dyn Worker,
         subtask: &Subtask,
     ) -> Option<MemorySlice> {
-        recall(&**self.inner.memory.as_ref()?, project, worker, subtask).await
+        let subtask = Arc::new(subtask.clone());
+        recall(self.inner.memory.as_ref()?, SLICE_LIMIT, project, worker, &subtask).await
     }
 
     /// Says that a claimed attempt is still being worked on; returns when its lease now ends.

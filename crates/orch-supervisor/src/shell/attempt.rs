@@ -1,18 +1,19 @@
 //! One attempt as a tokio task: inputs, worker, panic, stop, clean-up. Ends with exactly one `Finished`.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt;
 use orch_core::journal::{AttemptProcess, Journal, ProcessId};
 use orch_core::{
-    Cause, Fence, Memory, ProcessLog, RunId, StopSignal, Worker, WorkerContext, WorkerError,
-    WorkerMemory, WorkerResult,
+    Cause, Fence, ProcessLog, RunId, StopSignal, Worker, WorkerContext, WorkerError, WorkerMemory,
+    WorkerResult,
 };
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::clock::monotonic;
+use super::guarded_memory::GuardedMemory;
 use super::patiently::patiently;
 use super::results::{reported, whole};
 use super::store_health::{Access, StoreHealth, failure};
@@ -28,7 +29,9 @@ const CLEANUP_LIMIT: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Stores {
     pub(super) journal: Arc<dyn Journal>,
-    pub(super) memory: Option<Arc<dyn Memory>>,
+    pub(super) memory: Option<GuardedMemory>,
+    /// How long memory may take to say what helps the worker.
+    pub(super) slice_limit: Duration,
     pub(super) health: StoreHealth,
 }
 
@@ -36,7 +39,7 @@ pub(super) struct Stores {
 #[derive(Clone)]
 pub(super) struct Handle {
     stop: StopSignal,
-    grace: Arc<std::sync::OnceLock<Duration>>,
+    grace: Arc<OnceLock<Duration>>,
 }
 
 impl Handle {
@@ -67,9 +70,10 @@ pub(super) fn spawn(
 }
 
 async fn make(start: Box<StartAttempt>, stores: Stores, handle: Handle) -> AttemptEnd {
-    let since = monotonic();
+    // When the worker began: what comes before is none of its time.
+    let begun = OnceLock::new();
     let (worker, subtask) = (start.worker.clone(), start.subtask.clone());
-    let work = AssertUnwindSafe(work(start, stores, handle.stop.clone())).catch_unwind();
+    let work = AssertUnwindSafe(work(start, stores, handle.stop.clone(), &begun)).catch_unwind();
     let ended = tokio::select! {
         biased;
         ended = work => ended,
@@ -79,7 +83,8 @@ async fn make(start: Box<StartAttempt>, stores: Stores, handle: Handle) -> Attem
         Ok(outcome) => outcome,
         Err(panic) => Err(panicked(&*panic)),
     };
-    let millis = u64::try_from(monotonic().duration_since(since).as_millis()).unwrap_or(u64::MAX);
+    let took = begun.get().map_or(Duration::ZERO, |since| monotonic().duration_since(*since));
+    let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     let (result, failure) = match outcome {
         Ok(result) => (result, None),
         Err(error) => {
@@ -98,6 +103,7 @@ async fn work(
     start: Box<StartAttempt>,
     stores: Stores,
     stop: StopSignal,
+    begun: &OnceLock<tokio::time::Instant>,
 ) -> Result<WorkerResult, WorkerError> {
     let inputs = tokio::select! {
         inputs = load_inputs(&start, &stores) => inputs?,
@@ -106,7 +112,10 @@ async fn work(
     let start = *start;
     let worker = start.worker;
     let slice = match &stores.memory {
-        Some(memory) => recall(&**memory, &start.project, &*worker, &start.subtask).await,
+        Some(memory) => tokio::select! {
+            slice = recall(memory, stores.slice_limit, &start.project, &*worker, &start.subtask) => slice,
+            () = stop.stopped() => None,
+        },
         None => None,
     };
     let memory = stores.memory.map(|memory| {
@@ -122,6 +131,7 @@ async fn work(
         .with_absent(start.absent)
         .with_stop(stop)
         .with_processes(Some(Arc::new(log) as Arc<dyn ProcessLog>));
+    let _ = begun.set(monotonic());
     worker.prepare(&context).await?;
     let mut result = worker.execute(context).await?;
     if let Some(memory) = memory {

@@ -11,13 +11,14 @@ use futures_util::FutureExt;
 use jiff::Timestamp;
 use orch_core::journal::{AcquireError, Append, AppendError, Journal, JournalError, Owner};
 use orch_core::{
-    Aggregator, ComplexTask, DecompositionRequest, Fence, Memory, MemorySnapshot,
-    OrchestrationOutcome, OrchestrationResult, ProjectId, RunId, Seq,
+    Aggregator, DecompositionRequest, Fence, MemorySnapshot, OrchestrationOutcome,
+    OrchestrationResult, RunId, Seq,
 };
 
 use super::attempt::{self, Stores};
 use super::call::Waited;
 use super::engine::{Done, Engine, Operation};
+use super::guarded_memory::{NoAnswer, SLICE_LIMIT};
 use super::lookup::fill_in;
 use super::patiently::patiently;
 use super::results::{take_large, whole};
@@ -73,7 +74,8 @@ impl Engine {
                 if let Some(events) = self.send.upgrade() {
                     let key = (start.run, start.attempt.fence);
                     let (memory, health) = (self.parts.memory.clone(), self.health.clone());
-                    let stores = Stores { journal, memory, health };
+                    let slice_limit = slice_limit(start.until, now);
+                    let stores = Stores { journal, memory, slice_limit, health };
                     self.attempts.insert(key, attempt::spawn(start, stores, events));
                 }
             }
@@ -86,7 +88,13 @@ impl Engine {
             Output::Reap { run, fences } => self.reap(run, fences),
             Output::Recall { run, project, task } => {
                 let memory = self.parts.memory.clone();
-                self.ask(async move { Input::Recalled { run, snapshot: recall(memory, run, &project, &task).await } });
+                self.ask(async move {
+                    let snapshot = match memory {
+                        Some(memory) => memory.snapshot(run, project, task).await,
+                        None => MemorySnapshot::default(),
+                    };
+                    Input::Recalled { run, snapshot }
+                });
             }
             Output::Plan { run, task, given, max_subtasks, learned } => {
                 let (decomposer, workers) = (self.parts.decomposer.clone(), self.driver.workers_of(run).into_owned());
@@ -288,16 +296,23 @@ impl Engine {
         });
     }
 
-    /// Tells memory how a run went.
+    /// Tells memory how a run went. Nobody waits for it but a shutdown.
     fn remember(&mut self, outcome: Option<OrchestrationOutcome>) {
         let (Some(outcome), Some(memory)) = (outcome, self.parts.memory.clone()) else { return };
         let outcome = outcome.with_supervisor(self.parts.own_scope().agent_name);
-        let health = self.memory_health.clone();
+        let (health, run) = (self.memory_health.clone(), outcome.id.clone());
         self.operate(async move {
-            let recorded = memory.record_outcome(&outcome).await;
-            health.note(Access::Write, recorded.as_ref().err().map(|error| &**error as _));
-            if let Err(error) = recorded {
-                tracing::debug!(run = %outcome.id, %error, "memory did not take the outcome of a run");
+            match memory.record_outcome(outcome).await {
+                Ok(()) => health.note(Access::Write, None),
+                Err(NoAnswer::Failed(error)) => {
+                    health.note(Access::Write, Some(&*error));
+                    tracing::debug!(%run, %error, "memory did not take the outcome of a run");
+                }
+                Err(
+                    error @ (NoAnswer::Panicked | NoAnswer::TimedOut(_) | NoAnswer::ShuttingDown),
+                ) => {
+                    tracing::warn!(%run, %error, "memory did not take the outcome of a run");
+                }
             }
             Done::Nothing
         });
@@ -320,22 +335,10 @@ impl Engine {
     }
 }
 
-/// What memory knows; nothing when it cannot be read.
-async fn recall(
-    memory: Option<Arc<dyn Memory>>,
-    run: RunId,
-    project: &ProjectId,
-    task: &ComplexTask,
-) -> MemorySnapshot {
-    let Some(memory) = memory else { return MemorySnapshot::default() };
-    let snapshot = AssertUnwindSafe(memory.snapshot(project, task)).catch_unwind().await;
-    let error = match snapshot {
-        Ok(Ok(snapshot)) => return snapshot,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "it panicked".to_owned(),
-    };
-    tracing::warn!(%run, %error, "memory cannot be read; the run goes on without");
-    MemorySnapshot::default()
+/// How long memory may take to say what helps a worker: at most a tenth of the attempt's time, so that no attempt is too late for it.
+fn slice_limit(until: Timestamp, now: Timestamp) -> Duration {
+    let left = Duration::try_from(until.duration_since(now)).unwrap_or_default();
+    SLICE_LIMIT.min(left / 10)
 }
 
 /// Aggregates on a thread of its own: the function of a user may take long.

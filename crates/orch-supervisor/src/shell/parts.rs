@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::journal::{Journal, ProcessId};
-use orch_core::{
-    Aggregator, Decomposer, Memory, MemoryScope, OwnerId, Reaper, RunSettings, Worker,
-};
+use orch_core::{Aggregator, Decomposer, MemoryScope, OwnerId, Reaper, RunSettings, Worker};
 
-use super::Clock;
+use super::{Clock, GuardedMemory};
 use crate::driver::Policies;
 
 /// All replaceable parts, ready to run.
@@ -20,7 +18,7 @@ pub(crate) struct Parts {
     pub(crate) decomposer: Arc<dyn Decomposer>,
     pub(crate) aggregator: Arc<dyn Aggregator>,
     pub(crate) policies: Policies,
-    pub(crate) memory: Option<Arc<dyn Memory>>,
+    pub(crate) memory: Option<GuardedMemory>,
     pub(crate) reaper: Arc<dyn Reaper>,
     pub(crate) workers: Vec<Arc<dyn Worker>>,
     pub(crate) settings: RunSettings,

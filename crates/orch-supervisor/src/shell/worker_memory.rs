@@ -1,29 +1,34 @@
 //! The memory that a worker has in its hands during an attempt.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use orch_core::{
-    BoxError, LessonError, Memory, MemoryScope, MemorySlice, ProjectId, Subtask, Worker,
-    WorkerMemory, WorkerName, WorkerResult, check_lesson,
+    BoxError, LessonError, MemoryScope, MemorySlice, ProjectId, Subtask, Worker, WorkerMemory,
+    WorkerName, WorkerResult, check_lesson,
 };
 use serde_json::Value;
 
-/// Asks memory what may help a worker that wants to know with a subtask; without an answer it is done without.
+use super::guarded_memory::{GuardedMemory, SLICE_LIMIT};
+
+/// Asks memory what may help a worker that wants to know with a subtask; without an answer within `limit` it is done without.
 pub(crate) async fn recall(
-    memory: &dyn Memory,
+    memory: &GuardedMemory,
+    limit: Duration,
     project: &ProjectId,
     worker: &dyn Worker,
-    subtask: &Subtask,
+    subtask: &Arc<Subtask>,
 ) -> Option<MemorySlice> {
     let tokens = worker.memory_tokens();
     if tokens == 0 {
         return None;
     }
-    match memory.slice(project, worker.name(), subtask, tokens).await {
+    let (project, name) = (project.clone(), worker.name().clone());
+    match memory.slice(limit, project, name, subtask.clone(), tokens).await {
         Ok(slice) => Some(slice),
         Err(error) => {
-            tracing::warn!(%error, subtask = %subtask.id, "memory has nothing to say about a subtask");
+            tracing::warn!(%error, subtask = %subtask.id, "memory cannot be asked about a subtask; its worker starts without");
             None
         }
     }
@@ -32,7 +37,7 @@ pub(crate) async fn recall(
 /// Memory, bound to a worker, its scope and the subtask of an attempt. What the worker learns waits here until its result takes it
 /// along: so it is in the journal, and memory takes it from there as everything else, once.
 pub(super) struct BoundMemory {
-    memory: Arc<dyn Memory>,
+    memory: GuardedMemory,
     project: ProjectId,
     worker: WorkerName,
     scope: MemoryScope,
@@ -42,7 +47,7 @@ pub(super) struct BoundMemory {
 
 impl BoundMemory {
     pub(super) fn new(
-        memory: Arc<dyn Memory>,
+        memory: GuardedMemory,
         project: ProjectId,
         worker: &dyn Worker,
         subtask: Arc<Subtask>,
@@ -75,7 +80,8 @@ impl WorkerMemory for BoundMemory {
     async fn retrieve(&self, query: &str, max_tokens: u32) -> Result<MemorySlice, BoxError> {
         let mut like = (*self.subtask).clone();
         query.clone_into(&mut like.description);
-        self.memory.slice(&self.project, &self.worker, &like, max_tokens).await
+        let (project, worker) = (self.project.clone(), self.worker.clone());
+        Ok(self.memory.slice(SLICE_LIMIT, project, worker, Arc::new(like), max_tokens).await?)
     }
 
     fn learn(&self, lesson: &str) -> Result<(), LessonError> {

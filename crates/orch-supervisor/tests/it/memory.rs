@@ -1,6 +1,8 @@
 //! What memory is asked and told.
 
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -15,6 +17,8 @@ use orch_supervisor::{SubmitOptions, Supervisor, SupervisorError, worker_fn};
 use serde_json::json;
 
 use crate::support::{plan, submit, task};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Default)]
 struct Notebook {
@@ -91,8 +95,8 @@ async fn memory_informs_routing_and_attempts_and_learns_the_outcome() {
         "the first failed nine times before"
     );
     assert_eq!(*memory.asked.lock().unwrap(), [""], "a given plan needs no example");
-    // The outcome is told after the result: the next call is answered after both.
-    supervisor.status(run).await.unwrap();
+    // Nobody waits for what memory learns, but a shutdown.
+    supervisor.shutdown(PATIENCE).await;
     let told = memory.told.lock().unwrap().clone();
     assert_eq!(
         (told[0].supervisor.as_str(), told[0].overall_success, told[0].subtask_count),
@@ -138,7 +142,7 @@ async fn a_run_begins_with_the_width_and_the_aggregation_that_did_best() {
     let run = supervisor.submit_with(task(), options).await.unwrap();
     let output = supervisor.wait(run).await.unwrap().aggregated_output;
     assert_eq!(output.as_array().map(Vec::len), Some(3), "a list, not a merged object: {output}");
-    supervisor.status(run).await.unwrap();
+    supervisor.shutdown(PATIENCE).await;
     let told = memory.told.lock().unwrap()[0].aggregation_strategy;
     assert_eq!(told, AggregationStrategy::Concatenate, "opinions are about what was done");
 }
@@ -197,4 +201,141 @@ async fn feedback_without_a_memory_says_so() {
     let supervisor = Supervisor::builder().worker(recalling("first")).build();
     let run = supervisor.submit(task()).await.unwrap();
     assert!(matches!(supervisor.feedback(run, 1.0, "").await, Err(SupervisorError::Memory(_))));
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Asked {
+    Snapshot,
+    Slice,
+    Outcome,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Fault {
+    Panics,
+    Hangs,
+    Blocks,
+    Fails,
+}
+
+/// A memory in which one thing goes wrong, in one way.
+struct Faulty {
+    asked: Asked,
+    fault: Fault,
+    /// Whether it may go on when it blocks its thread.
+    released: (Mutex<bool>, Condvar),
+    /// Whether the fault has happened.
+    met: tokio::sync::watch::Sender<bool>,
+}
+
+impl Faulty {
+    async fn answer<T: Default>(&self, asked: Asked) -> Result<T, BoxError> {
+        if asked != self.asked {
+            return Ok(T::default());
+        }
+        self.met.send_replace(true);
+        match self.fault {
+            Fault::Panics => panic!("memory is broken"),
+            Fault::Hangs => std::future::pending().await,
+            Fault::Blocks => {
+                let (released, changed) = &self.released;
+                let released = released.lock().unwrap();
+                drop(changed.wait_while(released, |released| !*released).unwrap());
+            }
+            Fault::Fails => return Err("no memory of that".into()),
+        }
+        Ok(T::default())
+    }
+
+    fn release(&self) {
+        *self.released.0.lock().unwrap() = true;
+        self.released.1.notify_all();
+    }
+}
+
+#[async_trait]
+impl Memory for Faulty {
+    async fn snapshot(&self, _: &ProjectId, _: &ComplexTask) -> Result<MemorySnapshot, BoxError> {
+        self.answer(Asked::Snapshot).await
+    }
+
+    async fn slice(
+        &self,
+        _: &ProjectId,
+        _: &WorkerName,
+        _: &Subtask,
+        _: u32,
+    ) -> Result<MemorySlice, BoxError> {
+        self.answer(Asked::Slice).await
+    }
+
+    async fn record_outcome(&self, _: &OrchestrationOutcome) -> Result<(), BoxError> {
+        self.answer(Asked::Outcome).await
+    }
+
+    async fn feedback(&self, _: RunId, _: f64, _: &str) -> Result<(), BoxError> {
+        Ok(())
+    }
+}
+
+/// One run ends while another is in flight; memory is at fault before, in and after both.
+async fn nobody_suffers_from(asked: Asked, fault: Fault) {
+    let case = format!("{asked:?} {fault:?}");
+    let met = tokio::sync::watch::Sender::new(false);
+    let released = (Mutex::new(false), Condvar::new());
+    let memory = Arc::new(Faulty { asked, fault, released, met });
+    let gate = Arc::new(tokio::sync::Semaphore::new(0));
+    let tries = Arc::new(AtomicU32::new(0));
+    let (waits, tried) = (gate.clone(), tries.clone());
+    let worker = worker_fn("only", [WorkerCapability::new("work", ["work"])], move |ctx| {
+        let gate = waits.clone();
+        tried.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if ctx.subtask.id == "long" {
+                gate.acquire().await.unwrap().forget();
+            }
+            Ok(json!(ctx.memory_slice.is_some()))
+        }
+    });
+    let settings = RunSettings::default().with_attempt_timeout_ms(4_000u64);
+    let supervisor = Supervisor::builder()
+        .worker(worker.with_memory_tokens(500))
+        .memory(memory.clone())
+        .settings(settings)
+        .build();
+    let long = submit(&supervisor, plan("long")).await;
+    let short = submit(&supervisor, plan("short")).await;
+    for run in [short, long] {
+        let result = tokio::time::timeout(PATIENCE, supervisor.wait(run)).await;
+        let result = result.unwrap_or_else(|_| panic!("{case}: it did not end")).unwrap();
+        // The worker is blamed for nothing: its one attempt is done, with memory where there was one.
+        let output = json!([asked != Asked::Slice]);
+        assert_eq!((result.success, result.aggregated_output), (true, output), "{case}");
+        assert_eq!(result.errors, Vec::<String>::new(), "{case}");
+        if asked == Asked::Slice && run == short {
+            assert!(
+                result.total_duration_ms < 3_000,
+                "{case}: memory takes no time of the attempt"
+            );
+        }
+        gate.add_permits(1);
+    }
+    assert_eq!(tries.load(Ordering::SeqCst), 2, "{case}: nothing is tried again");
+    memory.met.subscribe().wait_for(|met| *met).await.unwrap();
+    let after = supervisor.submit(task()).await;
+    assert!(after.is_ok(), "{case}: the engine goes on: {after:?}");
+    let stopped = tokio::time::timeout(PATIENCE, supervisor.shutdown(Duration::ZERO)).await;
+    assert!(stopped.is_ok(), "{case}: a shutdown has its limit");
+    memory.release();
+}
+
+#[tokio::test]
+async fn a_memory_that_fails_in_any_way_ends_nothing_and_is_blamed_on_nobody() {
+    let mut cases = Vec::new();
+    for asked in [Asked::Snapshot, Asked::Slice, Asked::Outcome] {
+        for fault in [Fault::Panics, Fault::Hangs, Fault::Blocks, Fault::Fails] {
+            cases.push(nobody_suffers_from(asked, fault));
+        }
+    }
+    futures_util::future::join_all(cases).await;
 }
