@@ -225,6 +225,9 @@ pub struct Subtask {
 }
 
 impl Subtask {
+    /// The key of its [`context`](Self::context) under which a subtask that was made of a list finds its item.
+    pub const ITEM: &str = "item";
+
     /// The priority of a subtask that names none.
     pub const DEFAULT_PRIORITY: u8 = 50;
     /// How long a subtask of which nothing is known is taken to last, in milliseconds.

@@ -25,8 +25,9 @@ const SURE_ENOUGH: f64 = 0.5;
 ///
 /// - `domain_based`: one subtask per item of a list in the task's context, which it finds under `item`, and a subtask that
 ///   joins them when a worker lists a type such as `join` or `summary`. The list is under `items`, `domains` or `files`, or
-///   under the key of [`with_item_key`](Self::with_item_key), and has at least 2 items. Confidence 0.9 with a configured key,
-///   0.7 without.
+///   under the key of [`with_item_key`](Self::with_item_key). A list of one makes the same kind of plan as a list of many; an
+///   empty one makes a plan of the joining subtask alone, or of nothing: such a run is done at once. Confidence 0.9 with a
+///   configured key, 0.7 without.
 /// - `capability_based`: one subtask per clause of the description that shares words with a worker's capability (name,
 ///   description, types). A clause waits for another only because of an order word ("then", "after that", "finally") or
 ///   because it refers to it ("it", "the results"). Confidence up to 0.9, by how well the words match.

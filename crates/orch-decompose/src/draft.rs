@@ -30,7 +30,7 @@ impl Draft {
 #[non_exhaustive]
 pub enum Declined {
     /// The task's context has no list to split by: add one, or name its key.
-    #[error("the context has no list of at least 2 items under {}", .keys.join(", "))]
+    #[error("the context has no list under {}", .keys.join(", "))]
     NoItems {
         /// The keys that were looked at.
         keys: Vec<String>,

@@ -12,7 +12,7 @@ use crate::team::{Team, type_of};
 pub(crate) const USUAL_KEYS: [&str; 3] = ["items", "domains", "files"];
 
 /// The key under which a subtask finds its item.
-const ITEM: &str = "item";
+const ITEM: &str = Subtask::ITEM;
 
 /// Types of work that join results, most specific first.
 const JOIN_TYPES: [&str; 8] =
@@ -25,7 +25,8 @@ const USUAL: f64 = 0.7;
 /// The most characters of an item that a description shows.
 const MAX_LABEL: usize = 80;
 
-/// Drafts a plan of the first list of at least 2 items under `key`, or under one of the usual keys when there is no `key`.
+/// Drafts a plan of the list under `key`, or of the longest-looking one under the usual keys when there is no `key`: a subtask per item,
+/// however many there are. A list of none makes the join alone, or nothing at all.
 ///
 /// The subtasks have the type of the task or, when nobody handles that, the type of the card that its description matches
 /// best. The join is there when some worker lists one of [`JOIN_TYPES`] among its types (`*` is not enough: that a worker
@@ -58,20 +59,28 @@ pub(crate) fn draft(
         subtasks,
         source: PlanSource::DomainBased,
         confidence: quality * if key.is_some() { CONFIGURED } else { USUAL },
-        notes: vec![format!("one subtask per item of `{found}`"), note],
+        notes: [about(found, items.len())].into_iter().chain(note).collect(),
     })
 }
 
+fn about(key: &str, count: usize) -> String {
+    match count {
+        0 => format!("the list `{key}` is empty, so there is nothing to do for it"),
+        _ => format!("one subtask per item of `{key}`"),
+    }
+}
+
+/// Returns the list and its key. A list of several goes before a list of one, and that before an empty one; then the order of the keys
+/// counts.
 fn list<'a>(
     task: &'a ComplexTask,
     key: Option<&'a str>,
 ) -> Result<(&'a str, &'a [Value]), Declined> {
     let keys: Vec<&str> = key.map_or_else(|| USUAL_KEYS.to_vec(), |key| vec![key]);
-    let found = keys.iter().find_map(|key| {
-        let items = task.context.get(*key)?.as_array()?;
-        (items.len() >= 2).then_some((*key, items.as_slice()))
-    });
-    found.ok_or_else(|| Declined::NoItems {
+    let lists = keys.iter().filter_map(|key| Some((*key, task.context.get(*key)?.as_array()?)));
+    // Of equal ones the last is taken, so they come last first.
+    let found = lists.rev().max_by_key(|(_, items)| items.len().min(2));
+    found.map(|(key, items)| (key, items.as_slice())).ok_or_else(|| Declined::NoItems {
         keys: keys.iter().map(|key| format!("`{key}`")).collect(),
     })
 }
@@ -119,19 +128,23 @@ fn label(item: &Value) -> String {
     label.chars().take(MAX_LABEL).chain(['…']).collect()
 }
 
-/// Returns the subtask that joins `parts`, if somebody can do it, and a note that says so.
+/// Returns the subtask that joins `parts`, if somebody can do it, and a note that says so: none about the results of nothing.
 fn join(
     task: &ComplexTask,
     team: Team<'_>,
     ids: &mut Ids,
     parts: &[Subtask],
     max: usize,
-) -> (Option<Subtask>, String) {
+) -> (Option<Subtask>, Option<String>) {
     let listed = |kind: &str| {
         let mut capabilities = team.admitted().flat_map(|worker| worker.capabilities());
         capabilities.any(|capability| capability.task_types.iter().any(|listed| listed == kind))
     };
-    let description = format!("Join the results of {} subtasks: {}", parts.len(), task.description);
+    let results = match parts.len() {
+        1 => "result of 1 subtask".to_owned(),
+        count => format!("results of {count} subtasks"),
+    };
+    let description = format!("Join the {results}: {}", task.description);
     let id = ids.like("join");
     let of_kind = |kind: &str| {
         Subtask::new(id.clone(), &*description, kind)
@@ -139,14 +152,22 @@ fn join(
     };
     let served = JOIN_TYPES.into_iter().filter(|kind| listed(kind)).map(of_kind);
     match served.into_iter().find(|join| team.serves(join)) {
-        Some(_) if parts.len() >= max => (
-            None,
-            format!("no join: it would be one more than the {max} subtasks that are allowed"),
-        ),
+        Some(_) if parts.len() >= max => {
+            let why = format!("it would be one more than the {max} subtasks that are allowed");
+            (None, Some(format!("no join: {why}")))
+        }
+        Some(join) if parts.is_empty() => {
+            let note = format!("`{}` joins the results, of which there are none", join.id);
+            (Some(join), Some(note))
+        }
         Some(join) => {
             let note = format!("`{}` waits for all of them and joins their results", join.id);
-            (Some(join), note)
+            (Some(join), Some(note))
         }
-        None => (None, format!("no join: no worker lists a type of {}", JOIN_TYPES.join(", "))),
+        None if parts.is_empty() => (None, None),
+        None => {
+            let note = format!("no join: no worker lists a type of {}", JOIN_TYPES.join(", "));
+            (None, Some(note))
+        }
     }
 }

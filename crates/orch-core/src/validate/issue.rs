@@ -13,7 +13,7 @@ const MAX_LISTED: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PlanIssue {
-    /// There is nothing to do.
+    /// There is nothing to do, and no empty list is the reason.
     #[error("the plan has no subtasks; give it at least one")]
     Empty,
     /// There is too much to do.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{MAX_NAME_LENGTH, NameFault, PlanIssue};
 use crate::graph::PlanGraph;
 use crate::replicas::replica_id;
-use crate::{DecompositionPlan, Gate, Subtask, SubtaskId, nearest};
+use crate::{DecompositionPlan, Gate, PlanSource, Subtask, SubtaskId, nearest};
 
 /// How many names are looked at for suggestions in one validation: enough for every plan that a person reads, and no burden
 /// in a plan of 100,000 subtasks of which each names an unknown one.
@@ -29,7 +29,8 @@ pub(super) fn issues(plan: &DecompositionPlan) -> Vec<PlanIssue> {
 
 fn plan_issues(plan: &DecompositionPlan) -> Vec<PlanIssue> {
     let mut issues = Vec::new();
-    if plan.subtasks.is_empty() {
+    // A list may be empty: then there is nothing to do, and that is no mistake.
+    if plan.subtasks.is_empty() && plan.source != PlanSource::DomainBased {
         issues.push(PlanIssue::Empty);
     }
     let mut check = |field, value: f64, fits: bool, expected| {

@@ -66,9 +66,41 @@ fn the_list_is_under_a_usual_key_or_the_configured_one() {
     let expected = Declined::NoItems { keys: vec!["`missing`".into()] };
     assert_eq!(configured.declined(), expected);
     assert_eq!(
-        world("review").context("items", json!(["one"])).declined().to_string(),
-        "the context has no list of at least 2 items under `items`, `domains`, `files`"
+        world("review").context("items", json!("one")).declined().to_string(),
+        "the context has no list under `items`, `domains`, `files`"
     );
+}
+
+#[test]
+fn a_list_of_one_and_a_list_of_none_are_lists() {
+    for (items, with_join, without) in [
+        (json!(["a", "b"]), "a:review b:review join:summary<a+b", "a:review b:review"),
+        (json!(["a"]), "a:review join:summary<a", "a:review"),
+        (json!([]), "join:summary", ""),
+    ] {
+        for key in ["items", "crates"] {
+            let mut world = world("review").context(key, items.clone());
+            if key == "crates" {
+                world.decomposer = world.decomposer.with_item_key(key);
+            }
+            let plan = world.makes(without);
+            assert_eq!(plan.source, PlanSource::DomainBased);
+            world.workers(&["r | review", "w | summary"]).makes(with_join);
+        }
+    }
+    let plan = world("review").context("items", json!([])).plan();
+    assert_eq!(plan.notes, ["the list `items` is empty, so there is nothing to do for it"]);
+    let plan = world("review")
+        .workers(&["r | review", "w | summary"])
+        .context("items", json!([{"name": "a"}]))
+        .plan();
+    assert_eq!(plan.subtasks[0].context["item"], json!({"name": "a"}));
+    assert_eq!(plan.subtasks[1].description, "Join the result of 1 subtask: Review the code");
+    // What has more in it is more likely what is meant.
+    world("review")
+        .context("items", json!([]))
+        .context("domains", json!(["d"]))
+        .makes("d:review");
 }
 
 #[test]

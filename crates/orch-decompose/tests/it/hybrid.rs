@@ -32,6 +32,18 @@ fn items_go_before_the_description() {
 }
 
 #[test]
+fn a_short_list_makes_the_same_kind_of_plan_as_a_long_one() {
+    for (items, expected) in [
+        (json!(["a", "b"]), "a:count b:count join:summary<a+b"),
+        (json!(["a"]), "a:count join:summary<a"),
+        (json!([]), "join:summary"),
+    ] {
+        let plan = world("Count the lines", "count").context("files", items).makes(expected);
+        assert_eq!(plan.source, PlanSource::DomainBased);
+    }
+}
+
+#[test]
 fn a_sure_split_goes_before_the_whole() {
     let plan = world("Fetch the page, then parse the log", "count").plan();
     assert_eq!(plan.source, PlanSource::CapabilityBased);
