@@ -1,10 +1,12 @@
 //! The aggregator: picks the strategy, and accounts for sources and confidence.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use orch_core::{
     AggregateError, AggregationInput, AggregationResult, AggregationStrategy, Aggregator, BoxError,
+    Subtask, SubtaskId,
 };
 use serde_json::Value;
 
@@ -24,7 +26,8 @@ type Custom = dyn Fn(&AggregationInput<'_>) -> Result<Value, BoxError> + Send + 
 ///   results disagree (other scalars, or values of other kinds) the one of higher confidence stands, of equal ones the later
 ///   in the plan; everything that is dropped is listed in `conflicts_resolved`, whole, with its place as a JSON Pointer.
 /// - `custom`: what the function given to [`with_custom`](Self::with_custom) makes of the input.
-/// - `auto`: the engine puts in its place what people liked best in earlier runs; here it is `merge`.
+/// - `auto`: the engine puts in its place what people liked best in earlier runs. Here it is `merge`, but for subtasks that were made
+///   of a list: such outputs are of one shape, and would be merged over each other. The output of each stands under its id.
 /// - `vote` and `reduce` are refused.
 ///
 /// A result whose `success` is false counts as failed and gets into no output. `confidence` is the mean confidence of the
@@ -70,6 +73,12 @@ impl ResultAggregator {
     }
 }
 
+/// Returns the subtasks that were made of the items of a list.
+fn of_items(subtasks: &[Arc<Subtask>]) -> HashSet<&SubtaskId> {
+    let made_of_item = |subtask: &&Arc<Subtask>| subtask.context.contains_key(Subtask::ITEM);
+    subtasks.iter().filter(made_of_item).map(|subtask| &subtask.id).collect()
+}
+
 impl fmt::Debug for ResultAggregator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResultAggregator").field("custom", &self.custom.is_some()).finish()
@@ -91,8 +100,9 @@ impl Aggregator for ResultAggregator {
         }
         let (output, conflicts) = match input.settings.strategy {
             AggregationStrategy::Concatenate => (concatenate(&sources.results), Vec::new()),
+            AggregationStrategy::Merge => merge(&sources.results, &HashSet::new()),
             // Who resolves `auto` has not done so: nobody has said what they like.
-            AggregationStrategy::Merge | AggregationStrategy::Auto => merge(&sources.results),
+            AggregationStrategy::Auto => merge(&sources.results, &of_items(input.subtasks)),
             AggregationStrategy::Custom => {
                 let accepted = AggregationInput::new(
                     input.task,

@@ -15,8 +15,15 @@ use serde_json::Value;
 use crate::confidence;
 
 /// Merges the outputs; returns the merged object, and a sentence for each claim that lost.
-pub(crate) fn merge(results: &[Arc<WorkerResult>]) -> (Value, Vec<String>) {
-    let roots: Vec<Cow<'_, JsonMap>> = results.iter().map(|result| as_object(result)).collect();
+///
+/// The output of a subtask in `apart` stands whole under its id, whatever it is.
+pub(crate) fn merge(
+    results: &[Arc<WorkerResult>],
+    apart: &HashSet<&SubtaskId>,
+) -> (Value, Vec<String>) {
+    let as_object = |result| as_object(result, apart);
+    let roots: Vec<Cow<'_, JsonMap>> =
+        results.iter().map(|result| as_object(&**result)).collect();
     let claims = results.iter().zip(&roots).enumerate().map(|(index, (result, root))| {
         let (subtask, confidence) = (&result.subtask_id, confidence::of_result(result));
         (Author { index, subtask, confidence }, &**root)
@@ -26,11 +33,16 @@ pub(crate) fn merge(results: &[Arc<WorkerResult>]) -> (Value, Vec<String>) {
     (output, merger.conflicts)
 }
 
-/// An output that is no object stands under the id of its subtask.
-fn as_object(result: &WorkerResult) -> Cow<'_, JsonMap> {
+/// An output that is no object, or is to stand apart, stands under the id of its subtask.
+fn as_object<'a>(result: &'a WorkerResult, apart: &HashSet<&SubtaskId>) -> Cow<'a, JsonMap> {
     match &result.output {
-        Value::Object(map) => Cow::Borrowed(map),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+        Value::Object(map) if !apart.contains(&result.subtask_id) => Cow::Borrowed(map),
+        Value::Object(_)
+        | Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_) => {
             let entry = (result.subtask_id.to_string(), result.output.clone());
             Cow::Owned(JsonMap::from_iter([entry]))
         }
@@ -133,11 +145,12 @@ fn union<'a>(lists: impl Iterator<Item = &'a Vec<Value>>) -> Value {
 }
 
 fn conflict(path: &str, winner: &Claim<'_>, loser: &Claim<'_>) -> String {
-    let mut text = format!("at {path}: {} of {}", brief(winner.value), signed(&winner.author));
-    // Writing to a string cannot fail.
-    let _ = write!(text, " stands, {} of {} is dropped", loser.value, signed(&loser.author));
+    let (stands, dropped) = (brief(winner.value), loser.value);
+    let (by, of) = (signed(&winner.author), signed(&loser.author));
+    let mut text = format!("at {path}: {stands} of {by} stands, {dropped} of {of} is dropped");
     if winner.author.confidence == loser.author.confidence {
-        text.push_str(", it comes first in the plan");
+        // Writing to a string cannot fail.
+        let _ = write!(text, "; `{}` comes later in the plan", winner.author.subtask);
     }
     text
 }

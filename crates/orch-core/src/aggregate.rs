@@ -23,7 +23,8 @@ words! {
         Reduce = "reduce",
         /// A function of the user.
         Custom = "custom",
-        /// The one whose outputs people liked best in earlier runs; `merge` until they have said so often enough.
+        /// The one whose outputs people liked best in earlier runs; until they have said so often enough a `merge` that keeps the outputs of
+        /// the items of a list apart.
         Auto = "auto",
     }
 }

@@ -56,7 +56,7 @@ fn of_equal_confidence_the_later_in_the_plan_stands() {
         &[(0.5, json!({"x": "old"})), (0.5, json!({"x": "new"}))],
         json!({"x": "new"}),
         &[
-            "at /x: \"new\" of `b` (confidence 0.50) stands, \"old\" of `a` (confidence 0.50) is dropped, it comes first in \
+            "at /x: \"new\" of `b` (confidence 0.50) stands, \"old\" of `a` (confidence 0.50) is dropped; `b` comes later in \
              the plan",
         ],
     );
@@ -127,6 +127,30 @@ fn what_is_no_object_stands_under_its_subtask() {
         json!({"a": "text"}),
         &["at /a: \"text\" of `a` (confidence 1.00) stands, 1 of `b` (confidence 0.50) is dropped"],
     );
+}
+
+#[test]
+fn auto_keeps_every_output_of_an_item_under_its_subtask() {
+    let image = |digest: &str| json!({ "image": "shop", "digest": digest });
+    let made_of = |strategy| {
+        World::new(strategy)
+            .done_item("amd64", image("x"))
+            .done_item("arm64", image("y"))
+            .done("join", 1.0, json!({ "images": 2 }))
+            .output()
+    };
+    let kept = made_of(AggregationStrategy::Auto);
+    let expected = json!({ "amd64": image("x"), "arm64": image("y"), "images": 2 });
+    assert_eq!((kept.output, kept.conflicts_resolved), (expected, vec![]));
+    // Who asks for a merge gets one, and is told what it costs.
+    let merged = made_of(AggregationStrategy::Merge);
+    assert_eq!(merged.output, json!({ "image": "shop", "digest": "y", "images": 2 }));
+    assert_eq!(merged.conflicts_resolved.len(), 1);
+    // What was not made of a list is merged as ever.
+    let plain = World::new(AggregationStrategy::Auto)
+        .done("a", 1.0, json!({ "x": 1 }))
+        .done("b", 1.0, json!({ "y": 2 }));
+    assert_eq!(plain.output().output, json!({ "x": 1, "y": 2 }));
 }
 
 #[test]

@@ -31,6 +31,15 @@ impl World {
         self
     }
 
+    /// Adds a subtask that was made of an item of a list, and is done.
+    pub(crate) fn done_item(mut self, id: &str, output: Value) -> Self {
+        self = self.done(id, 1.0, output);
+        if let Some(last) = self.subtasks.last_mut() {
+            Arc::make_mut(last).context.insert(Subtask::ITEM.to_owned(), id.into());
+        }
+        self
+    }
+
     /// Adds a subtask without a result.
     pub(crate) fn failed(mut self, id: &str, required: Option<bool>) -> Self {
         self.subtasks.push(Arc::new(Subtask::new(id, id, "work").with_required(required)));

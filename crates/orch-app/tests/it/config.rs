@@ -2,21 +2,25 @@
 
 use orch_app::{AppError, Store, WorkerConfig};
 use orch_core::{
-    AggregationStrategy, DecompositionStrategy, ExecutionStrategy, ProjectId, RoutingStrategy,
-    RunSettings,
+    AggregationSettings, AggregationStrategy, DecompositionStrategy, ExecutionStrategy, ProjectId,
+    RoutingStrategy, RunSettings,
 };
 
 use crate::{config, folder, issues, load};
 
 #[test]
 fn what_is_not_said_has_its_default() {
-    for text in ["", "# nothing\n", "retry: {}\nlimits: {}\nbudget: {}\n"] {
+    // Outputs of one shape are merged over each other only for who asks for it.
+    let auto = AggregationSettings::default().with_strategy(AggregationStrategy::Auto);
+    for text in ["", "# nothing\n", "retry: {}\nlimits: {}\nbudget: {}\naggregation: {}\n"] {
         let folder = folder(&[("orch.yaml", text)]);
         let config = load(folder.path()).unwrap();
         let name = folder.path().file_name().unwrap().to_string_lossy().into_owned();
         assert_eq!(
             config.settings(),
-            RunSettings::default().with_project(ProjectId::new(name)),
+            RunSettings::default()
+                .with_project(ProjectId::new(name))
+                .with_aggregation(auto.clone()),
             "{text:?}"
         );
         assert_eq!(config.store, Store::default());

@@ -219,10 +219,15 @@ impl State {
         all
     }
 
-    /// Returns how its results become one, by what earlier runs let expect.
+    /// Returns how its results become one, by what earlier runs let expect. `auto` stays where nothing else than its own way, a merge, was
+    /// liked better.
     pub fn aggregation(&self) -> AggregationSettings {
         let settings = self.settings.aggregation.clone();
-        let strategy = settings.strategy.resolved(self.liked);
+        let liked = self.liked.filter(|liked| *liked != AggregationStrategy::Merge);
+        let strategy = match (settings.strategy, liked) {
+            (AggregationStrategy::Auto, None) => AggregationStrategy::Auto,
+            (strategy, liked) => strategy.resolved(liked),
+        };
         settings.with_strategy(strategy)
     }
 

@@ -217,7 +217,7 @@ impl State {
             .with_decomposition_strategy(self.source.strategy())
             .with_subtask_count(self.counts.total)
             .with_routing_decisions(self.nodes.iter().flat_map(routing_of).collect::<Vec<_>>())
-            .with_aggregation_strategy(self.aggregation().strategy)
+            .with_aggregation_strategy(self.aggregation().strategy.resolved(None))
             .with_overall_success(matches!(status, EndStatus::Completed | EndStatus::Partial))
             .with_total_duration_ms(wall_ms)
             .with_worker_utilization(self.utilization(slots, wall_ms))
