@@ -22,8 +22,7 @@ pub(crate) fn merge(
     apart: &HashSet<&SubtaskId>,
 ) -> (Value, Vec<String>) {
     let as_object = |result| as_object(result, apart);
-    let roots: Vec<Cow<'_, JsonMap>> =
-        results.iter().map(|result| as_object(&**result)).collect();
+    let roots: Vec<Cow<'_, JsonMap>> = results.iter().map(|result| as_object(&**result)).collect();
     let claims = results.iter().zip(&roots).enumerate().map(|(index, (result, root))| {
         let (subtask, confidence) = (&result.subtask_id, confidence::of_result(result));
         (Author { index, subtask, confidence }, &**root)

@@ -6,6 +6,7 @@
 mod args;
 mod columns;
 mod commands;
+mod conflicts;
 mod desk;
 mod error;
 mod events;

@@ -147,9 +147,11 @@ fn auto_keeps_every_output_of_an_item_under_its_subtask() {
     assert_eq!(merged.output, json!({ "image": "shop", "digest": "y", "images": 2 }));
     assert_eq!(merged.conflicts_resolved.len(), 1);
     // What was not made of a list is merged as ever.
-    let plain = World::new(AggregationStrategy::Auto)
-        .done("a", 1.0, json!({ "x": 1 }))
-        .done("b", 1.0, json!({ "y": 2 }));
+    let plain = World::new(AggregationStrategy::Auto).done("a", 1.0, json!({ "x": 1 })).done(
+        "b",
+        1.0,
+        json!({ "y": 2 }),
+    );
     assert_eq!(plain.output().output, json!({ "x": 1, "y": 2 }));
 }
 

@@ -19,7 +19,8 @@ struct Fields {
 
 impl Default for Fields {
     fn default() -> Self {
-        let AggregationSettings { allow_partial, min_success_ratio, .. } = AggregationSettings::default();
+        let AggregationSettings { allow_partial, min_success_ratio, .. } =
+            AggregationSettings::default();
         Self { strategy: AggregationStrategy::Auto, allow_partial, min_success_ratio }
     }
 }

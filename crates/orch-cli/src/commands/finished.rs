@@ -10,6 +10,7 @@ use orch_supervisor::Supervisor;
 use serde_json::{Value, json};
 
 use crate::columns::Columns;
+use crate::conflicts;
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::End;
@@ -54,12 +55,14 @@ impl Report for Finished {
         match &self.end {
             End::Ended(result) => {
                 let data = self.show.text_of(&result.aggregated_output);
-                Text { data, exact: true, remarks, ..Text::default() }
+                let notice = conflicts::notice(self.run, &result.conflicts_resolved);
+                Text { data, exact: true, remarks, notice }
             }
             End::Untold(result) => {
                 let data = self.show.text_of(&result.aggregated_output);
-                let notice =
-                    "error: not all events were written to what `--events` names".to_owned();
+                let untold = "error: not all events were written to what `--events` names";
+                let dropped = conflicts::notice(self.run, &result.conflicts_resolved);
+                let notice = format!("{dropped}\n{untold}").trim_start().to_owned();
                 Text { data, exact: true, remarks, notice }
             }
             End::Suspended | End::Killed => {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::finished::with_id;
 use super::resume::note_in;
 use super::status::Status;
+use crate::conflicts;
 use crate::error::CliError;
 use crate::report::{Report, Text};
 use crate::runs;
@@ -87,7 +88,8 @@ impl Report for Output {
         let remarks = format!("run {}: {}\n", self.run, self.result.status);
         let errors = self.result.errors.iter().map(|error| format!("  ! {}\n", text::shown(error)));
         let data = self.show.text_of(&self.result.aggregated_output);
-        let remarks = remarks + &errors.collect::<String>();
+        let conflicts = conflicts::lines(&self.result.conflicts_resolved);
+        let remarks = remarks + &errors.collect::<String>() + &conflicts;
         Text { data, exact: true, remarks, ..Text::default() }
     }
 

@@ -12,6 +12,7 @@ mod events;
 mod exits;
 mod files;
 mod hostile;
+mod items;
 mod journey;
 mod kill;
 mod left_behind;

@@ -97,10 +97,7 @@ fn a_list_of_one_and_a_list_of_none_are_lists() {
     assert_eq!(plan.subtasks[0].context["item"], json!({"name": "a"}));
     assert_eq!(plan.subtasks[1].description, "Join the result of 1 subtask: Review the code");
     // What has more in it is more likely what is meant.
-    world("review")
-        .context("items", json!([]))
-        .context("domains", json!(["d"]))
-        .makes("d:review");
+    world("review").context("items", json!([])).context("domains", json!(["d"])).makes("d:review");
 }
 
 #[test]

@@ -10,7 +10,7 @@ pub(crate) mod status;
 mod tests;
 
 use jiff::Timestamp;
-use orch_core::{OrchestrationResult, RunPhase, RunStatus, SubtaskStatus, WorkerName};
+use orch_core::{RunId, RunPhase, RunStatus, SubtaskStatus, WorkerName};
 use serde_json::{Value, json};
 
 use crate::answer::{Answer, short, size};
@@ -21,9 +21,9 @@ use crate::mode::Mode;
 
 /// What is kept free of an answer for its end: the sentence about what comes next, and the names of its fields.
 const NEXT_ROOM: usize = 560;
-/// The most errors of a run that are listed, and the most bytes of each.
-const ERRORS: usize = 3;
-const ERROR_BYTES: usize = 200;
+/// The most errors and the most conflicts of a run that are listed, and the most bytes of each.
+const SENTENCES: usize = 3;
+const SENTENCE_BYTES: usize = 200;
 
 /// Adds how far a run is.
 pub(crate) fn progress(answer: &mut Answer, status: &RunStatus) {
@@ -159,7 +159,8 @@ pub(crate) async fn finish(
     let run = status.run_id;
     let result = desk.supervisor.result(run).await?;
     let Some(result) = result else { return Ok(()) };
-    errors(answer, &result);
+    sentences(answer, "errors", &result.errors);
+    conflicts(desk, answer, run, &result.conflicts_resolved)?;
     let output = &result.aggregated_output;
     if size(output) + NEXT_ROOM <= answer.room() {
         answer.set("aggregated_output", output);
@@ -170,14 +171,32 @@ pub(crate) async fn finish(
     Ok(())
 }
 
-fn errors(answer: &mut Answer, result: &OrchestrationResult) {
-    if result.errors.is_empty() {
+/// Says which values the output lacks because results disagreed: the first few here, all of them in a file.
+fn conflicts(
+    desk: &Desk,
+    answer: &mut Answer,
+    run: RunId,
+    conflicts: &[String],
+) -> Result<(), ToolError> {
+    if conflicts.is_empty() {
+        return Ok(());
+    }
+    answer.set("values_dropped", conflicts.len());
+    sentences(answer, "conflicts", conflicts);
+    let path = desk.files.keep(run, "conflicts", &json!(conflicts))?;
+    answer.set("conflicts_file", path);
+    Ok(())
+}
+
+/// Adds the first of many sentences, cut.
+fn sentences(answer: &mut Answer, field: &'static str, all: &[String]) {
+    if all.is_empty() {
         return;
     }
     let mut shown: Vec<Value> =
-        result.errors.iter().take(ERRORS).map(|error| short(error, ERROR_BYTES).into()).collect();
-    if let Some(more) = result.errors.len().checked_sub(ERRORS).filter(|more| *more > 0) {
+        all.iter().take(SENTENCES).map(|sentence| short(sentence, SENTENCE_BYTES).into()).collect();
+    if let Some(more) = all.len().checked_sub(SENTENCES).filter(|more| *more > 0) {
         shown.push(format!("and {more} more").into());
     }
-    answer.set("errors", shown);
+    answer.set(field, shown);
 }

@@ -80,6 +80,35 @@ fn six_subtasks_from_delegation_to_aggregate_in_24_kb() {
 }
 
 #[test]
+fn values_that_a_merge_drops_are_counted_named_and_kept_in_a_file() {
+    let project = project();
+    let mut client = Client::start(&project);
+    let subtasks: Vec<Value> = (0..5)
+        .map(|n| json!({ "id": format!("s{n}"), "description": "Review the text" }))
+        .collect();
+    let mut answer = client
+        .ok("alma_delegate_task", json!({ "task": "Review all texts", "subtasks": subtasks }));
+    let run = answer["orchestration_id"].clone();
+    for n in 0..5 {
+        let result = json!({ "summary": format!("text {n}"), format!("of {n}"): n });
+        let report =
+            json!({ "orchestration_id": run, "subtask_id": format!("s{n}"), "result": result });
+        answer = client.ok("alma_report_subtask", report);
+    }
+    assert_eq!(answer["aggregated_output"]["summary"], "text 4", "{answer}");
+    assert_eq!(answer["values_dropped"], 4);
+    let conflicts = answer["conflicts"].as_array().unwrap();
+    assert_eq!(conflicts.len(), 4, "three of them, and how many more: {answer}");
+    assert_eq!(
+        conflicts[0],
+        "at /summary: \"text 4\" of `s4` (confidence 1.00) stands, \"text 0\" of `s0` (confidence 1.00) is dropped; `s4` comes later in the plan"
+    );
+    let file = project.path().join(answer["conflicts_file"].as_str().unwrap());
+    let kept: Vec<String> = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    assert!(kept.len() == 4 && kept[3].contains("\"text 3\" of `s3`"), "{kept:?}");
+}
+
+#[test]
 fn what_a_client_reads_at_its_start_is_small_and_complete() {
     let project = project();
     let mut client = Client::start(&project);
