@@ -30,6 +30,7 @@ mod ids;
 pub mod journal;
 pub mod learned;
 mod memory;
+mod nesting;
 mod number;
 mod plan;
 mod printable;
@@ -79,6 +80,7 @@ pub use journal::{Journal, Recorded};
 pub use memory::{
     DecompositionHeuristic, MemorySlice, OrchestrationOutcome, RoutingHeuristic, RoutingRecord,
 };
+pub use nesting::{MAX_NESTING, has_nested_too_deep, is_nested_too_deep};
 pub use plan::{
     DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy,
 };

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use orch_core::{
-    DecompositionPlan, Failure, Fence, RequestKey, RunSettings, SubtaskId, Token, Worker,
-    WorkerResult,
+    ComplexTask, DecompositionPlan, Failure, Fence, RequestKey, RunSettings, SubtaskId, Token,
+    Worker, WorkerResult, has_nested_too_deep, is_nested_too_deep,
 };
+
+use crate::machine::Refusal;
 
 /// How a task is to be run; see [`Supervisor::submit_with`](crate::Supervisor::submit_with).
 #[derive(Clone, Default)]
@@ -98,4 +100,32 @@ impl SubtaskReport {
         self.request_key = Some(key.into());
         self
     }
+}
+
+/// Refuses a task that could be written and never read again.
+pub(crate) fn task_may_be_stored(
+    task: &ComplexTask,
+    options: &SubmitOptions,
+) -> Result<(), Refusal> {
+    let too_deep = |what: String| Err(Refusal::TooDeep { what });
+    if has_nested_too_deep(&task.context) {
+        return too_deep("the context of the task".to_owned());
+    }
+    let noted = options.settings.as_ref().map(|settings| &settings.annotations);
+    if noted.is_some_and(has_nested_too_deep) {
+        return too_deep("what is noted with the run".to_owned());
+    }
+    let mut subtasks = options.plan.iter().flat_map(|plan| &plan.subtasks);
+    match subtasks.find(|subtask| has_nested_too_deep(&subtask.context)) {
+        Some(subtask) => too_deep(format!("the context of subtask `{}`", subtask.id)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a result that could be written and never read again.
+pub(crate) fn result_may_be_stored(result: &WorkerResult) -> Result<(), Refusal> {
+    if is_nested_too_deep(&result.output) || has_nested_too_deep(&result.metadata) {
+        return Err(Refusal::TooDeep { what: "the result".to_owned() });
+    }
+    Ok(())
 }

@@ -18,7 +18,7 @@ use crate::delegation::Delegation;
 use crate::driver::{Driver, Input, Left, Response, Submission};
 use crate::error::SupervisorError;
 use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer, Want};
-use crate::request::{SubmitOptions, SubtaskReport};
+use crate::request::{SubmitOptions, SubtaskReport, result_may_be_stored, task_may_be_stored};
 use crate::shell::{
     Call, Engine, GuardedMemory, Lifecycle, Parts, Reported, SLICE_LIMIT, Subscribers, Ticker,
     changed_in, recall, reported, result_in, run_entropy, seed, status_in,
@@ -129,6 +129,7 @@ impl Supervisor {
         for guest in &options.guests {
             self.inner.delegation.check(guest.name())?;
         }
+        task_may_be_stored(&task, &options)?;
         if let Some(key) = &options.request_key {
             let settings = options.settings.as_ref().unwrap_or(&self.inner.settings);
             if let Some(run) = self.inner.journal.run_of_request(&settings.project, key).await? {
@@ -420,6 +421,7 @@ impl Supervisor {
         report: SubtaskReport,
     ) -> Result<ReportAnswer, SupervisorError> {
         let mut result = report.result;
+        result_may_be_stored(&result)?;
         result.subtask_id = report.subtask.clone();
         let usage = result.usage().ok().flatten();
         let Reported { digest, body, blob } = reported(result);

@@ -113,3 +113,21 @@ fn huge_numbers_are_refused_before_anything_is_made_of_them() {
     }
     assert!(!project.store().exists());
 }
+
+#[test]
+fn an_output_that_no_store_could_read_again_is_a_bad_output() {
+    let worker = "workers: { deep: { command: [cat, deep.json], output: json, capabilities: [{ name: deep, task_types: [general] }] } }\n";
+    for (levels, code) in [(64, 0), (65, 1), (126, 1)] {
+        let json = "[".repeat(levels) + &"]".repeat(levels);
+        let project = Project::new(&[
+            ("orch.yaml", &format!("retry: {{ max_retries: 0 }}\n{worker}")),
+            ("deep.json", &json),
+        ]);
+        let done = project.orch(&["run", "Fix it all"]).exits(code);
+        if code == 1 {
+            done.says("more than 64 lists and maps in each other");
+        }
+        project.orch(&["status", "--all"]).exits(0);
+        project.orch(&["show", "latest"]).exits(0);
+    }
+}

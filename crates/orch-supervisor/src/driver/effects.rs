@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use orch_core::{
     AttemptInfo, ComplexTask, DecompositionPlan, Epoch, Fence, PlanLimits, RunId, RunSettings, Seq,
+    has_nested_too_deep,
 };
 
 use super::Driver;
@@ -206,7 +207,11 @@ impl Driver {
         let plan = plan.and_then(|plan| {
             let workers = self.workers_of(run);
             let issues = plan.validate_within(&workers, limits, task.constraints.as_ref());
-            if issues.is_empty() {
+            let deep = plan.subtasks.iter().find(|subtask| has_nested_too_deep(&subtask.context));
+            if let Some(subtask) = deep {
+                let what = format!("the context of subtask `{}`", subtask.id);
+                Err(vec![Refusal::TooDeep { what }.to_string()])
+            } else if issues.is_empty() {
                 Ok(plan)
             } else {
                 Err(issues.iter().map(ToString::to_string).collect())

@@ -355,6 +355,15 @@ pub enum Refusal {
     /// The plan does not fit the run as it is now.
     #[error("the plan is refused: {0}")]
     Plan(String),
+    /// A value lies so deep that no store could read it again.
+    #[error(
+        "{what} has more than {} lists and maps in each other; make it flatter",
+        orch_core::MAX_NESTING
+    )]
+    TooDeep {
+        /// Which value, in words.
+        what: String,
+    },
     /// The subtask's constraints do not admit the worker.
     #[error("worker `{worker}` may not do subtask `{subtask}`: {why}")]
     NotAdmitted {

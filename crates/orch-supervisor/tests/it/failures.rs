@@ -8,13 +8,15 @@ use async_trait::async_trait;
 use orch_core::journal::{Journal, MemoryJournal, RunFilter};
 use orch_core::{
     Cause, ComplexTask, DecompositionPlan, EndStatus, Event, FailureContext, FailureDecision,
-    FailureEvent, FailureHandler, Gate, RouteError, Router, RoutingContext, RoutingDecision, Seq,
-    Subtask, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerName, WorkerResult,
+    FailureEvent, FailureHandler, Gate, JsonMap, RouteError, Router, RoutingContext,
+    RoutingDecision, Seq, Subtask, Worker, WorkerCapability, WorkerContext, WorkerError,
+    WorkerName, WorkerResult,
 };
-use orch_supervisor::{Supervisor, worker_fn};
-use serde_json::json;
 
-use crate::support::{plan, run, virtual_time};
+use orch_supervisor::{Refusal, SubmitOptions, Supervisor, SupervisorError, worker_fn};
+use serde_json::{Value, json};
+
+use crate::support::{plan, run, task, virtual_time};
 
 struct Retries(u32);
 
@@ -271,5 +273,32 @@ impl Worker for Spends {
             .collect::<orch_core::JsonMap>();
         Ok(WorkerResult::success(context.subtask.id.clone(), self.0.clone(), json!(1))
             .with_metadata(metadata))
+    }
+}
+
+#[tokio::test]
+async fn what_is_nested_too_deep_to_be_read_again_is_refused() {
+    fn nested(levels: usize) -> Value {
+        (0..levels).fold(json!(1), |inner, _| json!([inner]))
+    }
+    let worker = worker_fn("deep", [WorkerCapability::new("work", ["work"])], |ctx| async move {
+        Ok(nested(ctx.subtask.context["levels"].as_u64().unwrap() as usize))
+    });
+    let supervisor = Supervisor::builder().worker(worker).build();
+    let of = |key: &str, value: Value| JsonMap::from_iter([(key.to_owned(), value)]);
+    for (levels, expected) in [(64, true), (65, false), (300, false)] {
+        let subtask = Subtask::new("a", "a", "work").with_context(of("levels", json!(levels)));
+        let result = run(&supervisor, DecompositionPlan::new([subtask])).await;
+        assert_eq!(result.success, expected, "{levels}: {:?}", result.errors);
+        let deep = of("deep", nested(levels));
+        let plan =
+            DecompositionPlan::new([Subtask::new("b", "b", "work").with_context(deep.clone())]);
+        let of_task = supervisor.submit(task().with_context(deep)).await;
+        let of_plan = supervisor.submit_with(task(), SubmitOptions::new().plan(plan)).await;
+        for submitted in [of_task, of_plan] {
+            let is_refused =
+                matches!(submitted, Err(SupervisorError::Refused(Refusal::TooDeep { .. })));
+            assert_eq!(!is_refused, expected, "{levels}: {submitted:?}");
+        }
     }
 }
