@@ -23,21 +23,34 @@ pub enum Access {
     Create,
 }
 
-/// Opens the store of a configuration.
+/// A store that is open.
+pub(crate) struct OpenStore {
+    pub(crate) journal: Arc<dyn Journal>,
+    /// The same, when it is a file.
+    pub(crate) in_file: Option<Arc<SqliteJournal>>,
+}
+
+/// Opens the store of a configuration. Whoever does so closes it: see [`Stores`](crate::Stores).
 ///
 /// # Errors
 /// When it cannot be opened, is not there and must be, or is not used without the user's word.
 pub async fn open_store(config: &Config, access: Access) -> Result<Arc<dyn Journal>, AppError> {
+    Ok(open(config, access).await?.journal)
+}
+
+/// Opens the store of a configuration as [`open_store`] does.
+pub(crate) async fn open(config: &Config, access: Access) -> Result<OpenStore, AppError> {
     match &config.store {
         Store::Sqlite(path) => {
             let path = config.project_dir.join(path);
             prepare(&config.project_dir, &path, access)
                 .map_err(|error| AppError::Store(error.into()))?;
-            sqlite(config, path, access).await
+            let file = sqlite(config, path, access).await?;
+            Ok(OpenStore { journal: file.clone(), in_file: Some(file) })
         }
         Store::Postgres(url) => match config.withheld(&[Part::Store]) {
             Some(sentence) => Err(AppError::Withheld(sentence)),
-            None => postgres(url, access).await,
+            None => Ok(OpenStore { journal: postgres(url, access).await?, in_file: None }),
         },
         // Refused when the configuration is loaded.
         Store::Unsupported(scheme) => Err(AppError::NoStore {
@@ -81,7 +94,7 @@ async fn sqlite(
     config: &Config,
     path: PathBuf,
     access: Access,
-) -> Result<Arc<dyn Journal>, AppError> {
+) -> Result<Arc<SqliteJournal>, AppError> {
     if access != Access::Create && !path.exists() {
         let reason = "does not exist".to_owned();
         return Err(AppError::NoStore { store: path.display().to_string(), reason });

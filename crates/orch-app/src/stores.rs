@@ -4,11 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use orch_core::Journal;
-use orch_memory::LearnedMemory;
+use orch_core::journal::{JournalError, RunFilter, RunRow};
+use orch_memory::{LearnedMemory, SqliteJournal, StoreLost};
 
 use crate::config::Config;
 use crate::error::AppError;
-use crate::store::{Access, open_memory, open_memory_as_it_is, open_store};
+use crate::store::{self, Access, OpenStore, open_memory, open_memory_as_it_is};
+
+/// How often somebody looks whether a store is still there.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The stores that a process has open, so that it closes all of them at its end, whatever that is: a SQLite file that everybody
 /// has closed is the whole store, without a WAL file beside it.
@@ -20,6 +24,8 @@ pub struct Stores {
 #[derive(Default)]
 struct Open {
     journals: Vec<Arc<dyn Journal>>,
+    /// Those of the journals that are files.
+    files: Vec<Arc<SqliteJournal>>,
     memories: Vec<Arc<LearnedMemory>>,
 }
 
@@ -29,7 +35,7 @@ impl Stores {
         Self::default()
     }
 
-    /// Opens the store of a configuration as [`open_store`] does.
+    /// Opens the store of a configuration as [`open_store`](crate::open_store) does.
     ///
     /// # Errors
     /// As there.
@@ -38,8 +44,10 @@ impl Stores {
         config: &Config,
         access: Access,
     ) -> Result<Arc<dyn Journal>, AppError> {
-        let journal = open_store(config, access).await?;
-        self.open().journals.push(journal.clone());
+        let OpenStore { journal, in_file } = store::open(config, access).await?;
+        let mut open = self.open();
+        open.journals.push(journal.clone());
+        open.files.extend(in_file);
         Ok(journal)
     }
 
@@ -73,10 +81,50 @@ impl Stores {
         Ok(memory)
     }
 
+    /// Waits until a store that is a file is not where it was opened: looks every second. Waits for ever for other stores.
+    pub async fn lost(&self) -> StoreLost {
+        loop {
+            tokio::time::sleep(CHECK_INTERVAL).await;
+            if let Err(lost) = self.check().await {
+                return lost;
+            }
+        }
+    }
+
+    /// Looks whether all stores that are files are still where they were opened.
+    ///
+    /// # Errors
+    /// With what became of the first that is not.
+    pub async fn check(&self) -> Result<(), StoreLost> {
+        for file in self.files() {
+            file.check_file().await?;
+        }
+        Ok(())
+    }
+
+    /// Lists the runs of the files that were opened, wherever these are now.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub async fn rows_of_open_files(
+        &self,
+        filter: &RunFilter,
+    ) -> Result<Vec<RunRow>, JournalError> {
+        let mut rows = Vec::new();
+        for file in self.files() {
+            rows.extend(file.rows_of_open_file(filter.clone()).await?);
+        }
+        Ok(rows)
+    }
+
+    fn files(&self) -> Vec<Arc<SqliteJournal>> {
+        self.open().files.clone()
+    }
+
     /// Closes all that is open, within `limit`: a store that does not answer must not keep the process. What was acknowledged is
     /// not lost when the time is over, but the WAL file then stays beside a SQLite file, and belongs to it; a warning says so.
     pub async fn close(&self, limit: Duration) {
-        let Open { journals, memories } = std::mem::take(&mut *self.open());
+        let Open { journals, memories, .. } = std::mem::take(&mut *self.open());
         let closing = async {
             // A memory may be in the journal's file, and the journal's writer is the one to tidy it up.
             for memory in memories {

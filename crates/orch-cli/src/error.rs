@@ -7,7 +7,7 @@ use orch_app::AppError;
 use orch_core::journal::JournalError;
 use orch_core::{BoxError, RunId};
 use orch_mcp::CallError;
-use orch_memory::MemoryError;
+use orch_memory::{MemoryError, StoreLost};
 use orch_supervisor::SupervisorError;
 use thiserror::Error;
 
@@ -89,6 +89,9 @@ pub(crate) enum CliError {
     /// No rule's id begins so, or several do.
     #[error("there is no one rule or type `{rule}`; {hint}")]
     NoRule { rule: String, hint: String },
+    /// The store of a run was removed, moved or replaced while the run went on.
+    #[error("{lost}; {}", after_loss(*.run, lost))]
+    StoreLost { run: RunId, lost: StoreLost },
     /// There is nothing left to cancel.
     #[error("run {run} had ended before: {status}")]
     AlreadyEnded { run: RunId, status: String },
@@ -118,6 +121,7 @@ impl CliError {
             | Self::Memory(_)
             | Self::Feedback(_)
             | Self::Recall(_)
+            | Self::StoreLost { .. }
             | Self::AlreadyEnded { .. } => Exit::Failed,
             Self::Call(error) => of_call(error),
             Self::NoRuns
@@ -135,6 +139,21 @@ impl CliError {
             | Self::Export { .. }
             | Self::UnknownSubtask { .. } => Exit::Usage,
         }
+    }
+}
+
+/// Returns what became of a run whose store was lost, and what to do.
+fn after_loss(run: RunId, lost: &StoreLost) -> String {
+    match lost {
+        StoreLost::Gone { .. } => format!(
+            "run {run} was stopped, and what it had done is in that store only: move it back and call `orch resume {run}`, or run the task again"
+        ),
+        StoreLost::Copied { .. } => format!(
+            "run {run} was stopped, and what it had done since the copy was made is not in it: `orch resume {run}` goes on with what the copy has"
+        ),
+        StoreLost::Other { .. } | StoreLost::NoStore { .. } | _ => format!(
+            "run {run} was stopped, and what it had done is not there: move its store back and call `orch resume {run}`"
+        ),
     }
 }
 

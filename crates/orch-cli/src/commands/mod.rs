@@ -4,6 +4,7 @@ pub(crate) mod cancel;
 pub(crate) mod claim;
 pub(crate) mod feedback;
 mod finished;
+mod followed;
 pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod report;

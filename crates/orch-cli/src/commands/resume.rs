@@ -5,9 +5,10 @@ use orch_core::journal::Recorded;
 use orch_core::{Event, Seq};
 
 use super::finished::Finished;
+use super::followed;
 use crate::error::CliError;
 use crate::events::EventArgs;
-use crate::follow::{End, Following};
+use crate::follow::Following;
 use crate::progress::View;
 use crate::report::Report;
 use crate::runs;
@@ -43,10 +44,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     view.skip(&history);
     view.say(&format!("run {run}"));
     let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
-    let end = following.until_the_end(events, &mut signals).await?;
-    if matches!(end, End::Killed) {
-        session.stores.leave_open();
-    }
+    let end = followed::to_the_end(session, &supervisor, following, events, &mut signals).await?;
     Ok(args.events.beside(Finished::of(supervisor, store, run, end, note.show).await?))
 }
 

@@ -3,10 +3,11 @@
 use orch_app::{Access, Note};
 
 use super::finished::Finished;
+use super::followed;
 use super::task::{Job, TaskArgs};
 use crate::error::CliError;
 use crate::events::EventArgs;
-use crate::follow::{End, Following};
+use crate::follow::Following;
 use crate::progress::View;
 use crate::report::Report;
 use crate::session::Session;
@@ -49,9 +50,6 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
         view.say(&format!("task type: {} (inferred from the description)", task.task.task_type));
     }
     let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
-    let end = following.until_the_end(events, &mut signals).await?;
-    if matches!(end, End::Killed) {
-        session.stores.leave_open();
-    }
+    let end = followed::to_the_end(session, &supervisor, following, events, &mut signals).await?;
     Ok(args.events.beside(Finished::of(supervisor, store, run, end, task.show).await?))
 }

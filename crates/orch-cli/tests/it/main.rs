@@ -16,6 +16,7 @@ mod items;
 mod journey;
 mod kill;
 mod left_behind;
+mod lost;
 mod memory;
 mod numbers;
 mod outputs;
