@@ -40,7 +40,10 @@ impl From<ToolError> for CallError {
             | ToolError::Engine(SupervisorError::Refused(_) | SupervisorError::Scope(_)) => {
                 Self::Refused(sentence)
             }
-            ToolError::Engine(_) | ToolError::Store(_) => Self::Failed(sentence),
+            ToolError::Engine(_)
+            | ToolError::Store(_)
+            | ToolError::StoreLost(_)
+            | ToolError::RunLost { .. } => Self::Failed(sentence),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What all tools share: the engine, the project, and how runs and subtasks are found.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use orch_core::{
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 use orch_workers::AgentWorker;
 
+use crate::closing;
 use crate::error::ToolError;
 use crate::files::Files;
 use crate::mode::Mode;
@@ -45,6 +46,8 @@ pub(crate) struct Desk {
     views: Views,
     /// Runs of which this process does something itself, as far as it has ever begun to.
     carried_out: Mutex<BTreeSet<RunId>>,
+    /// Runs that were in a store before this one, which was lost, and what happened to it.
+    pub(crate) lost: BTreeMap<RunId, Arc<str>>,
 }
 
 impl Desk {
@@ -65,7 +68,16 @@ impl Desk {
             withheld_commands: None,
             views: Views::default(),
             carried_out: Mutex::default(),
+            lost: BTreeMap::new(),
         }
+    }
+
+    /// Gives all runs up; see [`Server::leave`](crate::Server::leave).
+    pub(crate) async fn leave(&self, grace: Duration) {
+        if let Err(error) = closing::suspend(self).await {
+            tracing::warn!(%error, "a run is left without being suspended");
+        }
+        self.supervisor.leave(grace).await;
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {
@@ -110,7 +122,10 @@ impl Desk {
     pub(crate) async fn find(&self, id: &str) -> Result<RunRow, ToolError> {
         let none = || ToolError::NoRun(crate::answer::short(id, 60));
         let run: RunId = id.trim().parse().map_err(|_| none())?;
-        let row = self.journal().row(run).await?.ok_or_else(none)?;
+        let Some(row) = self.journal().row(run).await? else {
+            let lost = self.lost.get(&run);
+            return Err(lost.map_or_else(none, |why| ToolError::RunLost { run, why: why.clone() }));
+        };
         if row.head.project == self.settings.project { Ok(row) } else { Err(none()) }
     }
 

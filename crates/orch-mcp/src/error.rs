@@ -76,6 +76,17 @@ pub(crate) enum ToolError {
     /// The store.
     #[error("The store failed: {}; try the same call again.", causes(.0))]
     Store(#[from] JournalError),
+    /// The store was removed, moved or replaced while the server had it open.
+    #[error("{0}")]
+    StoreLost(std::sync::Arc<str>),
+    /// The run was in a store that was lost.
+    #[error("Orchestration {run} is lost: {why} Delegate it again.")]
+    RunLost {
+        /// The run.
+        run: RunId,
+        /// What happened to the store, as a sentence.
+        why: std::sync::Arc<str>,
+    },
 }
 
 fn sentence(error: &SupervisorError) -> String {

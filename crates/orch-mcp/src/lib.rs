@@ -33,6 +33,7 @@ mod call;
 mod clock;
 mod closing;
 mod desk;
+mod desks;
 mod error;
 mod files;
 mod guide;

@@ -70,7 +70,9 @@ pub(crate) async fn read(desk: &Desk, uri: &str) -> Result<ReadResourceResult, E
 
 fn failed(error: &ToolError) -> ErrorData {
     match error {
-        ToolError::NoRun(_) => ErrorData::resource_not_found(error.to_string(), None),
+        ToolError::NoRun(_) | ToolError::RunLost { .. } => {
+            ErrorData::resource_not_found(error.to_string(), None)
+        }
         ToolError::Arguments(_)
         | ToolError::NoSubtask { .. }
         | ToolError::File(_)
@@ -81,7 +83,8 @@ fn failed(error: &ToolError) -> ErrorData {
         | ToolError::KeyReused { .. }
         | ToolError::NotClaimable { .. }
         | ToolError::Engine(_)
-        | ToolError::Store(_) => ErrorData::internal_error(error.to_string(), None),
+        | ToolError::Store(_)
+        | ToolError::StoreLost(_) => ErrorData::internal_error(error.to_string(), None),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The MCP server: tools by name, answers as structured content.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use orch_core::{JsonMap, RunSettings, WorkerName};
+use orch_core::{JsonMap, RunId, RunSettings, WorkerName};
 use orch_supervisor::{RegisterError, Supervisor};
 use orch_workers::AgentWorker;
 use rmcp::ErrorData;
@@ -28,6 +29,7 @@ use crate::call::CallError;
 use crate::clock;
 use crate::closing;
 use crate::desk::Desk;
+use crate::desks::{Desks, Served};
 use crate::error::ToolError;
 use crate::files::Files;
 use crate::guide;
@@ -49,7 +51,7 @@ const METHOD_BYTES: usize = 60;
 /// An MCP server for one project, on a supervisor. Clones share it; serve it with any transport of `rmcp`.
 #[derive(Clone)]
 pub struct Server {
-    desk: Arc<Desk>,
+    pub(crate) desks: Desks,
 }
 
 /// Puts a [`Server`] together.
@@ -61,6 +63,8 @@ pub struct ServerBuilder {
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     is_visitor: bool,
     withheld_commands: Option<String>,
+    /// Runs that were in a store that is lost, and what happened to it.
+    pub(crate) lost: BTreeMap<RunId, Arc<str>>,
 }
 
 impl Server {
@@ -74,6 +78,7 @@ impl Server {
             now: Arc::new(clock::wall),
             is_visitor: false,
             withheld_commands: None,
+            lost: BTreeMap::new(),
         }
     }
 
@@ -93,7 +98,8 @@ impl Server {
     /// Waits until no worker that runs in this process is at work for a delegated run, at most `grace`: for a client that has
     /// gone. What is ready meanwhile still starts; [`leave`](Self::leave) ends that.
     pub async fn drain(&self, grace: Duration) {
-        let rest = tokio::time::timeout(grace, closing::at_rest(&self.desk)).await;
+        let Some(desk) = self.desks.current() else { return };
+        let rest = tokio::time::timeout(grace, closing::at_rest(&desk)).await;
         if let Ok(Err(error)) = rest {
             tracing::warn!(%error, "what is still at work is not known; it is suspended");
         }
@@ -102,17 +108,24 @@ impl Server {
     /// Gives all runs up: those that this process does itself are suspended until somebody asks for them, those of agents go on
     /// in whichever process is asked next. Attempts get `grace` to end once they are told to, then the engine ends.
     pub async fn leave(&self, grace: Duration) {
-        if let Err(error) = closing::suspend(&self.desk).await {
-            tracing::warn!(%error, "a run is left without being suspended");
-        }
-        self.desk.supervisor.leave(grace).await;
+        let Some(desk) = self.desks.current() else { return };
+        desk.leave(grace).await;
     }
 
     /// Says in the log, as warnings, which runs were suspended and wait to be resumed.
     pub async fn announce_suspended(&self) {
-        if let Err(error) = closing::announce(&self.desk).await {
+        let Some(desk) = self.desks.current() else { return };
+        if let Err(error) = closing::announce(&desk).await {
             tracing::warn!(%error, "suspended orchestrations cannot be listed");
         }
+    }
+
+    /// Returns the desk for a request that is no call of a tool.
+    async fn desk(&self) -> Result<Arc<Desk>, ErrorData> {
+        self.desks
+            .desk()
+            .await
+            .map_err(|error| ErrorData::internal_error(sentence(&error.to_string()), None))
     }
 
     /// Calls a tool; `None` when there is no such tool.
@@ -122,7 +135,20 @@ impl Server {
         arguments: Option<JsonMap>,
         listener: Listener,
     ) -> Option<Result<Answer, ToolError>> {
-        let desk = &*self.desk;
+        let desk = match self.desks.desk().await {
+            Ok(desk) => desk,
+            Err(error) => return Some(Err(error)),
+        };
+        let answer = Self::answer_from(&desk, name, arguments, listener).await;
+        Some(self.desks.still(&desk).and(answer?))
+    }
+
+    async fn answer_from(
+        desk: &Desk,
+        name: &str,
+        arguments: Option<JsonMap>,
+        listener: Listener,
+    ) -> Option<Result<Answer, ToolError>> {
         Some(match name {
             "alma_delegate_task" => match args::read(arguments) {
                 Ok(args) => delegate::delegate(desk, args, &listener.teller).await,
@@ -202,7 +228,9 @@ impl ServerBuilder {
         let mut desk = Desk::new(self.supervisor, files, self.settings, self.general, self.now);
         desk.is_visitor = self.is_visitor;
         desk.withheld_commands = self.withheld_commands;
-        Ok(Server { desk: Arc::new(desk) })
+        desk.lost = self.lost;
+        let (desks, _, _) = Desks::new(Served::Desk(Arc::new(desk)));
+        Ok(Server { desks })
     }
 }
 
@@ -246,7 +274,8 @@ impl ServerHandler for Server {
         };
         if let Ok(Some(run)) = answer.as_ref().map(Answer::task)
             && knows_tasks
-            && let Ok(row) = self.desk.row(run).await
+            && let Some(desk) = self.desks.current()
+            && let Ok(row) = desk.row(run).await
         {
             return Ok(CallToolResponse::Task(CreateTaskResult::new(tasks::task(&row))));
         }
@@ -265,7 +294,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        resources::list(&self.desk).await
+        resources::list(&*self.desk().await?).await
     }
 
     async fn list_resource_templates(
@@ -281,7 +310,9 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        resources::read(&self.desk, &request.uri).await.map(ReadResourceResponse::Complete)
+        resources::read(&*self.desk().await?, &request.uri)
+            .await
+            .map(ReadResourceResponse::Complete)
     }
 
     async fn list_prompts(
@@ -319,7 +350,7 @@ impl ServerHandler for Server {
         request: GetTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        tasks::get(&self.desk, &request.task_id).await.map(GetTaskResult::new)
+        tasks::get(&*self.desk().await?, &request.task_id).await.map(GetTaskResult::new)
     }
 
     /// Nothing is ever asked of the client within a task, so that there is nothing to be answered.
@@ -328,7 +359,7 @@ impl ServerHandler for Server {
         request: UpdateTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        tasks::find(&self.desk, &request.task_id).await.map(|_| ())
+        tasks::find(&*self.desk().await?, &request.task_id).await.map(|_| ())
     }
 
     async fn cancel_task(
@@ -336,7 +367,7 @@ impl ServerHandler for Server {
         request: CancelTaskParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        tasks::cancel(&self.desk, &request.task_id).await
+        tasks::cancel(&*self.desk().await?, &request.task_id).await
     }
 }
 

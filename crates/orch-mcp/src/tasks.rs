@@ -91,11 +91,13 @@ async fn result(desk: &Desk, row: &RunRow) -> Result<JsonObject, ErrorData> {
 fn failed(error: ToolError) -> ErrorData {
     let message = error.to_string();
     match error {
-        ToolError::NoRun(_) | ToolError::NotOurs(_) | ToolError::Arguments(_) => {
-            ErrorData::invalid_params(message, None)
-        }
+        ToolError::NoRun(_)
+        | ToolError::RunLost { .. }
+        | ToolError::NotOurs(_)
+        | ToolError::Arguments(_) => ErrorData::invalid_params(message, None),
         ToolError::Engine(_)
         | ToolError::Store(_)
+        | ToolError::StoreLost(_)
         | ToolError::File(_)
         | ToolError::NoPlan { .. }
         | ToolError::NoSubtask { .. }

@@ -15,6 +15,7 @@ mod http_limits;
 mod http_server;
 mod inspector;
 mod install;
+mod lost;
 mod managed;
 mod python;
 mod race;

@@ -1,0 +1,101 @@
+//! A project that is open: store, engine, desk, and who is told what happens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use orch_app::{Access, AppError, Config, Feeds, Part, Place, Sink, Stores, WebhookSink, Workers};
+use orch_core::journal::{JournalError, RunFilter, RunRow};
+use orch_core::{ProjectId, RunId};
+
+use super::{Options, StandaloneError};
+use crate::Server;
+
+/// How long attempts that the server makes itself get to end once they are told to.
+const STOP: Duration = Duration::from_secs(5);
+/// How long closing the store may take at the end.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// A project that is open.
+pub(super) struct Opened {
+    pub(super) server: Server,
+    pub(super) project: ProjectId,
+    pub(super) stores: Stores,
+    feeds: Feeds,
+}
+
+impl Opened {
+    /// Opens a project; `lost` are runs that were in a store before, and what happened to it.
+    pub(super) async fn open(
+        options: &Options,
+        lost: BTreeMap<RunId, Arc<str>>,
+    ) -> Result<Self, StandaloneError> {
+        let place = Place::find(&options.folder, options.config.as_deref(), None)?;
+        let place = place.with_home(options.home.clone());
+        let config = Config::load(&place.with_trust(options.trust, options.state_dir.clone()))?;
+        let withheld_commands = config.withheld(&[Part::Commands]);
+        let (config, mut workers) = usable(config)?;
+        workers.add_agents(&config);
+        let sinks = webhooks(&config)?;
+        let stores = Stores::new();
+        let store = stores.journal(&config, Access::Create).await?;
+        let memory = stores.memory(&config, store.clone(), Access::Create).await?;
+        let supervisor = orch_app::supervisor(&config, &workers, store, memory, "orch-mcp");
+        let feeds = Feeds::start(&supervisor, sinks);
+        let mut builder = Server::builder(supervisor, &config.project_dir)
+            .settings(config.settings())
+            .withheld_commands(withheld_commands);
+        builder.lost = lost;
+        let server = builder.build()?;
+        server.announce_suspended().await;
+        Ok(Self { server, project: config.project, feeds, stores })
+    }
+
+    /// Lists the open runs of the project in the file that was opened, wherever it is now.
+    pub(super) async fn open_runs(&self) -> Result<Vec<RunRow>, JournalError> {
+        let filter = RunFilter::new().with_project(self.project.clone()).with_open(true);
+        self.stores.rows_of_open_files(&filter.with_limit(1_000_u32)).await
+    }
+
+    /// Gives all runs up, waits a moment for webhooks that are not told everything yet, and closes the store.
+    pub(super) async fn close(self) {
+        self.server.leave(STOP).await;
+        let (lost, is_cut) = self.feeds.finish(STOP).await;
+        if is_cut || lost > 0 {
+            tracing::warn!(lost, "not all events were delivered to webhooks");
+        }
+        self.stores.close(CLOSING).await;
+    }
+}
+
+/// Leaves out of a found configuration what is not used without the user's word, and says so. Its workers are wrong if some of them
+/// are, used or not.
+fn usable(config: Config) -> Result<(Config, Workers), AppError> {
+    let workers = Workers::of(&config)?;
+    let parts =
+        [Part::Store, Part::Embeddings, Part::Webhooks, Part::Commands, Part::AlmaVariables];
+    if let Some(sentence) = config.withheld(&parts) {
+        tracing::warn!("{sentence} to the server");
+    }
+    if config.is_trusted() {
+        return Ok((config, workers));
+    }
+    let config = match config.withheld(&[Part::Store]) {
+        Some(_) => {
+            tracing::warn!("runs are kept in the folder `.orch` of the project until then");
+            config.with_local_store()
+        }
+        None => config,
+    };
+    let workers = Workers::pull_of(&config);
+    Ok((config, workers))
+}
+
+/// Who is told what happens.
+fn webhooks(config: &Config) -> Result<Vec<Box<dyn Sink>>, AppError> {
+    if !config.is_trusted() {
+        return Ok(Vec::new());
+    }
+    let sink = |webhook| Ok(Box::new(WebhookSink::new(webhook)?) as Box<dyn Sink>);
+    config.webhooks.iter().map(sink).collect()
+}
