@@ -132,10 +132,10 @@ fn in_text(text: &str) -> Option<Said> {
     if start.starts_with('{') {
         return in_object(serde_json::from_str(start).ok()?);
     }
-    // Models like to set such a line in bold, or as a heading.
-    let is_mark = |c: char| matches!(c, '*' | '_' | '#' | '>' | '`' | ' ');
-    let rest = start.trim_start_matches(is_mark).strip_prefix(FAILED_PREFIX)?;
-    let message = filled(rest.trim_start_matches(is_mark)).map(short);
+    // Models like to set such a word in bold. A quotation, a heading or code that begins so is a result: it may be about a log.
+    let bold = || start.strip_prefix("**FAILED:**");
+    let rest = start.strip_prefix(FAILED_PREFIX).or_else(bold)?;
+    let message = filled(rest).map(short);
     Some(Said { sign: FailureSign::Prefix, message, cause: None })
 }
 
@@ -215,6 +215,8 @@ mod tests {
             json!([{ "success": false }]),
             json!("All tests pass.\nFAILED: 0"),
             json!("failed: 0"),
+            json!("`FAILED: a.py` is the line to look for"),
+            json!("> FAILED: quoted"),
             json!("[{\"success\": false}]"),
             json!("{success: false}"),
         ] {
