@@ -142,11 +142,7 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
         ("an unknown tool", call("alma_learn", json!({})), Error(INVALID_PARAMS)),
         ("a tool without a name", call("", json!({})), Error(INVALID_PARAMS)),
         ("no arguments", call("alma_delegate_task", json!({})), Refused("missing field `task`")),
-        (
-            "a wrong type",
-            call("alma_delegate_task", json!({ "task": [1] })),
-            Refused("invalid type"),
-        ),
+        ("a wrong type", call("alma_delegate_task", json!({ "task": [1] })), Refused("must be")),
         (
             "an unknown argument",
             call("alma_delegate_task", json!({ "task": "x", "command": ["rm"] })),
@@ -155,7 +151,7 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
         (
             "a context that is a text",
             call("alma_delegate_task", json!({ "task": "x", "context": "y" })),
-            Refused("invalid type"),
+            Refused("must be"),
         ),
         (
             "a cycle",
@@ -187,7 +183,7 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
                 "alma_delegate_task",
                 json!({ "task": "x", "subtasks": [{ "id": "a", "description": "A", "priority": -1 }] }),
             ),
-            Refused("invalid value"),
+            Refused("must be"),
         ),
         (
             "no run",
@@ -275,7 +271,7 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
         (
             "an endless lease",
             call("alma_claim_subtask", json!({ "orchestration_id": run, "slots": -1 })),
-            Refused("invalid value"),
+            Refused("must be"),
         ),
         // Answered, but not accepted: the last check below finds the subtask still open.
         ("a forged attempt", report(json!({ "result": "forged", "attempt": forged })), Refused("")),
