@@ -56,7 +56,12 @@ impl Answer {
         }
     }
 
-    /// Returns the fields.
+    /// Returns the fields of a resource, which has bounds of its own.
+    pub(crate) fn into_resource(self) -> Map<String, Value> {
+        self.fields
+    }
+
+    /// Returns the fields of what a tool answers.
     pub(crate) fn into_map(self) -> Map<String, Value> {
         debug_assert!(size(&self.fields) <= MOST_BYTES + 1, "{} bytes", size(&self.fields));
         self.fields

@@ -123,7 +123,7 @@ async fn run(desk: &Desk, id: &str) -> Result<Value, ToolError> {
         answer.set("subtasks_more", more);
     }
     answer.set("graph", mermaid(&status, &view));
-    Ok(answer.into_map().into())
+    Ok(answer.into_resource().into())
 }
 
 async fn subtasks(

@@ -142,7 +142,11 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
         ("an unknown tool", call("alma_learn", json!({})), Error(INVALID_PARAMS)),
         ("a tool without a name", call("", json!({})), Error(INVALID_PARAMS)),
         ("no arguments", call("alma_delegate_task", json!({})), Refused("missing field `task`")),
-        ("a wrong type", call("alma_delegate_task", json!({ "task": [1] })), Refused("must be")),
+        (
+            "a wrong type",
+            call("alma_delegate_task", json!({ "task": [1] })),
+            Refused("`task` must be a string, not a list"),
+        ),
         (
             "an unknown argument",
             call("alma_delegate_task", json!({ "task": "x", "command": ["rm"] })),
@@ -151,7 +155,7 @@ fn cases(run: &str, attempt: &str) -> Vec<(&'static str, Vec<u8>, Expected)> {
         (
             "a context that is a text",
             call("alma_delegate_task", json!({ "task": "x", "context": "y" })),
-            Refused("must be"),
+            Refused("`context` must be"),
         ),
         (
             "a cycle",
