@@ -5,8 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::{Journal, JournalError, Recorded};
 use orch_core::{
-    AttemptClosedReason, Event, Failure, Fence, LossCause, RouteNote, StoredResult, Subtask,
-    SubtaskIndex, WorkerName, WorkerResult,
+    AttemptClosedReason, Event, EvidenceKind, Failure, Fence, JsonMap, LossCause, RouteNote,
+    StoredResult, Subtask, SubtaskIndex, WorkerName, WorkerResult,
 };
 use serde::Serialize;
 
@@ -42,6 +42,9 @@ pub struct AttemptRecord {
     /// How it ended; `None` while it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<AttemptEnd>,
+    /// What it had written when it was stopped without failing: as the evidence of a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<JsonMap>,
 }
 
 /// How an attempt ended.
@@ -127,6 +130,12 @@ impl SubtaskHistory {
             Event::AttemptClosed { subtask, fence, reason } => {
                 (subtask, fence, AttemptEnd::Closed(*reason))
             }
+            Event::UsageNoted { fence, evidence: Some(kept), .. } => {
+                if kept.subtask == index && kept.kind == EvidenceKind::Stopped {
+                    self.stopped(*fence, kept.result.result.evidence().ok().flatten());
+                }
+                return;
+            }
             Event::RunSubmitted { .. }
             | Event::PlanAdopted { .. }
             | Event::LeaseExtended { .. }
@@ -137,7 +146,7 @@ impl SubtaskHistory {
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
             | Event::WidthChanged { .. }
-            | Event::UsageNoted { .. }
+            | Event::UsageNoted { evidence: None, .. }
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. }
             | Event::CancelRequested { .. }
@@ -168,7 +177,14 @@ impl SubtaskHistory {
                 route: route.cloned(),
                 until: None,
                 end: None,
+                evidence: None,
             }),
+        }
+    }
+
+    fn stopped(&mut self, fence: Fence, evidence: Option<JsonMap>) {
+        if let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.fence == fence) {
+            attempt.evidence = evidence;
         }
     }
 

@@ -120,19 +120,21 @@ words! {
 }
 
 words! {
-    /// Why a report was refused.
+    /// Why a report does not count.
     pub enum EvidenceKind as "evidence" {
         /// The attempt is over, or never was.
         Stale = "stale",
         /// The attempt has reported before, something else.
         Conflicting = "conflicting",
+        /// The attempt was stopped, because its run was suspended or cancelled or another attempt was first.
+        Stopped = "stopped",
     }
 }
 
-/// A refused report, kept to be looked at.
+/// A report that does not count, kept to be looked at.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// Why it was refused.
+    /// Why it does not count.
     pub kind: EvidenceKind,
     /// The subtask that it named.
     pub subtask: SubtaskIndex,

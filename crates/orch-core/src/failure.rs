@@ -108,6 +108,9 @@ impl Cause {
     }
 }
 
+/// The longest part of a line of a program that a message repeats, in characters.
+pub const MAX_LAST_LINE: usize = 300;
+
 /// Why an attempt or a subtask failed, as the journal keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -137,6 +140,17 @@ impl Failure {
             evidence: JsonMap::new(),
         }
     }
+}
+
+/// Returns the last line that a program wrote, from the evidence that its attempt left: of `stderr`, or of `stdout` when there is
+/// nothing on `stderr`. Blank lines do not count; at most [`MAX_LAST_LINE`] characters.
+pub fn last_line(evidence: &JsonMap) -> Option<String> {
+    let last = |stream: &str| {
+        let text = evidence.get(stream)?.as_str()?;
+        let line = text.lines().map(str::trim).rfind(|line| !line.is_empty())?;
+        Some(line.chars().take(MAX_LAST_LINE).collect())
+    };
+    last("stderr").or_else(|| last("stdout"))
 }
 
 impl std::fmt::Display for Failure {

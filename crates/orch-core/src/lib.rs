@@ -69,7 +69,7 @@ pub use facts::{
 };
 pub use failure::{
     Cause, Failure, FailureContext, FailureDecision, FailureEvent, FailureHandler, FailureType,
-    RetryPolicy,
+    MAX_LAST_LINE, RetryPolicy, last_line,
 };
 pub use gate::{Gate, GateVerdict, QualityGate, check_gates};
 pub use ids::{

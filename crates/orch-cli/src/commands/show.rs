@@ -157,10 +157,14 @@ fn attempt_text(attempt: &AttemptRecord) -> String {
     if let Some(route) = &attempt.route {
         lines.push_str(&format!("  why: {}\n", text::shown(&route.reason)));
     }
-    if let Some(AttemptEnd::Failed(failure)) = &attempt.end
-        && !failure.evidence.is_empty()
-    {
-        lines.push_str(&format!("  evidence: {:#}\n", Value::Object(failure.evidence.clone())));
+    let evidence = match &attempt.end {
+        Some(AttemptEnd::Failed(failure)) => Some(&failure.evidence),
+        Some(AttemptEnd::Accepted | AttemptEnd::Lost(_) | AttemptEnd::Closed(_)) | None => {
+            attempt.evidence.as_ref()
+        }
+    };
+    if let Some(evidence) = evidence.filter(|evidence| !evidence.is_empty()) {
+        lines.push_str(&format!("  evidence: {:#}\n", Value::Object(evidence.clone())));
     }
     lines
 }

@@ -9,6 +9,7 @@ mod audit;
 mod config_errors;
 mod database;
 mod events;
+mod evidence;
 mod exits;
 mod files;
 mod hostile;

@@ -275,6 +275,7 @@ fn results() -> Vec<Event> {
         Event::SubtaskCompleted { subtask: SUBTASK, fence: FENCE },
         noted(None, evidence(EvidenceKind::Stale)),
         noted(Some(usage()), evidence(EvidenceKind::Conflicting)),
+        noted(None, evidence(EvidenceKind::Stopped)),
     ]
 }
 

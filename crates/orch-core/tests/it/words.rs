@@ -73,7 +73,7 @@ fn the_words_of_the_engine() {
     check(CancelReason::ALL, &["requested", "deadline", "budget", "aborted"]);
     check(AttemptClosedReason::ALL, &["superseded", "cancelled", "retired"]);
     check(LossCause::ALL, &["restart", "suspended", "owner_changed"]);
-    check(EvidenceKind::ALL, &["stale", "conflicting"]);
+    check(EvidenceKind::ALL, &["stale", "conflicting", "stopped"]);
     check(
         PlanSource::ALL,
         &[

@@ -7,7 +7,7 @@ use orch_core::journal::{Append, Blob, Recorded, RunHead};
 use orch_core::learned::Priors;
 use orch_core::{
     Cause, Event, Failure, FailureContext, FailureDecision, FailureEvent, Fence, LockName,
-    LossCause, RoutingContext, RunId, Seq, SubtaskIndex,
+    LossCause, RoutingContext, RunId, Seq, StoredResult, SubtaskIndex, Token, last_line,
 };
 
 use super::Driver;
@@ -113,7 +113,18 @@ impl Driver {
                 Command::Claim(claim)
             }
             Work::Command(command) => command,
-            Work::Finished(fence, end) => self.conclude(run, fence, *end, staged.now),
+            Work::Finished(fence, end) => {
+                let said = what_it_said(fence, &end);
+                let command = self.conclude(run, fence, *end, staged.now);
+                let counts_for_nothing = matches!(
+                    command,
+                    Command::Lose { cause: LossCause::Suspended, .. } | Command::Close { .. }
+                );
+                if let Some(said) = said.filter(|_| counts_for_nothing) {
+                    self.execute(run, Command::Keep(said), staged);
+                }
+                command
+            }
             Work::Dead(fences) => Command::Lose { fences, cause: LossCause::Restart },
             Work::Planned(Ok(plan)) => {
                 let learned = self.runs.get(&run).and_then(|entry| entry.recalled.learned());
@@ -380,13 +391,25 @@ impl Driver {
 /// What an attempt that was stopped for its time failed of.
 fn timed_out(spec: &orch_core::Subtask, seen: Option<Failure>, now: Timestamp) -> Failure {
     let evidence = seen.map(|f| f.evidence).unwrap_or_default();
-    let failure = match spec.deadline {
+    let (cause, what) = match spec.deadline {
         Some(deadline) if deadline <= now => {
-            Failure::new(Cause::Deadline, "the deadline of the subtask has passed")
+            (Cause::Deadline, "the deadline of the subtask has passed")
         }
-        _ => Failure::new(Cause::Timeout, "the attempt took too long and was stopped"),
+        _ => (Cause::Timeout, "the attempt took too long and was stopped"),
     };
-    failure.with_evidence(evidence)
+    let last = last_line(&evidence).map(|line| format!(": {line}")).unwrap_or_default();
+    Failure::new(cause, format!("{what}{last}")).with_evidence(evidence)
+}
+
+/// What a failed attempt left behind, to be kept with the attempt if it counts for nothing; `None` when it is nothing.
+fn what_it_said(fence: Fence, end: &AttemptEnd) -> Option<Report> {
+    let evidence = &end.failure.as_ref()?.evidence;
+    last_line(evidence)?;
+    let mut result = (*end.body.result).clone();
+    result.metadata.insert("evidence".into(), evidence.clone().into());
+    let stored = StoredResult { result: Arc::new(result), blob: None };
+    let end = AttemptEnd { body: Arc::new(stored), blob: None, ..end.clone() };
+    Some(report_of(fence, Token(0), end))
 }
 
 fn report_of(fence: Fence, token: orch_core::Token, end: AttemptEnd) -> Report {

@@ -56,6 +56,9 @@ pub enum Command {
         /// How.
         cause: LossCause,
     },
+    /// What a stopped attempt had to say is kept, though it counts for nothing; [`Lose`](Self::Lose) or [`Close`](Self::Close)
+    /// follows.
+    Keep(Report),
     /// A stopped attempt of a cancelled run, or one that another has overtaken, is known to be over.
     Close {
         /// The attempt.

@@ -63,6 +63,7 @@ pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Decided
         Command::Heartbeat { fence, token } => claim::heartbeat(state, fence, token, now),
         Command::ExtendLeases => Ok(claim::extend_leases(state, now)),
         Command::Lose { fences, cause } => failure::lose(state, &fences, cause),
+        Command::Keep(report) => report::keep_stopped(state, &report),
         Command::Close { fence } => failure::close(state, fence),
         Command::Retry { subtask, until, worker, reason, intervention } => {
             failure::retry(state, subtask, until, worker, reason, intervention)

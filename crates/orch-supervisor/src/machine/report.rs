@@ -216,6 +216,14 @@ fn stale(
     Ok(Decided { events, answer: Answer::Report(ReportAnswer::Stale), blobs })
 }
 
+/// Keeps what an attempt has reported that was stopped.
+pub(super) fn keep_stopped(state: &State, report: &Report) -> Result<Decided, Refusal> {
+    let Some((fence, _)) = report.attempt else { return Ok(Decided::events(Vec::new())) };
+    let attempt = state.attempt(fence).ok_or(Refusal::NotOpen { fence })?;
+    let events = keep(state, fence, attempt.subtask, EvidenceKind::Stopped, report);
+    Ok(Decided::events(events))
+}
+
 /// Keeps a refused report as evidence and counts what it used, once; an ended run takes nothing any more.
 fn keep(
     state: &State,

@@ -1,4 +1,5 @@
-//! What is kept of the program's output: stdout whole up to a cap, stderr by its two ends.
+//! What is kept of the program's output: stdout whole up to a cap, stderr by its two ends. Of a program that failed, the two
+//! ends of stdout are evidence.
 
 use std::collections::VecDeque;
 

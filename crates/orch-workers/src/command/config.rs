@@ -128,7 +128,7 @@ fn default_max_output() -> usize {
 }
 
 fn default_max_stderr() -> usize {
-    64 << 10
+    8 << 10
 }
 
 /// What programs need to find others, write text and make temporary files; no secret is among it.

@@ -79,7 +79,8 @@ impl Folders {
 ///
 /// The program gets the attempt on stdin, in its arguments and in its environment (`ORCH_ATTEMPT` = run/fence,
 /// `ORCH_ATTEMPT_TOKEN`, `ORCH_ATTEMPT_NUMBER`, `ORCH_IDEMPOTENCY_KEY`, `ORCH_RUN_ID`, `ORCH_SUBTASK_ID`, `TRACEPARENT`).
-/// Its stdout is the output; its stderr is kept as evidence.
+/// Its stdout is the output; its stderr is kept as evidence, and when it fails its stdout too: of each the beginning and the end,
+/// with a line that says how much was left out between them.
 ///
 /// | it ends by | the attempt |
 /// |---|---|

@@ -4,19 +4,18 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 
 use orch_core::{
-    Cause, JsonMap, Reading, Subtask, WorkerError, WorkerName, WorkerResult, read_json, read_report,
+    Cause, JsonMap, Reading, Subtask, WorkerError, WorkerName, WorkerResult, last_line, read_json,
+    read_report,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::capture::Ends;
 use super::child::{Ending, Finished};
 use super::{CommandConfig, OutputMode};
 
-/// The longest part of unreadable output that is kept as evidence, in bytes.
-const OUTPUT_EVIDENCE: usize = 500;
-
-/// The longest part of a line of stderr that a message repeats, in characters.
-const LINE: usize = 300;
+/// How much of the stdout of a program that failed is kept as evidence, in bytes: half from its beginning, half from its end.
+const STDOUT_EVIDENCE: usize = 8 << 10;
 
 /// Judges what became of an attempt at `subtask`.
 pub(super) fn judge(
@@ -28,32 +27,36 @@ pub(super) fn judge(
 ) -> Result<WorkerResult, WorkerError> {
     let status = finished.status;
     let succeeded = status.code().is_some_and(|code| config.success_exit_codes.contains(&code));
-    let error =
-        |cause, message: String| WorkerError::new(cause, message).with_evidence(evidence(finished));
+    let error = |cause, what: String| {
+        let evidence = evidence_of_failure(finished);
+        // As a rule the reason.
+        let last = last_line(&evidence).map(|line| format!(": {line}")).unwrap_or_default();
+        WorkerError::new(cause, format!("`{program}` {what}{last}")).with_evidence(evidence)
+    };
     let result = || result(worker, subtask, config.output, finished);
     // A program that was asked to end may still hand over what it has.
     let handed_over =
         || (succeeded && !finished.stdout.is_empty()).then(|| result().ok()).flatten();
     match finished.ending {
         Ending::Own if succeeded => result().map_err(|message| {
-            let mut evidence = evidence(finished);
-            let head = &finished.stdout[..finished.stdout.len().min(OUTPUT_EVIDENCE)];
-            evidence.insert("stdout_head".into(), String::from_utf8_lossy(head).into());
             WorkerError::new(Cause::BadOutput, format!("`{program}`: {message}"))
-                .with_evidence(evidence)
+                .with_evidence(evidence_of_failure(finished))
         }),
         Ending::Own => {
             let (cause, what) = of_status(status);
-            Err(error(cause, format!("`{program}` {what}{}", last_line(finished))))
+            Err(error(cause, what))
         }
-        Ending::TimedOut => handed_over()
-            .ok_or_else(|| error(Cause::Timeout, format!("`{program}` ran out of time"))),
-        Ending::Stopped => handed_over()
-            .ok_or_else(|| error(Cause::Cancelled, format!("`{program}` was asked to stop"))),
-        Ending::OutputLimit => Err(error(
+        Ending::TimedOut => {
+            handed_over().ok_or_else(|| error(Cause::Timeout, "ran out of time".to_owned()))
+        }
+        Ending::Stopped => {
+            handed_over().ok_or_else(|| error(Cause::Cancelled, "was asked to stop".to_owned()))
+        }
+        Ending::OutputLimit => Err(WorkerError::new(
             Cause::OutputLimit,
             format!("`{program}` wrote more than {} bytes", config.max_output_bytes),
-        )),
+        )
+        .with_evidence(evidence_of_failure(finished))),
     }
 }
 
@@ -77,11 +80,17 @@ fn of_status(status: ExitStatus) -> (Cause, String) {
     (cause, format!("exited with code {code}{meaning}"))
 }
 
-/// Returns the last line of stderr that says anything: as a rule the reason.
-fn last_line(finished: &Finished) -> String {
-    let text = finished.stderr.text();
-    let line = text.lines().map(str::trim).rfind(|line| !line.is_empty());
-    line.map(|l| format!(": {}", l.chars().take(LINE).collect::<String>())).unwrap_or_default()
+/// Returns what is known of a program that failed: also the two ends of what it wrote to stdout, where many programs say
+/// what they found.
+fn evidence_of_failure(finished: &Finished) -> JsonMap {
+    let mut evidence = evidence(finished);
+    if !finished.stdout.is_empty() {
+        let mut ends = Ends::new(STDOUT_EVIDENCE);
+        ends.push(&finished.stdout);
+        evidence.insert("stdout".into(), ends.text().into());
+        evidence.insert("stdout_bytes".into(), ends.total().into());
+    }
+    evidence
 }
 
 fn evidence(finished: &Finished) -> JsonMap {

@@ -29,9 +29,45 @@ async fn exit_codes_become_typed_failures() {
         assert_eq!(error.message, format!("`sh` exited with code {code}{meaning}: the reason"));
         assert_eq!(
             Value::Object(error.evidence),
-            json!({"exit_code": code, "stderr": "first\n the reason \n\n", "stderr_bytes": 20})
+            json!({
+                "exit_code": code,
+                "stderr": "first\n the reason \n\n", "stderr_bytes": 20,
+                "stdout": "out\n", "stdout_bytes": 4,
+            })
         );
     }
+}
+
+#[tokio::test]
+async fn without_a_word_on_stderr_the_reason_is_the_last_line_of_stdout() {
+    let failed = "echo 'test_total FAILED'; echo; echo '1 failed, 41 passed'; echo; exit 1";
+    let error = run(shell(failed)).await.unwrap_err();
+    assert_eq!(error.message, "`sh` exited with code 1: 1 failed, 41 passed");
+    assert_eq!(error.evidence["stdout"], "test_total FAILED\n\n1 failed, 41 passed\n\n");
+
+    let mut context = context();
+    context.attempt.timeout_ms = 500;
+    let late = "echo 'step 2: waiting for a lock'; exec sleep 1000";
+    let error = worker(shell(late)).execute(context).await.unwrap_err();
+    assert_eq!(error.cause, Cause::Timeout);
+    assert_eq!(error.message, "`sh` ran out of time: step 2: waiting for a lock");
+    assert_eq!(error.evidence["stdout_bytes"], 27);
+}
+
+#[tokio::test]
+async fn of_a_long_stdout_both_ends_are_kept() {
+    let error = run(shell("seq 1 100000; exit 1")).await.unwrap_err();
+    let stdout = error.evidence["stdout"].as_str().unwrap();
+    assert!(stdout.starts_with("1\n2\n3\n") && stdout.ends_with("99999\n100000\n"), "{stdout}");
+    assert!(stdout.contains("\n[580703 bytes left out]\n"), "{stdout}");
+    assert_eq!(error.evidence["stdout_bytes"], 588_895);
+    assert!(error.message.ends_with(": 100000"), "{}", error.message);
+
+    let mut config = shell("yes");
+    config.max_output_bytes = 100_000;
+    let error = run(config).await.unwrap_err();
+    assert_eq!(error.cause, Cause::OutputLimit);
+    assert!(error.evidence["stdout"].as_str().unwrap().contains("\n[91808 bytes left out]\n"));
 }
 
 #[tokio::test]
@@ -226,8 +262,12 @@ async fn output_that_cannot_be_read_is_bad_output() {
         let error = run(json_printer(text)).await.unwrap_err();
         assert_eq!(error.cause, Cause::BadOutput, "{text}");
         assert!(error.message.contains(said), "{}", error.message);
-        let head = &text[..text.len().min(500)];
-        assert_eq!(Value::Object(error.evidence), json!({"exit_code": 0, "stdout_head": head}));
+        let mut expected = json!({"exit_code": 0});
+        if !text.is_empty() {
+            expected["stdout"] = json!(text);
+            expected["stdout_bytes"] = json!(text.len());
+        }
+        assert_eq!(Value::Object(error.evidence), expected);
     }
     let error = worker({
         let mut config = shell("printf '\"\\377\"'");

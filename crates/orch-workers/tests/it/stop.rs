@@ -54,7 +54,7 @@ async fn a_stopped_program_without_output_is_cancelled() {
         ("trap 'exit 0' TERM; : > $1; while :; do sleep 0.05; done", json!({"exit_code": 0})),
         (
             "trap 'echo x; exit 4' TERM; : > $1; while :; do sleep 0.05; done",
-            json!({"exit_code": 4}),
+            json!({"exit_code": 4, "stdout": "x\n", "stdout_bytes": 2}),
         ),
         (": > $1; sleep 1000", json!({"signal": 15})),
     ] {

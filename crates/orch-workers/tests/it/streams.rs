@@ -35,7 +35,7 @@ async fn ten_megabytes_go_each_way_at_once() {
     let evidence = evidence(&result);
     assert!(evidence["stderr_bytes"].as_u64().unwrap() > TEN_MB as u64);
     let kept = evidence["stderr"].as_str().unwrap();
-    assert!(kept.len() < (64 << 10) + 50, "{}", kept.len());
+    assert!(kept.len() < (8 << 10) + 50, "{}", kept.len());
 }
 
 #[tokio::test]
