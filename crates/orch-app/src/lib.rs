@@ -78,4 +78,4 @@ pub use store::{Access, catch_up, open_memory, open_memory_as_it_is, open_store}
 pub use stores::Stores;
 pub use task::{Show, ShowItem, TaskFile};
 pub use trust::{Part, Trust, state_dir};
-pub use wire::{Workers, check, forecast, supervisor, with_causes};
+pub use wire::{Workers, check, forecast, reader, supervisor, with_causes};

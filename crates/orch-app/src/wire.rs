@@ -215,6 +215,14 @@ pub fn supervisor(
     builder.build()
 }
 
+/// Makes a supervisor that only says how runs stand, whoever carries them out: it has no workers.
+///
+/// # Panics
+/// Outside a tokio runtime with time enabled.
+pub fn reader(journal: Arc<dyn Journal>) -> Supervisor {
+    Supervisor::builder().journal(journal).reaper(LeftoverReaper::new()).build()
+}
+
 /// Foretells a run of `plan`, as [`check`] returned it, by what `memory` knows: see [`Builder::forecast`]. `now` is what
 /// deadlines are compared with.
 pub fn forecast(

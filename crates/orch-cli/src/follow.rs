@@ -10,6 +10,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 
 use crate::error::CliError;
 use crate::events::EventFeeds;
+use crate::lock_waits::LockWaits;
 use crate::progress::View;
 use crate::signals::Signals;
 
@@ -49,6 +50,7 @@ impl Following<'_> {
         let waiting = supervisor.wait(run);
         tokio::pin!(waiting);
         let mut stopping = false;
+        let mut waits = LockWaits::new();
         loop {
             tokio::select! {
                 ended = &mut waiting => {
@@ -63,6 +65,11 @@ impl Following<'_> {
                     };
                 }
                 event = events.recv() => self.on_event(event).await?,
+                news = waits.news(supervisor, run) => {
+                    for wait in news {
+                        self.view.say(&wait);
+                    }
+                }
                 () = signals.next() => {
                     if stopping {
                         self.view.close();

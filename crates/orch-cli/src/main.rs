@@ -12,6 +12,7 @@ mod error;
 mod events;
 mod exit;
 mod follow;
+mod lock_waits;
 mod logging;
 mod progress;
 mod report;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use orch_core::journal::{Journal, RunFilter};
 use orch_core::{ProjectId, RunId, RunStatus};
 use orch_memory::LearnedMemory;
-use orch_supervisor::Supervisor;
 
 use crate::error::CliError;
 use crate::text;
@@ -83,7 +82,7 @@ pub(crate) async fn find_open(
 
 /// Returns how a run stands, whoever carries it out; also after this process has stopped to.
 pub(crate) async fn status(store: &Arc<dyn Journal>, run: RunId) -> Result<RunStatus, CliError> {
-    let reader = Supervisor::builder().journal(store.clone()).build();
+    let reader = orch_app::reader(store.clone());
     let status = reader.status(run).await;
     reader.shutdown(Duration::ZERO).await;
     Ok(status?)

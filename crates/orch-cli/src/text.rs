@@ -85,6 +85,10 @@ pub(crate) fn subtasks(status: &RunStatus, columns: Columns) -> String {
         }
         text.push_str(&columns.cut(&line));
         text.push('\n');
+        if let Some(wait) = &subtask.waits_for {
+            // Whole: it ends with what to do.
+            text.push_str(&format!("      {}\n", shown(wait)));
+        }
     }
     text
 }

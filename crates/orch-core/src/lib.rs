@@ -94,7 +94,7 @@ pub use scope::{MemoryScope, ScopeError, ScopeRule};
 pub use scopes::Scopes;
 pub use settings::{AggregationSettings, Budget, ExecutionStrategy, RunSettings};
 pub use status::{
-    AttemptStatus, Counts, RunPhase, RunStatus, SubtaskPhase, SubtaskStatus, WorkerStatus,
+    AttemptStatus, Counts, LockWait, RunPhase, RunStatus, SubtaskPhase, SubtaskStatus, WorkerStatus,
 };
 pub use stop::StopSignal;
 pub use task::{ComplexTask, Constraints, Subtask};

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::words;
 use crate::{
-    EndStatus, ExecutionStrategy, Fence, ProjectId, RunId, Seq, SubtaskId, TaskId, Usage,
+    EndStatus, ExecutionStrategy, Fence, LockName, ProjectId, RunId, Seq, SubtaskId, TaskId, Usage,
     WorkerName,
 };
 
@@ -192,6 +192,64 @@ pub struct SubtaskStatus {
     /// Who alone may try it again, if somebody was chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_by: Option<WorkerName>,
+    /// The locks that it needs, while it is ready.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub locks: Vec<LockName>,
+    /// The lock that it waits for, because another run holds it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<LockWait>,
+}
+
+/// A lock that another run holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LockWait {
+    /// The lock.
+    pub lock: LockName,
+    /// The run that holds it.
+    pub held_by: RunId,
+    /// The name of the process that carries out that run, for people; `None` when no process does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// The number of that process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner_pid: Option<u32>,
+    /// Whether that process is known to have ended. The lock is then freed soon, unless the processes that the run has left
+    /// cannot be ended.
+    pub owner_ended: bool,
+}
+
+impl LockWait {
+    /// Makes the wait for a lock of a run that no process carries out.
+    pub fn new(lock: LockName, held_by: RunId) -> Self {
+        Self { lock, held_by, owner: None, owner_pid: None, owner_ended: false }
+    }
+}
+
+crate::setters::setters! { LockWait {
+    /// Sets the name of the process that carries out the run.
+    with_owner => owner: Option<String>,
+    /// Sets the number of that process.
+    with_owner_pid => owner_pid: Option<u32>,
+    /// Sets whether that process is known to have ended.
+    with_owner_ended => owner_ended: bool,
+} }
+
+impl std::fmt::Display for LockWait {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { lock, held_by, .. } = self;
+        write!(f, "waits for lock `{lock}`, held by run {held_by} (")?;
+        match (&self.owner, self.owner_pid) {
+            (Some(owner), Some(pid)) if self.owner_ended => {
+                write!(f, "{owner}, process {pid}, has ended)")?;
+            }
+            (Some(owner), Some(pid)) => {
+                write!(f, "{owner}, process {pid}, not known to be dead)")?;
+            }
+            _ => write!(f, "no process carries it out)")?,
+        }
+        write!(f, ": `orch resume {held_by}` or `orch cancel {held_by}`")
+    }
 }
 
 /// An open attempt.
@@ -270,6 +328,8 @@ impl SubtaskStatus {
             reason: None,
             retry_at: None,
             retry_by: None,
+            locks: Vec::new(),
+            waits_for: None,
         }
     }
 }

@@ -98,6 +98,7 @@ macro_rules! journal_contract {
             summary_and_counts_are_kept
             request_keys_name_one_run_per_project
             one_held_lock_refuses_the_whole_append
+            the_holder_of_a_lock_is_known
             locks_belong_to_their_project
             locks_are_freed_and_retaken_in_one_append
             only_own_locks_are_freed

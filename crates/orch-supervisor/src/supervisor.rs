@@ -9,7 +9,8 @@ use std::time::Duration;
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
     CancelReason, ComplexTask, Digest, Fence, JsonMap, MemorySlice, OrchestrationResult, ProjectId,
-    RequestKey, RunId, RunSettings, RunStatus, Seq, Subtask, SubtaskId, Token, Worker, WorkerName,
+    Reaper, RequestKey, RunId, RunSettings, RunStatus, Seq, Subtask, SubtaskId, Token, Worker,
+    WorkerName,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -21,7 +22,7 @@ use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAns
 use crate::request::{SubmitOptions, SubtaskReport, result_may_be_stored, task_may_be_stored};
 use crate::shell::{
     Call, Engine, GuardedMemory, Lifecycle, Parts, Reported, SLICE_LIMIT, Subscribers, Ticker,
-    changed_in, recall, reported, result_in, run_entropy, seed, status_in,
+    add_lock_waits, changed_in, recall, reported, result_in, run_entropy, seed, status_in,
 };
 
 /// How often a run that is not in this process is looked at by whoever waits for it.
@@ -42,6 +43,7 @@ struct Inner {
     journal: Arc<dyn Journal>,
     settings: RunSettings,
     memory: Option<GuardedMemory>,
+    reaper: Arc<dyn Reaper>,
     delegation: Delegation,
     /// How many attempts each worker can make at once, as far as it was ever registered here.
     slots: Mutex<BTreeMap<WorkerName, u32>>,
@@ -71,6 +73,7 @@ impl Supervisor {
             journal: parts.journal.clone(),
             settings: parts.settings.clone(),
             memory: parts.memory.clone(),
+            reaper: parts.reaper.clone(),
             delegation,
             slots: Mutex::new(
                 parts
@@ -263,13 +266,15 @@ impl Supervisor {
         run: RunId,
         answer: Result<Response, Refusal>,
     ) -> Result<RunStatus, SupervisorError> {
-        match answer {
-            Ok(Response::Status(status)) => Ok(*status),
+        let mut status = match answer {
+            Ok(Response::Status(status)) => *status,
             // It is not here, or not readable at the moment: the journal knows.
             Ok(Response::Run(_) | Response::Answer(_)) | Err(_) => {
-                status_in(&*self.inner.journal, run).await
+                status_in(&*self.inner.journal, run).await?
             }
-        }
+        };
+        add_lock_waits(&*self.inner.journal, &*self.inner.reaper, &mut status).await?;
+        Ok(status)
     }
 
     /// Lists runs, newest first.

@@ -1,10 +1,11 @@
 //! `orch show`: the output of a run, or what happened to one of its subtasks.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use orch_app::{Access, AttemptEnd, AttemptRecord, Show, SubtaskHistory};
 use orch_core::journal::Journal;
-use orch_core::{Event, OrchestrationResult, RunId, Seq, nearest};
+use orch_core::{Event, LockWait, OrchestrationResult, RunId, Seq, nearest};
 use orch_supervisor::Supervisor;
 use serde_json::{Value, json};
 
@@ -32,9 +33,9 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let store = session.store(Access::Read).await?;
     let run = runs::find(&*store, args.run.as_deref()).await?;
     if let Some(id) = args.subtask {
-        return Ok(Box::new(subtask(&*store, run, id).await?));
+        return Ok(Box::new(subtask(&store, run, id).await?));
     }
-    let supervisor = Supervisor::builder().journal(store.clone()).build();
+    let supervisor = orch_app::reader(store.clone());
     let found = output(&supervisor, &*store, run).await;
     supervisor.shutdown(Duration::ZERO).await;
     found
@@ -58,10 +59,16 @@ async fn output(
     }
 }
 
-async fn subtask(journal: &dyn Journal, run: RunId, id: String) -> Result<OneSubtask, CliError> {
-    let events = journal.load(run, Seq(0)).await?;
-    if let Some(history) = orch_app::history(journal, &events, &id).await? {
-        return Ok(OneSubtask { run, history });
+async fn subtask(store: &Arc<dyn Journal>, run: RunId, id: String) -> Result<OneSubtask, CliError> {
+    let events = store.load(run, Seq(0)).await?;
+    if let Some(history) = orch_app::history(&**store, &events, &id).await? {
+        // Only what needs locks can wait for one.
+        let subtasks = match history.subtask.locks.is_empty() {
+            true => Vec::new(),
+            false => runs::status(store, run).await?.subtasks,
+        };
+        let waits_for = subtasks.into_iter().find(|it| it.subtask_id == *id);
+        return Ok(OneSubtask { run, history, waits_for: waits_for.and_then(|it| it.waits_for) });
     }
     let plans = events.iter().filter_map(|recorded| {
         let Event::PlanAdopted { add, .. } = &recorded.event else { return None };
@@ -102,6 +109,7 @@ impl Report for Output {
 struct OneSubtask {
     run: RunId,
     history: SubtaskHistory,
+    waits_for: Option<LockWait>,
 }
 
 impl Report for OneSubtask {
@@ -113,6 +121,9 @@ impl Report for OneSubtask {
             text::shown(&subtask.task_type),
             text::shown(&subtask.description)
         );
+        if let Some(wait) = &self.waits_for {
+            data.push_str(&format!("{}\n", text::shown(wait)));
+        }
         for attempt in &self.history.attempts {
             data.push_str(&attempt_text(attempt));
         }
@@ -131,6 +142,9 @@ impl Report for OneSubtask {
             (document.as_object_mut(), serde_json::to_value(&self.history))
         {
             all.extend(fields);
+        }
+        if let Some(wait) = &self.waits_for {
+            document["waits_for"] = json!(wait);
         }
         document
     }

@@ -17,6 +17,7 @@ mod items;
 mod journey;
 mod kill;
 mod left_behind;
+mod locks;
 mod lost;
 mod memory;
 mod numbers;

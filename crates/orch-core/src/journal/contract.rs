@@ -7,7 +7,7 @@ use super::{
     AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Recorded, RunFilter,
     RunRow,
 };
-use crate::{BlobRef, Epoch, OwnerId, ProjectId, RequestKey, RunId, Seq};
+use crate::{BlobRef, Epoch, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq};
 
 /// Stores runs. Every method may be called by many tasks and many processes at once.
 ///
@@ -53,6 +53,16 @@ pub trait Journal: Send + Sync + 'static {
         &self,
         project: &ProjectId,
         key: &RequestKey,
+    ) -> Result<Option<RunId>, JournalError>;
+
+    /// Returns the run that holds a lock.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn lock_holder(
+        &self,
+        project: &ProjectId,
+        lock: &LockName,
     ) -> Result<Option<RunId>, JournalError>;
 
     /// Returns the bytes of a blob.

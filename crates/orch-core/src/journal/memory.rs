@@ -11,7 +11,7 @@ use super::{
     AcquireError, Append, AppendError, AttemptProcess, Journal, JournalError, MemoryStore, Owner,
     Recorded, RunFilter, RunRow,
 };
-use crate::{BlobRef, Epoch, OwnerId, ProjectId, RequestKey, RunId, Seq};
+use crate::{BlobRef, Epoch, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq};
 
 /// A [`Journal`] that lives as long as its last clone.
 ///
@@ -117,6 +117,14 @@ impl Journal for MemoryJournal {
         key: &RequestKey,
     ) -> Result<Option<RunId>, JournalError> {
         Ok(self.store().run_of_request(project, key))
+    }
+
+    async fn lock_holder(
+        &self,
+        project: &ProjectId,
+        lock: &LockName,
+    ) -> Result<Option<RunId>, JournalError> {
+        Ok(self.store().lock_holder(project, lock))
     }
 
     async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {

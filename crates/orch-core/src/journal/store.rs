@@ -178,6 +178,11 @@ impl MemoryStore {
         self.requests.get(&(project.clone(), key.clone())).copied()
     }
 
+    /// Returns the run that holds a lock.
+    pub fn lock_holder(&self, project: &ProjectId, lock: &LockName) -> Option<RunId> {
+        self.locks.get(&(project.clone(), lock.clone())).copied()
+    }
+
     /// Returns the bytes of a blob.
     ///
     /// # Errors

@@ -176,7 +176,8 @@ fn line(subtask: &SubtaskStatus, now: Timestamp) -> String {
         .iter()
         .map(|open| format!(" by {} until {}", open.worker, open.until.strftime("%H:%M:%SZ")))
         .collect();
-    let reason = subtask.reason.as_ref().map(|reason| format!(" ({})", short(reason, TEXT_BYTES)));
+    let reason = subtask.reason.clone().or(subtask.waits_for.as_ref().map(ToString::to_string));
+    let reason = reason.map(|reason| format!(" ({})", short(&reason, TEXT_BYTES)));
     let again = subtask.retry_at.map(|at| tried_again(at, subtask.retry_by.as_ref(), now));
     let again = again.map(|again| format!(", {again}")).unwrap_or_default();
     format!(

@@ -8,7 +8,7 @@ use orch_core::journal::{
     AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Recorded, RunFilter,
     RunRow,
 };
-use orch_core::{BlobRef, Epoch, Journal, OwnerId, ProjectId, RequestKey, RunId, Seq};
+use orch_core::{BlobRef, Epoch, Journal, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq};
 use sqlx::PgPool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -17,7 +17,7 @@ use super::options::PostgresOptions;
 use super::store::Store;
 use super::tail::Tail;
 use super::writer::{Request, Writer};
-use super::{blobs, events, owners, runs, store_id};
+use super::{blobs, events, locks, owners, runs, store_id};
 use crate::error::{Closed, Failure, failed_to};
 use crate::prepared::Prepared;
 use crate::store_id::StoreId;
@@ -116,6 +116,14 @@ impl Journal for PostgresJournal {
         key: &RequestKey,
     ) -> Result<Option<RunId>, JournalError> {
         runs::run_of_request(&self.pool, project, key).await
+    }
+
+    async fn lock_holder(
+        &self,
+        project: &ProjectId,
+        lock: &LockName,
+    ) -> Result<Option<RunId>, JournalError> {
+        locks::lock_holder(&self.pool, project, lock).await
     }
 
     async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {

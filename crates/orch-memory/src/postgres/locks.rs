@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use orch_core::RunId;
-use sqlx::postgres::PgConnection;
+use orch_core::journal::JournalError;
+use orch_core::{LockName, ProjectId, RunId};
+use sqlx::postgres::{PgConnection, PgPool};
 
 use super::append::run_id;
 use crate::admission::LockKey;
+use crate::error::failed_to;
 
 /// Returns those of `locks` that are held, with their holders.
 pub(super) async fn holders(
@@ -28,6 +30,19 @@ pub(super) async fn holders(
     rows.into_iter()
         .map(|(project, name, run)| Ok(((project.into(), name.into()), run_id(&run)?)))
         .collect()
+}
+
+/// Returns the run that holds a lock, for whoever only wants to know.
+pub(super) async fn lock_holder(
+    pool: &PgPool,
+    project: &ProjectId,
+    lock: &LockName,
+) -> Result<Option<RunId>, JournalError> {
+    let failed = |source| failed_to(format!("look up lock `{lock}`"), source);
+    let mut conn = pool.acquire().await.map_err(failed)?;
+    let wanted = BTreeSet::from([(project.clone(), lock.clone())]);
+    let found = holders(&mut conn, &wanted).await.map_err(failed)?;
+    Ok(found.into_values().next())
 }
 
 /// Frees locks, whoever holds them.

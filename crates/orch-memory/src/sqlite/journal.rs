@@ -11,7 +11,9 @@ use orch_core::journal::{
     AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Recorded, RunFilter,
     RunRow,
 };
-use orch_core::{BlobRef, BoxError, Epoch, Journal, OwnerId, ProjectId, RequestKey, RunId, Seq};
+use orch_core::{
+    BlobRef, BoxError, Epoch, Journal, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq,
+};
 use sqlx::SqlitePool;
 use tokio::sync::{mpsc, oneshot};
 
@@ -20,7 +22,7 @@ use super::file::{StoreFile, StoreLost};
 use super::options::SqliteOptions;
 use super::request::{Acquire, Request, Slot, Write};
 use super::writer::Writer;
-use super::{blobs, events, open, owners, runs, store_id};
+use super::{blobs, events, locks, open, owners, runs, store_id};
 use crate::error::{Closed, failed_to};
 use crate::prepared::Prepared;
 use crate::store_id::StoreId;
@@ -159,6 +161,14 @@ impl Journal for SqliteJournal {
         key: &RequestKey,
     ) -> Result<Option<RunId>, JournalError> {
         runs::run_of_request(&self.readers, project, key).await
+    }
+
+    async fn lock_holder(
+        &self,
+        project: &ProjectId,
+        lock: &LockName,
+    ) -> Result<Option<RunId>, JournalError> {
+        locks::lock_holder(&self.readers, project, lock).await
     }
 
     async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {

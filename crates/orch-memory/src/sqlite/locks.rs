@@ -1,9 +1,11 @@
 //! Locks: rows with a unique key.
 
-use orch_core::RunId;
-use sqlx::SqliteConnection;
+use orch_core::journal::JournalError;
+use orch_core::{LockName, ProjectId, RunId};
+use sqlx::{SqliteConnection, SqlitePool};
 
 use crate::admission::LockKey;
+use crate::error::failed_to;
 
 /// Returns the run that holds a lock.
 pub(super) async fn holder(
@@ -17,6 +19,17 @@ pub(super) async fn holder(
             .fetch_optional(conn)
             .await?;
     holder.map(|run| run.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))).transpose()
+}
+
+/// Returns the run that holds a lock, for whoever only wants to know.
+pub(super) async fn lock_holder(
+    pool: &SqlitePool,
+    project: &ProjectId,
+    lock: &LockName,
+) -> Result<Option<RunId>, JournalError> {
+    let failed = |source| failed_to(format!("look up lock `{lock}`"), source);
+    let mut conn = pool.acquire().await.map_err(failed)?;
+    holder(&mut conn, &(project.clone(), lock.clone())).await.map_err(failed)
 }
 
 /// Frees locks, whoever holds them.

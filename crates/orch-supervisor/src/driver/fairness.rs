@@ -57,6 +57,7 @@ impl Process {
             | Output::Reply { .. }
             | Output::Publish { .. }
             | Output::Ended { .. }
+            | Output::CheckOwner { .. }
             | Output::Left { .. } => None,
         }
     }

@@ -153,6 +153,11 @@ pub enum Input {
         /// Why.
         error: AcquireError,
     },
+    /// The process that owns a run, which holds a lock that is wanted here, is known to have ended.
+    OwnerGone {
+        /// The run.
+        run: RunId,
+    },
     /// How far runs are in the journal: others may have written to them.
     Heads(Vec<(RunId, Seq)>),
     /// A worker joins.
@@ -215,6 +220,12 @@ pub enum Output {
     },
     /// Acquire a run; answer with `Acquired` or `NotAcquired`.
     Acquire {
+        /// The run.
+        run: RunId,
+    },
+    /// Find out whether the owner of a run, which holds a lock that is wanted here, is known to be gone; answer with `OwnerGone`
+    /// if so.
+    CheckOwner {
         /// The run.
         run: RunId,
     },

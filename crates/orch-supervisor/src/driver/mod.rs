@@ -112,6 +112,7 @@ impl Driver {
             Input::Unreadable { run, reason } => self.unreadable(run, &reason),
             Input::Acquired { run, epoch } => self.acquired(run, epoch),
             Input::NotAcquired { run, error } => self.not_acquired(run, error, now),
+            Input::OwnerGone { run } => self.take_down(run),
             Input::Heads(heads) => self.heads(heads),
             Input::Register(worker) => {
                 self.pool.register(worker);

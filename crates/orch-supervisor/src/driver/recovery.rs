@@ -14,6 +14,8 @@ use crate::machine::{Answer, Refusal, State, after, submit};
 
 /// How long to wait before a lock that another run holds is asked for again, in milliseconds.
 const FOREIGN_LOCK_MS: u64 = 250;
+/// Why a run is suspended whose owner died.
+const TAKEN_DOWN: &str = "its process has ended, and another run wants a lock that it held";
 
 impl Driver {
     /// Somebody wants this process to go on with a run.
@@ -39,6 +41,23 @@ impl Driver {
         }
     }
 
+    /// The owner of a run has died while the run held a lock that is wanted here. What its attempts have left is ended, they are
+    /// lost, and the run is suspended: that frees its locks, and it can be resumed.
+    pub(super) fn take_down(&mut self, run: RunId) {
+        let is_cared_for = |entry: &Run| {
+            let wanted = entry.wants_ownership || entry.resuming.is_some();
+            entry.is_owned() || wanted || entry.acquiring || entry.turn.is_some()
+        };
+        if self.runs.get(&run).is_some_and(is_cared_for) || self.shutting_down.is_some() {
+            return;
+        }
+        let entry = self.runs.get_or_unloaded(run);
+        entry.wants_ownership = true;
+        entry.takes_down = true;
+        entry.acquiring = true;
+        self.outputs.push(Output::Acquire { run });
+    }
+
     /// The run is ours. One that was just submitted goes on as it is; any other is loaded anew, as somebody else may have
     /// written to it.
     pub(super) fn acquired(&mut self, run: RunId, epoch: Epoch) {
@@ -54,7 +73,10 @@ impl Driver {
         let is_first = epoch == Epoch(0).next();
         let is_untouched = entry.state.as_ref().is_some_and(|state| state.seq() == Seq(0).next());
         entry.begun = is_first && entry.resuming.is_none() && is_untouched;
-        if let Some(reason) = self.shutting_down.clone() {
+        // Unless somebody has asked meanwhile that it goes on.
+        let takes_down = std::mem::take(&mut entry.takes_down) && entry.resuming.is_none();
+        let taken_down = takes_down.then(|| TAKEN_DOWN.to_owned());
+        if let Some(reason) = self.shutting_down.clone().or(taken_down) {
             // It came too late: what is owned is suspended and given up again.
             entry.inbox.push_back(Queued { work: Work::Suspend(reason), reply: None });
         }
@@ -71,6 +93,9 @@ impl Driver {
     pub(super) fn not_acquired(&mut self, run: RunId, error: AcquireError, now: Timestamp) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.acquiring = false;
+        if !matches!(error, AcquireError::Journal(_)) {
+            entry.takes_down = false;
+        }
         let refusal = match error {
             AcquireError::Owned { owner, .. } => {
                 Refusal::Owned { owner: format!("{} (process {})", owner.name, owner.process.pid) }
@@ -166,9 +191,12 @@ impl Driver {
                 requeue(entry, turn.decided);
                 self.lose_ownership(run);
             }
-            AppendError::LockHeld { lock, .. } => {
+            AppendError::LockHeld { lock, holder, .. } => {
                 entry.foreign_locks.insert(lock, after(now, FOREIGN_LOCK_MS));
                 requeue(entry, turn.decided);
+                if holder != run {
+                    self.outputs.push(Output::CheckOwner { run: holder });
+                }
             }
             AppendError::Conflict { .. } => requeue(entry, turn.decided),
             AppendError::Store { .. } | _ => {

@@ -47,6 +47,8 @@ pub(super) struct Run {
     pub(super) aggregating: bool,
     /// Whether this process is to own the run: it was submitted or resumed here.
     pub(super) wants_ownership: bool,
+    /// Whether it is to be owned only to be suspended: its owner died, and it holds a lock that is wanted here.
+    pub(super) takes_down: bool,
     /// Who waits for the outcome of a resume.
     pub(super) resuming: Option<ReplyId>,
     /// Whether an acquisition is under way.
@@ -158,6 +160,7 @@ impl Run {
             recalled: Recalled::NotAsked,
             aggregating: false,
             wants_ownership: false,
+            takes_down: false,
             resuming: None,
             acquiring: false,
             loading: false,

@@ -168,6 +168,7 @@ impl<'a> Stage<'a> {
             }
             // A rehearsal has no past, no other processes, and nobody who asks.
             Output::Load { .. }
+            | Output::CheckOwner { .. }
             | Output::Release { .. }
             | Output::Stop { .. }
             | Output::Reap { .. }

@@ -70,8 +70,8 @@ impl State {
                 status.retry_at = Some(*until);
                 status.retry_by = constraints.and_then(|all| all.require_worker.clone());
             }
+            SubtaskState::Ready => status.locks.clone_from(&node.spec.locks),
             SubtaskState::Waiting { .. }
-            | SubtaskState::Ready
             | SubtaskState::Undecided
             | SubtaskState::Failed { .. }
             | SubtaskState::Skipped { .. }

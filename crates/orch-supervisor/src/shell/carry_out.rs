@@ -64,6 +64,7 @@ impl Engine {
                 });
             }
             Output::Acquire { run } => self.acquire(run, now),
+            Output::CheckOwner { run } => self.check_owner(run),
             Output::Release { run, epoch } => self.operate(async move {
                 if let Err(error) = journal.release(run, epoch).await {
                     tracing::debug!(%run, %error, "a run could not be released; it will be free when its owner's time is over");
@@ -218,6 +219,19 @@ impl Engine {
                 Ok(epoch) => Input::Acquired { run, epoch },
                 Err(error) => Input::NotAcquired { run, error },
             })
+        });
+    }
+
+    /// Tells the driver when the owner of a run is known to be gone.
+    fn check_owner(&mut self, run: RunId) {
+        let (journal, reaper) = (self.parts.journal.clone(), self.parts.reaper.clone());
+        self.operate(async move {
+            // When the row cannot be read, the next try to take the lock asks again.
+            let owner = journal.row(run).await.ok().flatten().and_then(|row| row.owner);
+            if owner.is_some_and(|owner| reaper.is_gone(&owner.process)) {
+                return Done::Input(Input::OwnerGone { run });
+            }
+            Done::Nothing
         });
     }
 

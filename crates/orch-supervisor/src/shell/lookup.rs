@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use orch_core::journal::{Journal, JournalError, Recorded};
-use orch_core::{OrchestrationResult, RunId, RunStatus, Seq, WorkerName};
+use orch_core::{
+    LockName, LockWait, OrchestrationResult, Reaper, RunId, RunStatus, Seq, WorkerName,
+};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
@@ -20,6 +22,47 @@ pub(crate) async fn status_in(
 ) -> Result<RunStatus, SupervisorError> {
     let events = journal.load(run, Seq(0)).await?;
     folded(run, &events).map(|state| state.status())
+}
+
+/// Says of every ready subtask which lock it waits for because another run holds it, and who carries out that run.
+pub(crate) async fn add_lock_waits(
+    journal: &dyn Journal,
+    reaper: &dyn Reaper,
+    status: &mut RunStatus,
+) -> Result<(), SupervisorError> {
+    // Most subtasks that need a lock need the same.
+    let mut known: BTreeMap<LockName, Option<LockWait>> = BTreeMap::new();
+    for subtask in &mut status.subtasks {
+        for lock in &subtask.locks {
+            if !known.contains_key(lock) {
+                let holder = journal.lock_holder(&status.project, lock).await?;
+                let wait = match holder.filter(|holder| *holder != status.run_id) {
+                    Some(holder) => Some(lock_wait(journal, reaper, lock, holder).await?),
+                    None => None,
+                };
+                known.insert(lock.clone(), wait);
+            }
+        }
+        subtask.waits_for = subtask.locks.iter().find_map(|lock| known.get(lock)?.clone());
+    }
+    Ok(())
+}
+
+async fn lock_wait(
+    journal: &dyn Journal,
+    reaper: &dyn Reaper,
+    lock: &LockName,
+    holder: RunId,
+) -> Result<LockWait, SupervisorError> {
+    let owner = journal.row(holder).await?.and_then(|row| row.owner);
+    let wait = LockWait::new(lock.clone(), holder);
+    Ok(match owner {
+        Some(owner) => wait
+            .with_owner_ended(reaper.is_gone(&owner.process))
+            .with_owner_pid(Some(owner.process.pid))
+            .with_owner(Some(owner.name)),
+        None => wait,
+    })
 }
 
 /// Returns what became of a run; `None` while it has not ended.

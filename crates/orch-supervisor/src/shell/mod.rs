@@ -28,7 +28,7 @@ pub(crate) use clock::Ticker;
 pub(crate) use engine::{CALLS, Engine};
 pub(crate) use entropy::{run_entropy, seed};
 pub(crate) use guarded_memory::{GuardedMemory, SLICE_LIMIT};
-pub(crate) use lookup::{changed_in, result_in, status_in};
+pub(crate) use lookup::{add_lock_waits, changed_in, result_in, status_in};
 pub(crate) use parts::Parts;
 pub(crate) use results::{Reported, reported};
 pub(crate) use subscribers::Subscribers;

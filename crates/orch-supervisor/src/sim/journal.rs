@@ -9,7 +9,7 @@ use orch_core::journal::{
     AcquireError, Append, AppendError, AttemptProcess, Journal, JournalError, MemoryStore, Owner,
     Recorded, RunFilter, RunRow,
 };
-use orch_core::{BlobRef, Epoch, OwnerId, ProjectId, RequestKey, RunId, Seq};
+use orch_core::{BlobRef, Epoch, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq};
 use tokio::sync::Notify;
 
 /// What becomes of an append.
@@ -133,6 +133,14 @@ impl Journal for SharedSimJournal {
         key: &RequestKey,
     ) -> Result<Option<RunId>, JournalError> {
         Ok(self.journal().store().run_of_request(project, key))
+    }
+
+    async fn lock_holder(
+        &self,
+        project: &ProjectId,
+        lock: &LockName,
+    ) -> Result<Option<RunId>, JournalError> {
+        Ok(self.journal().store().lock_holder(project, lock))
     }
 
     async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {

@@ -24,6 +24,15 @@ impl World {
                 let wait = self.latency();
                 self.soon(wait, Happening::Acquire(from, run));
             }
+            Output::CheckOwner { run } => {
+                let owner = self.journal.store().row(run).and_then(|row| row.owner);
+                if owner.is_some_and(|owner| self.is_dead(&owner.id)) {
+                    self.counters.count("locks of a dead owner");
+                    let wait = self.latency();
+                    let input = Input::OwnerGone { run };
+                    self.soon(wait, Happening::Deliver(from, Box::new(input)));
+                }
+            }
             Output::Release { run, epoch } => {
                 let wait = self.latency();
                 self.soon(wait, Happening::Release(run, epoch));

@@ -11,8 +11,8 @@ use orch_core::journal::{
     Recorded, RunFilter, RunRow,
 };
 use orch_core::{
-    BlobRef, EndStatus, Epoch, Journal, OwnerId, ProjectId, RequestKey, RunId, RunPhase, Seq,
-    StopSignal, WorkerCapability,
+    BlobRef, EndStatus, Epoch, Journal, LockName, OwnerId, ProjectId, RequestKey, RunId, RunPhase,
+    Seq, StopSignal, WorkerCapability,
 };
 use orch_supervisor::{Supervisor, worker_fn};
 use serde_json::Value;
@@ -125,6 +125,15 @@ impl Journal for Moody {
     ) -> Result<Option<RunId>, JournalError> {
         self.reads().await?;
         self.journal.run_of_request(project, key).await
+    }
+
+    async fn lock_holder(
+        &self,
+        project: &ProjectId,
+        lock: &LockName,
+    ) -> Result<Option<RunId>, JournalError> {
+        self.reads().await?;
+        self.journal.lock_holder(project, lock).await
     }
 
     async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {

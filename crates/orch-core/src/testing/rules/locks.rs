@@ -21,6 +21,22 @@ fn is_held(error: AppendError, run: &SampleRun, lock: &str, holder: RunId) {
     assert_eq!((of, named, by), (run.id(), LockName::new(lock), holder));
 }
 
+/// Every writer can ask which run holds a lock.
+pub async fn the_holder_of_a_lock_is_known(writers: &Writers) {
+    let (a, b) = (SampleRun::in_project(1, "p"), SampleRun::in_project(2, "q"));
+    append(&*writers.first, taking(&a, 0, &["x", "y"])).await;
+    append(&*writers.first, taking(&b, 0, &["x"])).await;
+    append(&*writers.first, a.step(1, 1).with_free(locks(&["y"]))).await;
+    for (project, lock, holder) in
+        [("p", "x", Some(a.id())), ("q", "x", Some(b.id())), ("p", "y", None), ("q", "y", None)]
+    {
+        for journal in writers.both() {
+            let found = journal.lock_holder(&project.into(), &LockName::new(lock)).await;
+            assert_eq!(found.expect("the journal reads"), holder, "{lock} of {project}");
+        }
+    }
+}
+
 /// When one of the locks is held, nothing is written, and none of the others is taken.
 pub async fn one_held_lock_refuses_the_whole_append(writers: &Writers) {
     let (a, b, c) = (SampleRun::new(1), SampleRun::new(2), SampleRun::new(3));
