@@ -7,6 +7,7 @@
 //! - [`Orphans`] sees to it that no process outlives the attempt that started it.
 //! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
 //! - [`Trust`] is how far the user has vouched for what is found.
+//! - [`Signals`] say when a process is to suspend what runs, and how long that may take.
 //! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
 //!
 //! ```
@@ -54,6 +55,7 @@ mod issue;
 mod log_fields;
 mod note;
 mod orphans;
+mod signals;
 mod store;
 mod stores;
 mod task;
@@ -74,6 +76,7 @@ pub use issue::{Issue, Issues};
 pub use log_fields::log_fields;
 pub use note::Note;
 pub use orphans::Orphans;
+pub use signals::{Signals, Urge, survive_file_limits};
 pub use store::{Access, catch_up, open_memory, open_memory_as_it_is, open_store};
 pub use stores::Stores;
 pub use task::{Show, ShowItem, TaskFile};

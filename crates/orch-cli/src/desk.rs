@@ -13,6 +13,9 @@ use crate::error::CliError;
 use crate::runs;
 use crate::session::Session;
 
+/// How long to wait at most until what was done is written and learned from.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// The tools, and the commands that do the same.
 const COMMANDS: [(&str, &str); 5] = [
     ("alma_claim_subtask", "`orch claim`"),
@@ -57,7 +60,7 @@ impl Desk {
     /// Calls a tool, once: what this process took over to do so is given up again.
     pub(crate) async fn call(self, tool: &str, arguments: JsonMap) -> Result<JsonMap, CliError> {
         let answer = self.server.call(tool, arguments).await;
-        self.supervisor.leave(Duration::ZERO).await;
+        self.supervisor.leave(CLOSING).await;
         Ok(answer?)
     }
 }

@@ -32,6 +32,11 @@ pub(crate) enum CliError {
     /// A tool of the MCP server, called for an agent.
     #[error("{}", crate::desk::in_commands(&.0.to_string()))]
     Call(#[from] CallError),
+    /// A signal came before there was a run to suspend.
+    #[error(
+        "stopped before the run had begun; `orch status --all` lists it if it is there all the same"
+    )]
+    Stopped,
     /// An argument is wrong in itself.
     #[error("{0}")]
     Argument(String),
@@ -112,7 +117,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::App(error) => of_app(error),
-            Self::Supervisor(SupervisorError::Suspended(_)) => Exit::Suspended,
+            Self::Supervisor(SupervisorError::Suspended(_)) | Self::Stopped => Exit::Suspended,
             Self::Supervisor(SupervisorError::Scope(_)) => Exit::Refused,
             Self::Supervisor(_)
             | Self::Journal(_)

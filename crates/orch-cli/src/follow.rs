@@ -2,20 +2,21 @@
 
 use std::time::Duration;
 
+use orch_app::{Signals, Urge};
 use orch_core::journal::Journal;
 use orch_core::{OrchestrationResult, RunId};
 use orch_supervisor::{Lifecycle, Supervisor, SupervisorError};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::oneshot;
 
 use crate::error::CliError;
 use crate::events::EventFeeds;
 use crate::lock_waits::LockWaits;
 use crate::progress::View;
-use crate::signals::Signals;
 
 /// How long attempts get to end after the first Ctrl-C.
-const GRACE: Duration = Duration::from_secs(5);
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
 
 /// How following a run ended.
 pub(crate) enum End {
@@ -27,6 +28,8 @@ pub(crate) enum End {
     Suspended,
     /// There was no patience to wait for that.
     Killed,
+    /// What ran has ended, but the store did not take it in time.
+    NotWritten,
 }
 
 /// A run that this process owns.
@@ -39,24 +42,56 @@ pub(crate) struct Following<'a> {
 }
 
 impl Following<'_> {
-    /// Shows what happens until the run has ended, or until somebody wants to stop.
+    /// Shows what happens until the run has ended, or until somebody wants to stop. Ends in time, whatever the store does.
     pub(crate) async fn until_the_end(
+        self,
+        events: Receiver<Lifecycle>,
+        signals: &mut Signals,
+    ) -> Result<End, CliError> {
+        let supervisor = self.supervisor.clone();
+        let (stop, stopping) = oneshot::channel();
+        let mut stop = Some(stop);
+        let following = self.follow(events, stopping);
+        tokio::pin!(following);
+        loop {
+            tokio::select! {
+                ended = &mut following => return match ended {
+                    Err(_) if signals.is_stopping() => Ok(End::NotWritten),
+                    ended => ended,
+                },
+                urge = signals.next() => match urge {
+                    Urge::Suspend => {
+                        // The first one only.
+                        if let Some(stop) = stop.take() {
+                            // Who follows says so, unless it has just ended.
+                            let _ = stop.send(());
+                            let supervisor = supervisor.clone();
+                            tokio::spawn(async move { supervisor.shutdown(GRACE).await });
+                        }
+                    }
+                    Urge::Kill => return Ok(End::Killed),
+                    Urge::OutOfTime => return Ok(End::NotWritten),
+                }
+            }
+        }
+    }
+
+    async fn follow(
         mut self,
         mut events: Receiver<Lifecycle>,
-        signals: &mut Signals,
+        stopping: oneshot::Receiver<()>,
     ) -> Result<End, CliError> {
         self.catch_up().await?;
         let (supervisor, run) = (self.supervisor, self.run);
         let waiting = supervisor.wait(run);
-        tokio::pin!(waiting);
-        let mut stopping = false;
+        tokio::pin!(waiting, stopping);
+        let mut is_stopping = false;
         let mut waits = LockWaits::new();
         loop {
             tokio::select! {
                 ended = &mut waiting => {
                     self.drain(&mut events).await?;
                     let is_told = self.feeds.finish(&self.view).await;
-                    self.view.close();
                     return match ended {
                         Ok(result) if is_told => Ok(End::Ended(Box::new(result))),
                         Ok(result) => Ok(End::Untold(Box::new(result))),
@@ -70,15 +105,9 @@ impl Following<'_> {
                         self.view.say(&wait);
                     }
                 }
-                () = signals.next() => {
-                    if stopping {
-                        self.view.close();
-                        return Ok(End::Killed);
-                    }
-                    stopping = true;
-                    self.view.say("suspending; once more to kill what runs");
-                    let supervisor = supervisor.clone();
-                    tokio::spawn(async move { supervisor.shutdown(GRACE).await });
+                _ = &mut stopping, if !is_stopping => {
+                    is_stopping = true;
+                    self.view.say("suspending; Ctrl-C once more to kill what runs");
                 }
             }
         }

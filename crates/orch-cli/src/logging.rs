@@ -1,5 +1,7 @@
 //! Logs: to stderr, from warnings up unless asked for more.
 
+use std::io::IsTerminal as _;
+
 use tracing_subscriber::EnvFilter;
 
 /// The variable that says what is logged, for example `orch_supervisor=debug`.
@@ -20,10 +22,10 @@ pub(crate) fn start(verbose: u8) {
         }),
         Err(_) => EnvFilter::new(level),
     };
+    // Colours are for terminals, and for those who did not ask to have none.
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let format = tracing_subscriber::fmt().with_ansi(std::io::stderr().is_terminal() && !no_colour);
     // Only the first subscriber of a process counts, and this is the only place that makes one.
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .fmt_fields(orch_app::log_fields())
-        .with_writer(std::io::stderr)
-        .try_init();
+    let format = format.fmt_fields(orch_app::log_fields());
+    let _ = format.with_env_filter(filter).with_writer(std::io::stderr).try_init();
 }

@@ -18,7 +18,6 @@ mod progress;
 mod report;
 mod runs;
 mod session;
-mod signals;
 mod task_source;
 mod text;
 
@@ -45,7 +44,12 @@ fn main() -> ExitCode {
         Err(error) => return report::failed(&error.into()).into(),
     };
     let orphans = orch_app::Orphans::adopt(&runtime);
-    let exit = runtime.block_on(commands::run(args));
+    let exit = runtime.block_on(async {
+        match orch_app::survive_file_limits() {
+            Ok(()) => commands::run(args).await,
+            Err(error) => report::failed(&error.into()),
+        }
+    });
     // Dropping the tasks kills the process groups of attempts that are still there, after a second Ctrl-C.
     runtime.shutdown_timeout(Duration::from_secs(1));
     orphans.end();

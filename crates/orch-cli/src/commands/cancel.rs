@@ -14,6 +14,9 @@ use crate::runs;
 use crate::session::Session;
 use crate::text;
 
+/// How long to wait at most until the end is written.
+const CLOSING: Duration = Duration::from_secs(10);
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The run: any unique beginning of its id; the latest unless given.
@@ -30,7 +33,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let supervisor =
         orch_app::supervisor(&config, &Workers::default(), store.clone(), None, "orch cancel");
     let cancelled = cancel(&supervisor, &*store, run).await;
-    supervisor.shutdown(Duration::ZERO).await;
+    supervisor.shutdown(CLOSING).await;
     Ok(Box::new(Cancelled(cancelled?)))
 }
 

@@ -4,19 +4,23 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_app::Show;
+use orch_app::{Show, Signals};
 use orch_core::{Journal, OrchestrationResult, RunId, RunStatus};
 use orch_supervisor::Supervisor;
 use serde_json::{Value, json};
 
 use crate::columns::Columns;
 use crate::conflicts;
-use crate::error::CliError;
 use crate::exit::Exit;
 use crate::follow::End;
 use crate::report::{Report, Text};
 use crate::runs;
 use crate::text;
+
+/// How long to wait at most until what was done is learned from and the store is closed.
+const CLOSING: Duration = Duration::from_secs(30);
+/// What is said of a run whose suspension could not be written.
+const NOT_WRITTEN: &str = "the store could not be told that the run is suspended; what was accepted is not lost, and what ran is done again";
 
 /// A run that was followed.
 pub(crate) struct Finished {
@@ -27,24 +31,30 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// Reads how the run stands, and ends the supervisor.
+    /// Reads how the run stands and ends the supervisor, as far as signals and the time allow.
     pub(crate) async fn of(
         supervisor: Supervisor,
         store: Arc<dyn Journal>,
         run: RunId,
         end: End,
         show: Show,
-    ) -> Result<Self, CliError> {
-        let status = match end {
+        signals: &mut Signals,
+    ) -> Self {
+        let mut status = None;
+        match end {
             End::Ended(_) | End::Untold(_) | End::Suspended => {
-                supervisor.shutdown(Duration::ZERO).await;
-                let status = runs::status(&store, run).await?;
-                Some(status)
+                let closing = async {
+                    supervisor.shutdown(CLOSING).await;
+                    // What became of the run is known, whether or not it can be read now.
+                    status = runs::status(&store, run).await.ok();
+                };
+                // Everything that matters is written: whoever has no time leaves.
+                signals.within_time(tokio::time::timeout(CLOSING, closing)).await;
             }
             // There is no time left.
-            End::Killed => None,
-        };
-        Ok(Self { run, status, end, show })
+            End::Killed | End::NotWritten => {}
+        }
+        Self { run, status, end, show }
     }
 }
 
@@ -65,8 +75,11 @@ impl Report for Finished {
                 let notice = format!("{dropped}\n{untold}").trim_start().to_owned();
                 Text { data, exact: true, remarks, notice }
             }
-            End::Suspended | End::Killed => {
-                let notice = format!("go on with: orch resume {}", self.run);
+            End::Suspended | End::Killed | End::NotWritten => {
+                let mut notice = format!("go on with: orch resume {}", self.run);
+                if matches!(self.end, End::NotWritten) {
+                    notice = format!("{NOT_WRITTEN}\n{notice}");
+                }
                 Text { remarks, notice, ..Text::default() }
             }
         }
@@ -75,7 +88,7 @@ impl Report for Finished {
     fn json(&self) -> Value {
         match &self.end {
             End::Ended(result) | End::Untold(result) => with_id(self.run, result),
-            End::Suspended | End::Killed => {
+            End::Suspended | End::Killed | End::NotWritten => {
                 json!({ "orchestration_id": self.run, "status": "suspended", "resume": format!("orch resume {}", self.run) })
             }
         }
@@ -85,7 +98,7 @@ impl Report for Finished {
         match &self.end {
             End::Ended(result) => result.status.into(),
             End::Untold(_) => Exit::Failed,
-            End::Suspended | End::Killed => Exit::Suspended,
+            End::Suspended | End::Killed | End::NotWritten => Exit::Suspended,
         }
     }
 }

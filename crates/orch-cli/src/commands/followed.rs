@@ -1,17 +1,12 @@
 //! Following a run while its store may be lost.
 
-use std::time::Duration;
-
+use orch_app::Signals;
 use orch_supervisor::{Lifecycle, Supervisor};
 use tokio::sync::broadcast::Receiver;
 
 use crate::error::CliError;
-use crate::follow::{End, Following};
+use crate::follow::{End, Following, GRACE};
 use crate::session::Session;
-use crate::signals::Signals;
-
-/// How long attempts get to end when the store is lost.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Follows a run to its end. When its store is lost meanwhile, what runs is stopped, and the error says what happened: an end that
 /// nobody can read any more is none.
@@ -25,9 +20,10 @@ pub(super) async fn to_the_end(
     let run = following.run;
     let watched = tokio::select! {
         end = following.until_the_end(events, signals) => match (end, session.stores.check().await) {
-            (Ok(End::Killed), _) => {
+            // There is no time to close it.
+            (Ok(end @ (End::Killed | End::NotWritten)), _) => {
                 session.stores.leave_open();
-                return Ok(End::Killed);
+                return Ok(end);
             }
             (end, Ok(())) => Ok(end),
             (_, Err(lost)) => Err(lost),
@@ -37,10 +33,9 @@ pub(super) async fn to_the_end(
     match watched {
         Ok(end) => end,
         Err(lost) => {
-            tokio::select! {
-                () = supervisor.shutdown(GRACE) => {}
-                () = signals.next() => {}
-            }
+            // Those who have no time leave.
+            signals.stop();
+            signals.within_time(supervisor.shutdown(GRACE)).await;
             Err(CliError::StoreLost { run, lost })
         }
     }

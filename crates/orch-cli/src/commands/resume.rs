@@ -1,6 +1,6 @@
 //! `orch resume`: goes on with a run.
 
-use orch_app::{Access, Config, Note, Place, Workers};
+use orch_app::{Access, Config, Note, Place, Signals, Workers};
 use orch_core::journal::Recorded;
 use orch_core::{Event, Seq};
 
@@ -8,12 +8,11 @@ use super::finished::Finished;
 use super::followed;
 use crate::error::CliError;
 use crate::events::EventArgs;
-use crate::follow::Following;
+use crate::follow::{Following, GRACE};
 use crate::progress::View;
 use crate::report::Report;
 use crate::runs;
 use crate::session::Session;
-use crate::signals::Signals;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -35,17 +34,23 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let workers = Workers::of(&config)?;
 
     let sinks = args.events.sinks(session, &config)?;
-    let mut signals = Signals::listen()?;
-    let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;
-    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch resume");
-    let (events, feeds) = (supervisor.subscribe(), sinks.start(&supervisor));
-    supervisor.resume(run).await?;
+    let mut signals = Signals::listen(GRACE)?;
+    let begun = signals.within_time(async {
+        let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;
+        let supervisor =
+            orch_app::supervisor(&config, &workers, store.clone(), memory, "orch resume");
+        let (events, feeds) = (supervisor.subscribe(), sinks.start(&supervisor));
+        supervisor.resume(run).await?;
+        Ok::<_, CliError>((supervisor, events, feeds))
+    });
+    let (supervisor, events, feeds) = begun.await.ok_or(CliError::Stopped)??;
     let mut view = View::new(session.style);
     view.skip(&history);
     view.say(&format!("run {run}"));
     let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
     let end = followed::to_the_end(session, &supervisor, following, events, &mut signals).await?;
-    Ok(args.events.beside(Finished::of(supervisor, store, run, end, note.show).await?))
+    let finished = Finished::of(supervisor, store, run, end, note.show, &mut signals).await;
+    Ok(args.events.beside(finished))
 }
 
 /// The configuration that the run was made with, unless another is named.

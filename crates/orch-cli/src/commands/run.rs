@@ -1,17 +1,16 @@
 //! `orch run`: runs a task to its end.
 
-use orch_app::{Access, Note};
+use orch_app::{Access, Note, Signals};
 
 use super::finished::Finished;
 use super::followed;
 use super::task::{Job, TaskArgs};
 use crate::error::CliError;
 use crate::events::EventArgs;
-use crate::follow::Following;
+use crate::follow::{Following, GRACE};
 use crate::progress::View;
 use crate::report::Report;
 use crate::session::Session;
-use crate::signals::Signals;
 
 const EXAMPLES: &str = "Examples:
   orch run task.yaml                             a task file
@@ -35,13 +34,17 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let options = task.options(Note::new(&config, &task).in_settings(settings));
 
     let sinks = args.events.sinks(session, &config)?;
-    let mut signals = Signals::listen()?;
-    let store = session.stores.journal(&config, Access::Create).await?;
-    let memory = session.stores.memory(&config, store.clone(), Access::Create).await?;
-    let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch run");
+    let mut signals = Signals::listen(GRACE)?;
+    let begun = signals.within_time(async {
+        let store = session.stores.journal(&config, Access::Create).await?;
+        let memory = session.stores.memory(&config, store.clone(), Access::Create).await?;
+        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch run");
+        let (events, feeds) = (supervisor.subscribe(), sinks.start(&supervisor));
+        let run = supervisor.submit_with(task.task.clone(), options).await?;
+        Ok::<_, CliError>((store, supervisor, events, feeds, run))
+    });
+    let (store, supervisor, events, feeds, run) = begun.await.ok_or(CliError::Stopped)??;
     let view = View::new(session.style);
-    let (events, feeds) = (supervisor.subscribe(), sinks.start(&supervisor));
-    let run = supervisor.submit_with(task.task.clone(), options).await?;
     view.say(&format!("run {run}"));
     if config.project_dir != session.cwd {
         view.say(&format!("project {}", config.project_dir.display()));
@@ -51,5 +54,6 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     }
     let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
     let end = followed::to_the_end(session, &supervisor, following, events, &mut signals).await?;
-    Ok(args.events.beside(Finished::of(supervisor, store, run, end, task.show).await?))
+    let finished = Finished::of(supervisor, store, run, end, task.show, &mut signals).await;
+    Ok(args.events.beside(finished))
 }

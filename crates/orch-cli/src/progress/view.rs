@@ -82,17 +82,9 @@ impl View {
             live.update(&self.board);
         }
     }
-
-    /// Clears what was only for the time being.
-    pub(crate) fn close(&mut self) {
-        if let Screen::Live(live) = &self.screen {
-            // A terminal that is gone need not be cleared.
-            let _ = live.all.clear();
-        }
-    }
 }
 
-/// A bar, and a line per attempt above it.
+/// A bar, and a line per attempt above it; cleared when it is dropped.
 struct Live {
     all: MultiProgress,
     bar: ProgressBar,
@@ -133,6 +125,13 @@ impl Live {
                 line
             });
         }
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        // A terminal that is gone need not be cleared.
+        let _ = self.all.clear();
     }
 }
 

@@ -12,6 +12,7 @@ mod events;
 mod evidence;
 mod exits;
 mod files;
+mod full_disk;
 mod hostile;
 mod items;
 mod journey;

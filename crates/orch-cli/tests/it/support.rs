@@ -211,6 +211,18 @@ impl Started {
         None
     }
 
+    /// Reads what it says until a line has `text` in it.
+    #[track_caller]
+    pub(crate) fn until_says(&mut self, text: &str) {
+        for line in self.lines.iter_mut().flatten() {
+            self.said.push(line.unwrap());
+            if self.said.last().is_some_and(|line| line.contains(text)) {
+                return;
+            }
+        }
+        panic!("it never said `{text}`, but:\n{}", self.said.join("\n"));
+    }
+
     /// Waits until it says which run it is.
     #[track_caller]
     pub(crate) fn run(&mut self) -> RunId {
