@@ -28,6 +28,8 @@ const SETTLE_BUSY: Duration = Duration::from_millis(30);
 const SETTLE_ELSEWHERE: Duration = Duration::from_secs(2);
 /// How often a refusal that asks to try again is tried again.
 const TRIES: u32 = 5;
+/// How long runs of which nothing is at work here are suspended, before what is at work is told to end.
+const SUSPENDING: Duration = Duration::from_secs(1);
 /// How well an agent that is known by name only fits what it was not named for.
 const GUEST_FIT: f64 = 0.1;
 
@@ -74,10 +76,12 @@ impl Desk {
 
     /// Gives all runs up; see [`Server::leave`](crate::Server::leave).
     pub(crate) async fn leave(&self, grace: Duration) {
-        if let Err(error) = closing::suspend(self).await {
+        // A store that does not answer holds nobody up: what is at work is suspended by the engine, too.
+        let suspended = tokio::time::timeout(SUSPENDING.min(grace), closing::suspend(self));
+        if let Ok(Err(error)) = suspended.await {
             tracing::warn!(%error, "a run is left without being suspended");
         }
-        self.supervisor.leave(grace).await;
+        self.supervisor.leave(grace.saturating_sub(SUSPENDING)).await;
     }
 
     pub(crate) fn journal(&self) -> &dyn Journal {

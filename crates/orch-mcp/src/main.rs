@@ -6,18 +6,17 @@ mod http;
 #[path = "main/install.rs"]
 mod install;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use orch_app::Trust;
+use orch_app::{Signals, Trust};
 use orch_mcp::Lines;
 use orch_mcp::standalone::{Options, Standalone};
 use rmcp::ServiceExt as _;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Serves a project to MCP clients, over stdin and stdout or over HTTP: their agents do the subtasks, orch keeps the order.
@@ -54,6 +53,11 @@ fn span(text: &str) -> Result<Duration, jiff::Error> {
     jiff::fmt::friendly::SpanParser::new().parse_unsigned_duration(text)
 }
 
+/// How long attempts get to end after a signal, once they are told to.
+const GRACE: Duration = Duration::from_secs(5);
+/// How long they get when the client has closed stdin: their grace time is over then.
+const AFTER_GRACE: Duration = Duration::from_millis(250);
+
 /// What is logged unless `ORCH_LOG` says otherwise. What `rmcp` warns of are errors of the client, which gets them as answers.
 const LOG: &str = "warn,rmcp::service=error";
 
@@ -74,18 +78,21 @@ fn run(args: Args) -> anyhow::Result<()> {
         return install::install(&folder(args.project.as_deref())?, install);
     }
     let filter = EnvFilter::try_from_env("ORCH_LOG").unwrap_or_else(|_| EnvFilter::new(LOG));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .fmt_fields(orch_app::log_fields())
-        .with_writer(std::io::stderr)
-        .init();
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let format = tracing_subscriber::fmt().with_ansi(std::io::stderr().is_terminal() && !no_colour);
+    let format = format.fmt_fields(orch_app::log_fields());
+    format.with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let orphans = orch_app::Orphans::adopt(&runtime);
     let served = runtime.block_on(serve(args));
-    // A read of stdin that is still waiting must not keep the process.
-    runtime.shutdown_background();
+    match served {
+        // A read of stdin that is still waiting must not keep the process.
+        Ok(Ended::InTime) => runtime.shutdown_background(),
+        // Dropping the tasks kills the process groups of attempts that are still there.
+        Ok(Ended::CutOff) | Err(_) => runtime.shutdown_timeout(Duration::from_millis(300)),
+    }
     orphans.end();
-    served
+    served.map(drop)
 }
 
 fn folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {
@@ -95,21 +102,27 @@ fn folder(project: Option<&Path>) -> anyhow::Result<PathBuf> {
     }
 }
 
-async fn serve(args: Args) -> anyhow::Result<()> {
+/// How a server has ended.
+enum Ended {
+    /// Everything is written.
+    InTime,
+    /// There was no time for that.
+    CutOff,
+}
+
+async fn serve(args: Args) -> anyhow::Result<Ended> {
     let folder = folder(args.project.as_deref())?;
     let mut options = Options::new(folder);
     options.config = args.config;
     options.trust = Trust::of_call(args.trust, Trust::Withheld);
     options.state_dir = orch_app::state_dir();
     options.home = std::env::var_os("HOME").map(PathBuf::from);
+    orch_app::survive_file_limits()?;
     let standalone = Standalone::open(&options).await?;
-    let (mut terminate, mut interrupt) =
-        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut signals = Signals::listen(GRACE)?;
+    // The first signal ends the session.
     let stop = async {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        signals.next().await;
     };
     #[cfg(feature = "http")]
     let served = match args.http.address {
@@ -118,8 +131,18 @@ async fn serve(args: Args) -> anyhow::Result<()> {
     };
     #[cfg(not(feature = "http"))]
     let served = stdio(&standalone, args.grace, stop).await;
-    standalone.close().await;
-    served
+    // A client that has gone has had its grace time.
+    let stop = if signals.is_stopping() { GRACE } else { AFTER_GRACE };
+    // The workers are told at once; dropping the engine ends those that are left.
+    let closed = signals.within_time(standalone.close(stop)).await;
+    served?;
+    Ok(match closed {
+        Some(()) => Ended::InTime,
+        None => {
+            tracing::warn!("ended before everything was written; what was accepted is not lost");
+            Ended::CutOff
+        }
+    })
 }
 
 /// Serves one client over stdin and stdout, until it goes or `stop` is ready. When it goes, commands have `grace` to end.

@@ -106,7 +106,8 @@ impl Server {
     }
 
     /// Gives all runs up: those that this process does itself are suspended until somebody asks for them, those of agents go on
-    /// in whichever process is asked next. Attempts get `grace` to end once they are told to, then the engine ends.
+    /// in whichever process is asked next. Attempts get `grace` to end, a second of which is for suspending; then the engine ends,
+    /// within `grace` and 2 s, whatever the store does.
     pub async fn leave(&self, grace: Duration) {
         let Some(desk) = self.desks.current() else { return };
         desk.leave(grace).await;

@@ -5,6 +5,7 @@ mod opened;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use orch_app::{AppError, Trust};
 use orch_core::ProjectId;
@@ -78,10 +79,10 @@ impl Standalone {
     }
 
     /// Gives all runs up, see [`Server::leave`], waits a moment for webhooks that are not told everything yet, and closes the
-    /// store, so that its file alone is whole.
-    pub async fn close(self) {
+    /// store, so that its file alone is whole. Attempts get `grace` to end once they are told to.
+    pub async fn close(self, grace: Duration) {
         if let Some(opened) = self.keeper.stop().await {
-            opened.close().await;
+            opened.close(grace).await;
         }
     }
 }

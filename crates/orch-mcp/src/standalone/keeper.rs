@@ -22,6 +22,8 @@ use crate::desks::{Desks, Served};
 /// How long to wait before a new store is made: other servers of the project must have seen that the old one is gone, or they would
 /// take the new one for a stranger.
 const PAUSE: Duration = Duration::from_secs(2);
+/// How long attempts get to end when their store is lost.
+const GRACE: Duration = Duration::from_secs(5);
 /// How often a store that is refused is looked at again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The most lost runs that the log names.
@@ -101,7 +103,7 @@ impl Watching {
             }
             Err(error) => tracing::error!(%error, "{why} Which runs are lost cannot be read"),
         }
-        opened.close().await;
+        opened.close(GRACE).await;
     }
 
     /// Opens another store when a call wants one.

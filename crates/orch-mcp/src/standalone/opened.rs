@@ -11,10 +11,12 @@ use orch_core::{ProjectId, RunId};
 use super::{Options, StandaloneError};
 use crate::Server;
 
-/// How long attempts that the server makes itself get to end once they are told to.
-const STOP: Duration = Duration::from_secs(5);
 /// How long closing the store may take at the end.
 const CLOSING: Duration = Duration::from_secs(2);
+/// How much longer than the grace time of attempts it takes to leave while the store works.
+const LEAVING: Duration = Duration::from_secs(1);
+/// How long webhooks have to take what they were not told yet.
+const WEBHOOKS: Duration = Duration::from_secs(5);
 
 /// A project that is open.
 pub(super) struct Opened {
@@ -57,10 +59,18 @@ impl Opened {
         self.stores.rows_of_open_files(&filter.with_limit(1_000_u32)).await
     }
 
-    /// Gives all runs up, waits a moment for webhooks that are not told everything yet, and closes the store.
-    pub(super) async fn close(self) {
-        self.server.leave(STOP).await;
-        let (lost, is_cut) = self.feeds.finish(STOP).await;
+    /// Gives all runs up, waits a moment for webhooks that are not told everything yet, and closes the store. Attempts get `grace`
+    /// to end once they are told to.
+    pub(super) async fn close(self, grace: Duration) {
+        let leaving = self.server.leave(grace);
+        tokio::pin!(leaving);
+        let is_in_time = tokio::time::timeout(grace + LEAVING, &mut leaving).await.is_ok();
+        if !is_in_time {
+            leaving.await;
+        }
+        // A store that did not take the end of runs does not say what webhooks were not told.
+        let webhooks = if is_in_time { WEBHOOKS } else { Duration::ZERO };
+        let (lost, is_cut) = self.feeds.finish(webhooks).await;
         if is_cut || lost > 0 {
             tracing::warn!(lost, "not all events were delivered to webhooks");
         }

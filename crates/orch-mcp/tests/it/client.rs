@@ -185,6 +185,11 @@ impl Client {
         self.child.wait().unwrap();
     }
 
+    /// Waits until the server has ended by itself.
+    pub(crate) fn has_ended(&mut self) {
+        self.child.wait().unwrap();
+    }
+
     /// Closes stdin.
     pub(crate) fn hang_up(&mut self) {
         drop(self.stdin.take());

@@ -19,6 +19,7 @@ mod lost;
 mod managed;
 mod python;
 mod race;
+mod refusing;
 mod round;
 mod rude;
 #[path = "../../fuzz/src/session.rs"]
