@@ -4,6 +4,7 @@
 //! for the verdict, a variant of [`Soak`], and its two arms.
 
 mod files;
+mod full_disk;
 mod kills;
 mod sim;
 mod suite;
@@ -23,6 +24,8 @@ pub(crate) enum Soak {
     Files(files::Options),
     /// Kills the real `orch` with kill -9 while it works, on SQLite and on PostgreSQL.
     Kills(kills::Options),
+    /// Lets the disk under real runs become full, and gives them space again.
+    FullDisk(full_disk::Options),
     /// Plays random histories of the engine in the simulator.
     Sim(sim::Options),
 }
@@ -37,6 +40,7 @@ pub(crate) fn run(
     let (name, figures) = match soak {
         Soak::Files(options) => ("files", files::run(project, options, out)),
         Soak::Kills(options) => ("kills", kills::run(project, options, out)),
+        Soak::FullDisk(options) => ("full-disk", full_disk::run(project, options, out)),
         Soak::Sim(options) => ("sim", sim::run(project, options)),
     };
     let seconds = stopwatch.elapsed().as_secs();
