@@ -3,6 +3,7 @@
 use std::fmt;
 
 /// Says what a database answered, and what to do about it where that is known.
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of another crate, which may grow")]
 pub(crate) fn explain(error: &sqlx::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match error {
         sqlx::Error::Database(database) => f.write_str(database.message())?,
@@ -16,6 +17,7 @@ pub(crate) fn explain(error: &sqlx::Error, f: &mut fmt::Formatter<'_>) -> fmt::R
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "an enum of another crate, which may grow")]
 fn advice(error: &sqlx::Error) -> Option<&'static str> {
     match error {
         sqlx::Error::Database(database) => of_code(&database.code()?),

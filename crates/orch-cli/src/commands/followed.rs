@@ -19,14 +19,13 @@ pub(super) async fn to_the_end(
 ) -> Result<End, CliError> {
     let run = following.run;
     let watched = tokio::select! {
-        end = following.until_the_end(events, signals) => match (end, session.stores.check().await) {
-            // There is no time to close it.
-            (Ok(end @ (End::Killed | End::NotWritten)), _) => {
+        end = following.until_the_end(events, signals) => match end {
+            // There is no time left, or a store that does not answer.
+            Ok(end @ (End::Killed | End::NotWritten)) => {
                 session.stores.leave_open();
                 return Ok(end);
             }
-            (end, Ok(())) => Ok(end),
-            (_, Err(lost)) => Err(lost),
+            end => session.stores.check().await.map(|()| end),
         },
         lost = session.stores.lost() => Err(lost),
     };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::support::{Done, Project, WORKERS};
+use crate::support::{Done, Project, WORKERS, state_dir};
 
 const TASK: &str = "description: Nap\nsubtasks:\n  - { id: a, task_type: sleep, description: Nap, context: { seconds: 0 } }\n";
 
@@ -64,6 +64,9 @@ fn limited(project: &Project, args: &[&str]) -> Command {
         .current_dir(project.path())
         .env_remove("ORCH_LOG")
         .env("HOME", project.path())
+        .env_remove("XDG_STATE_HOME")
+        // Everybody may write to a device; here it counts that it is no file.
+        .env("ORCH_TRUST", "1")
         .stdin(Stdio::null());
     command
 }
@@ -199,7 +202,8 @@ fn an_export_writes_through_no_link_that_was_planted_beside_it() {
     let mut command = Command::new("sh");
     command.arg("-c").arg(script).arg(&victim).arg(env!("CARGO_BIN_EXE_orch"));
     command.args(["memory", "export", "all.jsonl"]).current_dir(project.path());
-    Done::of(command.env_remove("ORCH_LOG").stdin(Stdio::null())).exits(0);
+    command.env("XDG_STATE_HOME", state_dir()).env_remove("ORCH_LOG").stdin(Stdio::null());
+    Done::of(&mut command).exits(0);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
     assert!(fs::read_to_string(project.path().join("all.jsonl")).unwrap().lines().count() > 1);
 }

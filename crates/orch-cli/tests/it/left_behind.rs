@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::json;
 
-use crate::support::{Done, Project, Started, tell};
+use crate::support::{Done, Project, Started, state_dir, tell};
 
 /// A time to sleep that no other process sleeps: who sleeps it is ours.
 fn mark() -> String {
@@ -95,7 +95,7 @@ fn a_second_ctrl_c_leaves_nobody() {
         let mut started = project.start(&["run", "task.yaml"]);
         until_asleep(&mark, &mut started);
         started.signal(Signal::INT);
-        started.until("suspending; once more to kill");
+        started.until("suspending; Ctrl-C once more to kill");
         // A second one at once may be one that was sent twice.
         std::thread::sleep(std::time::Duration::from_millis(400));
         started.signal(Signal::INT);
@@ -117,6 +117,7 @@ fn contained(command: &Command) -> Option<Command> {
         .arg(command.get_program())
         .args(command.get_args())
         .current_dir(command.get_current_dir().unwrap())
+        .env("XDG_STATE_HOME", state_dir())
         .stdin(Stdio::null());
     Some(contained)
 }
@@ -184,6 +185,7 @@ fn a_worker_that_asks_the_terminal_fails_at_once() {
         .arg(orch.get_program())
         .args(orch.get_args())
         .current_dir(project.path())
+        .env("XDG_STATE_HOME", state_dir())
         .stdin(screen);
     // One that is stopped by the terminal would go on until its time is up.
     let done = Done::of(&mut command).exits(0);

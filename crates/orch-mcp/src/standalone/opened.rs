@@ -74,7 +74,10 @@ impl Opened {
         if is_cut || lost > 0 {
             tracing::warn!(lost, "not all events were delivered to webhooks");
         }
-        self.stores.close(CLOSING).await;
+        // One that does not answer cannot be closed either: what was accepted is in it.
+        if is_in_time {
+            self.stores.close(CLOSING).await;
+        }
     }
 }
 

@@ -373,7 +373,9 @@ fn runs_of_another_project_cannot_be_named() {
         let text = format!("project: {name}\nstore: {}\n", store.display());
         std::fs::write(project.path().join("orch.yaml"), text).unwrap();
     }
-    let (mut owner, mut stranger) = (Client::start(&ours), Client::start(&theirs));
+    // The store was made by another user than the stranger, who has to say that it is to be used.
+    let mut owner = Client::start(&ours);
+    let mut stranger = Client::start_with(&theirs, &["--trust"]);
     let answer = owner.ok("alma_delegate_task", json!({ "task": "A secret" }));
     let run = &answer["orchestration_id"];
     let attempt = &answer["ready"][0]["attempt"];

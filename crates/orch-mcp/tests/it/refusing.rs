@@ -49,7 +49,7 @@ fn timed(work: impl FnOnce()) -> Duration {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_client_has_gone_ends_in_time_while_its_store_is_locked() {
     let project = Project::new(&[]);
-    let (client, worker, lock) = begin(&project, &["--grace", "1s"]).await;
+    let (client, worker, lock) = begin(&project, &["--trust", "--grace", "1s"]).await;
     let took = timed(|| drop(client.close()));
     assert!(took > Duration::from_secs(1), "the worker had its grace time, not only {took:?}");
     assert!(took < Duration::from_secs(1) + IN_TIME, "{took:?}");
@@ -64,7 +64,7 @@ async fn a_server_whose_client_has_gone_ends_in_time_while_its_store_is_locked()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_is_told_to_end_does_so_in_time_while_its_store_is_locked() {
     let project = Project::new(&[]);
-    let (mut client, worker, _lock) = begin(&project, &[]).await;
+    let (mut client, worker, _lock) = begin(&project, &["--trust"]).await;
     let took = timed(|| {
         let kill = Command::new("kill").args(["-TERM", &client.pid().to_string()]).status();
         assert!(kill.unwrap().success());
