@@ -80,7 +80,7 @@ impl StoreFile {
         if self.is_in_place() {
             return Ok(());
         }
-        let found = open::id_of_stranger(&self.path).await;
+        let found = open::read_store_id(&self.path).await;
         // It may have come back meanwhile.
         if self.is_in_place() {
             return Ok(());

@@ -175,20 +175,16 @@ async fn connect_existing(
     connect.connect().await.map_err(|error| classify(path, error))
 }
 
-/// Reads the id of the store at `path` through a connection of its own, whatever else the file has.
+/// Reads the id of the store at `path`, which may be anybody's, through a connection of its own. It may have taken the place of one
+/// that is still open, and the WAL file beside it may be that of the latter, which must not get into it: so the file is read alone
+/// first, and in no case by a connection that could write.
 pub(super) async fn read_store_id(path: &Path) -> Result<Option<StoreId>, OpenError> {
-    let options = SqliteOptions::new().with_read_only(true);
-    id_through(path, &connect_options(path, &options)).await
-}
-
-/// Reads the id of a store that has taken the place of one that is still open. The WAL file beside it may be that of the latter,
-/// and must not get into it: so the file is read alone first, and in no case by a connection that could write.
-pub(super) async fn id_of_stranger(path: &Path) -> Result<Option<StoreId>, OpenError> {
     let connect = base_options(path, &SqliteOptions::new()).read_only(true);
     match id_through(path, &connect.clone().immutable(true)).await {
-        // All of a new store may be in its WAL file still.
-        Ok(None) | Err(OpenError::Store { .. }) => id_through(path, &connect).await,
-        read => read,
+        Ok(Some(id)) => Ok(Some(id)),
+        Err(error @ OpenError::Missing { .. }) => Err(error),
+        // All of a new store may be in its WAL file still, or its owner is just bringing that into the file.
+        Ok(None) | Err(_) => id_through(path, &connect).await,
     }
 }
 

@@ -10,11 +10,14 @@ use orch_core::{RunId, Worker, WorkerKind, WorkerName};
 use super::Driver;
 
 impl Driver {
-    /// Takes note of the guests of a run that has just been submitted or resumed.
+    /// Takes note of the guests of a run that has just been submitted or resumed. A resumption that names none leaves those that
+    /// are here.
     pub(super) fn admit_guests(&mut self, run: RunId, mut guests: Vec<Arc<dyn Worker>>) {
         // A managed one would need slots, and the pool has them.
         guests.retain(|guest| guest.kind() == WorkerKind::Pull);
-        if let Some(entry) = self.runs.get_mut(&run) {
+        if !guests.is_empty()
+            && let Some(entry) = self.runs.get_mut(&run)
+        {
             entry.guests = guests;
             self.dirty.insert(run);
         }

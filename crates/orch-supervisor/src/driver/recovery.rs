@@ -93,7 +93,8 @@ impl Driver {
     pub(super) fn not_acquired(&mut self, run: RunId, error: AcquireError, now: Timestamp) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.acquiring = false;
-        if !matches!(error, AcquireError::Journal(_)) {
+        // Any other error is tried again, for the same purpose.
+        if matches!(error, AcquireError::Owned { .. } | AcquireError::NotFound(_)) {
             entry.takes_down = false;
         }
         let refusal = match error {

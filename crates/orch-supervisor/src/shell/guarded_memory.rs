@@ -26,6 +26,8 @@ pub(crate) const SLICE_LIMIT: Duration = Duration::from_secs(5);
 const OUTCOME_LIMIT: Duration = Duration::from_secs(60);
 /// The most questions at once. A memory that blocks costs so many threads and no more; what is asked then waits within its limit.
 const MAX_QUESTIONS: usize = 16;
+/// The most runs that are learned from at once. They have room of their own: a memory that learns slowly keeps no run from being planned.
+const MAX_OUTCOMES: usize = 4;
 
 /// Why memory has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -44,12 +46,17 @@ pub(super) enum NoAnswer {
 #[derive(Clone)]
 pub(crate) struct GuardedMemory {
     memory: Arc<dyn Memory>,
-    room: Arc<Semaphore>,
+    questions: Arc<Semaphore>,
+    outcomes: Arc<Semaphore>,
 }
 
 impl GuardedMemory {
     pub(crate) fn new(memory: Arc<dyn Memory>) -> Self {
-        Self { memory, room: Arc::new(Semaphore::new(MAX_QUESTIONS)) }
+        Self {
+            memory,
+            questions: Arc::new(Semaphore::new(MAX_QUESTIONS)),
+            outcomes: Arc::new(Semaphore::new(MAX_OUTCOMES)),
+        }
     }
 
     /// Returns what memory knows of a task; nothing when it has no answer, which is logged.
@@ -61,7 +68,7 @@ impl GuardedMemory {
     ) -> MemorySnapshot {
         let question =
             move |memory: Arc<dyn Memory>| async move { memory.snapshot(&project, &task).await };
-        self.ask(SNAPSHOT_LIMIT, question).await.unwrap_or_else(|error| {
+        self.ask(&self.questions, SNAPSHOT_LIMIT, question).await.unwrap_or_else(|error| {
             tracing::warn!(%run, %error, "memory cannot be read; the run goes on without");
             MemorySnapshot::default()
         })
@@ -79,7 +86,7 @@ impl GuardedMemory {
         let question = move |memory: Arc<dyn Memory>| async move {
             memory.slice(&project, &worker, &subtask, tokens).await
         };
-        self.ask(limit, question).await
+        self.ask(&self.questions, limit, question).await
     }
 
     /// Tells memory how a run went.
@@ -89,7 +96,7 @@ impl GuardedMemory {
     ) -> Result<(), NoAnswer> {
         let question =
             move |memory: Arc<dyn Memory>| async move { memory.record_outcome(&outcome).await };
-        self.ask(OUTCOME_LIMIT, question).await
+        self.ask(&self.outcomes, OUTCOME_LIMIT, question).await
     }
 
     /// Tells memory what a person thinks of a run. The person waits for it, and nobody else does.
@@ -106,6 +113,7 @@ impl GuardedMemory {
     /// and its room among the questions, until it returns.
     async fn ask<T, F>(
         &self,
+        room: &Arc<Semaphore>,
         limit: Duration,
         question: impl FnOnce(Arc<dyn Memory>) -> F + Send + 'static,
     ) -> Result<T, NoAnswer>
@@ -113,7 +121,7 @@ impl GuardedMemory {
         T: Send + 'static,
         F: Future<Output = Result<T, BoxError>>,
     {
-        let (memory, room) = (self.memory.clone(), self.room.clone());
+        let (memory, room) = (self.memory.clone(), room.clone());
         let answer = async move {
             let Ok(permit) = room.acquire_owned().await else { return Err(NoAnswer::ShuttingDown) };
             let (mut send, receive) = oneshot::channel();
