@@ -157,6 +157,9 @@ pub async fn open_memory_as_it_is(
     if let Some(sentence) = config.withheld(&[Part::Store]) {
         return Err(AppError::Withheld(sentence));
     }
+    if config.memory.is_in_alma() && !config.may_use_alma() {
+        return Ok(None);
+    }
     let opened = match (config.memory_file(), &config.store) {
         (Some(file), _) => memory_in_file(file, journal, access).await?,
         (None, Store::Postgres(url)) => memory_in_postgres(url, journal, access).await?,
@@ -229,7 +232,8 @@ async fn memory_in_postgres(
 #[cfg(feature = "alma")]
 fn beside_alma(config: &Config, memory: LearnedMemory) -> LearnedMemory {
     let (read, write) = (config.alma_read().is_some(), config.alma_written().is_some());
-    match config.alma.as_ref().and_then(|alma| alma.memory(read, write)) {
+    let is_used = (read || write) && config.may_use_alma();
+    match config.alma.as_ref().filter(|_| is_used).and_then(|alma| alma.memory(read, write)) {
         Some(alma) => memory.with_alma(config.project.clone(), alma),
         None => memory,
     }

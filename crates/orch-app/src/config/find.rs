@@ -11,6 +11,8 @@ use crate::trust::Trust;
 
 /// The folder of a project's agent files.
 const AGENTS_DIR: &str = ".claude/agents";
+/// The most entries of the folder of agents that are read.
+const MAX_AGENT_ENTRIES: usize = 1_000;
 
 /// Where a project is, and where its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,6 +101,7 @@ impl Place {
         let in_project = [STATE_FOLDER, ".alma", ALMA_FILE, ".claude", AGENTS_DIR];
         let mut found: Vec<PathBuf> =
             in_project.iter().map(|name| self.project_dir.join(name)).collect();
+        found.extend(agents_in(&self.project_dir.join(AGENTS_DIR)));
         if let Some(file) = self.config.as_ref().filter(|_| !self.is_given) {
             found.extend(file.parent().map(Path::to_owned));
             found.push(file.clone());
@@ -138,4 +141,22 @@ fn has_block(file: &Path) -> bool {
             .lines()
             .any(|line| line.strip_prefix(ALMA_BLOCK).is_some_and(|rest| rest.starts_with(':'))),
     }
+}
+/// Returns what lies in the folder of agents, at any depth; as much of it as is read at most.
+fn agents_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            if found.len() == MAX_AGENT_ENTRIES {
+                return found;
+            }
+            // Links are not followed: where they lead is checked by who follows them.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                folders.push(entry.path());
+            }
+            found.push(entry.path());
+        }
+    }
+    found
 }

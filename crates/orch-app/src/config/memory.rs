@@ -69,6 +69,11 @@ impl MemoryConfig {
         faults
     }
 
+    /// Whether what is learned is kept in ALMA's file.
+    pub(crate) fn is_in_alma(&self) -> bool {
+        matches!(self.store, MemoryStore::Alma)
+    }
+
     /// Returns the SQLite file in which it is kept; `None` when it is kept in another database.
     pub(super) fn file(
         &self,

@@ -12,6 +12,7 @@
 //! ```
 //! The word is `--trust` or `ORCH_TRUST=1` ([`Trust`]). A configuration named by `--config` is *given*, and needs none.
 
+mod alma;
 mod owner;
 mod stores;
 mod withheld;

@@ -46,7 +46,7 @@ impl Admission {
     pub(crate) async fn of(config: &Config, file: &Path, access: Access) -> Result<Self, AppError> {
         let list = config.state_dir.as_deref().map(StoreList::of);
         if config.trust.is_word() {
-            let is_new = !file.exists() && access == Access::Create;
+            let is_new = !is_there(file) && access == Access::Create;
             let is_entered = is_new || config.trust == Trust::Remembered;
             let list = list.filter(|_| is_entered);
             return Ok(Self::Trusted(match list {
@@ -58,9 +58,9 @@ impl Admission {
         let list = list.ok_or_else(|| unlisted(file, "HOME is not set".to_owned()))?;
         let failed =
             |source: io::Error| unlisted(file, format!("{}: {source}", list.file.display()));
-        if !file.exists() && access == Access::Create {
+        if !is_there(file) && access == Access::Create {
             let entering = list.lock().await.map_err(failed)?;
-            if !file.exists() {
+            if !is_there(file) {
                 return Ok(Self::Made(entering));
             }
         }
@@ -115,13 +115,22 @@ fn unlisted(store: &Path, why: String) -> AppError {
     AppError::NoStoreList { store: store.to_owned(), why }
 }
 
+/// Whether anything has the name, be it a link that leads nowhere.
+fn is_there(file: &Path) -> bool {
+    file.symlink_metadata().is_ok()
+}
+
 /// A store within the project must not be a link out of it.
 fn stays_inside(project: &Path, file: &Path) -> Result<(), AppError> {
     if file.components().any(|part| part == Component::ParentDir) || !file.starts_with(project) {
         return Ok(());
     }
     let (Ok(folder), Ok(target)) = (project.canonicalize(), file.canonicalize()) else {
-        return Ok(());
+        let why = "it is a link that leads nowhere".to_owned();
+        return match is_there(file) {
+            true => Err(AppError::NotTrusted { path: file.to_owned(), why }),
+            false => Ok(()),
+        };
     };
     if !target.starts_with(folder) {
         let why = format!(

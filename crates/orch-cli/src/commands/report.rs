@@ -97,7 +97,8 @@ fn read(session: &Session, file: &Path) -> Result<Value, CliError> {
     let unread = |source| CliError::Unread { file: file.to_owned(), source };
     let bytes = bytes.map_err(|error| unread(error.into()))?;
     if file.extension().is_some_and(|extension| extension == "json") {
-        serde_json::from_slice(&bytes).map_err(|error| unread(error.into()))
+        let read = orch_core::read_json(&bytes);
+        read.map_err(|error| unread(io::Error::new(io::ErrorKind::InvalidData, error)))
     } else {
         let text = String::from_utf8(bytes).map_err(|_| unread(ReadError::NotText.into()))?;
         Ok(Value::String(text))

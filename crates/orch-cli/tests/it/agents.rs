@@ -193,6 +193,7 @@ fn what_is_in_vain_exits_with_4_and_what_is_wrong_with_2() {
     let done = orch(&project, &["report", "a", "--attempt", attempt, "--result", "y"]).exits(4);
     assert!(done.stdout.starts_with("rejected: a; "), "{}", done.stdout);
 
+    project.write("large.json", "[115792089237316195423570985008687907853]");
     for (args, expected) in [
         (&["report", "d", "--result", "x"][..], "has no subtask `d`"),
         (&["report", "a"], "required"),
@@ -202,6 +203,7 @@ fn what_is_in_vain_exits_with_4_and_what_is_wrong_with_2() {
         (&["report", "a", "--attempt", "1", "--result", "x"], "`attempt` is `1`"),
         (&["report", "a", "--file", "none.md"], "the result none.md cannot be read"),
         (&["report", "a", "--file", "/dev/zero"], "it is not a regular file"),
+        (&["report", "a", "--file", "large.json"], "quote it"),
         (&["report", "a", "--result", "x", "--usage", "much"], "is no usage"),
         (&["report", "a", "--result", "x", "--usage", "tokens=1"], "unknown field `tokens`"),
         (&["report", "ffff", "a", "--result", "x"], "no run begins with `ffff`"),

@@ -179,6 +179,15 @@ fn a_store_that_is_a_link_out_of_the_project_is_refused() {
     project.write("orch.yaml", &format!("store: data/runs.db\n{}", crate::support::WORKERS));
     fs::create_dir(project.path().join("data")).unwrap();
     symlink(other.store(), project.path().join("data/runs.db")).unwrap();
+    // A link that leads nowhere yet would be made where it leads.
+    let dangling = Project::new(&[
+        ("orch.yaml", &format!("store: runs.db\n{}", crate::support::WORKERS)),
+        ("task.yaml", &sleeping(1, 0.0)),
+    ]);
+    let target = other.path().join("new.db");
+    symlink(&target, dangling.path().join("runs.db")).unwrap();
+    orch(&dangling, &["run", "task.yaml"], &[]).exits(2).says("leads nowhere");
+    assert!(!target.exists());
     for args in [&["status"][..], &["run", "task.yaml"]] {
         orch(&project, args, &[]).exits(2).says("outside of the project");
     }
@@ -187,8 +196,12 @@ fn a_store_that_is_a_link_out_of_the_project_is_refused() {
 
 #[test]
 fn what_everybody_may_write_to_is_refused() {
-    for (what, mode) in [(".", 0o1777), (".", 0o777), ("orch.yaml", 0o666), (".orch", 0o777)] {
+    let agent = ".claude/agents/deep/a.md";
+    for (what, mode) in
+        [(".", 0o1777), (".", 0o777), ("orch.yaml", 0o666), (".orch", 0o777), (agent, 0o666)]
+    {
         let project = Project::with_workers(&sleeping(1, 0.0));
+        project.write(agent, "---\nname: a\ndescription: Reads\n---\nRead.\n");
         orch(&project, &["run", "task.yaml"], &[]).exits(0);
         fs::set_permissions(project.path().join(what), Permissions::from_mode(mode)).unwrap();
         fs::create_dir(project.path().join("deep")).unwrap();
@@ -200,6 +213,28 @@ fn what_everybody_may_write_to_is_refused() {
         Done::of(deeper.current_dir(project.path().join("deep"))).exits(2);
         orch(&project, &["run", "task.yaml"], &[("ORCH_TRUST", "1")]).exits(0);
         orch(&project, &["status", "--trust"], &[]).exits(0);
+    }
+}
+
+#[test]
+fn a_file_outside_of_the_project_is_no_memory_of_alma_without_the_word() {
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("places.sqlite");
+    let project = Project::with_workers(&sleeping(1, 0.0));
+    project.orch(&["run", "task.yaml"]).exits(0);
+    let alma = format!(
+        "alma: {{ project_id: shop, storage: sqlite, storage_dir: {}, db_name: places.sqlite }}\n",
+        outside.path().display()
+    );
+    project.write(".alma/config.yaml", &alma);
+    project.write("orch.yaml", &format!("memory: {{ store: alma }}\n{}", crate::support::WORKERS));
+    // A database of another program.
+    fs::write(&file, "not a database").unwrap();
+    for args in [&["plan", "task.yaml"][..], &["memory", "list"], &["memory", "stats"]] {
+        let done = orch(&project, args, &[]);
+        done.says("outside of the project");
+        assert_eq!(fs::read_to_string(&file).unwrap(), "not a database", "{args:?}");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 1, "{args:?}");
     }
 }
 

@@ -52,22 +52,23 @@ pub(crate) async fn delegate(
     };
     let (run, again) = match request {
         Request::Open(row) => (row.head.run, true),
-        Request::Key(key) => {
-            let known = desk.journal().run_of_request(&settings.project, &key).await?;
-            let guests = desk.guests(&note);
-            let mut options =
-                SubmitOptions::new().settings(settings).request_key(key).guests(guests);
-            options.plan = plan;
-            let run = desk.supervisor.submit_with(task, options).await?;
-            desk.note_carried_out(run, args.mode);
-            (run, known.is_some())
-        }
+        Request::Key(key) => match desk.journal().run_of_request(&settings.project, &key).await? {
+            Some(run) => (run, true),
+            None => {
+                let guests = desk.guests(&note);
+                let mut options =
+                    SubmitOptions::new().settings(settings).request_key(key).guests(guests);
+                options.plan = plan;
+                (desk.supervisor.submit_with(task, options).await?, false)
+            }
+        },
     };
     if let Some(key) = &args.request_key
         && desk.note(run).await?.is_none_or(|kept| kept.body != Some(body))
     {
         return Err(ToolError::KeyReused { key: short(key, 60), run });
     }
+    desk.note_carried_out(run, args.mode);
     if again {
         // Whoever delegates it again wants it done, suspended or not.
         desk.resume(&desk.row(run).await?).await?;

@@ -22,11 +22,11 @@ const PAGE: usize = 50;
 /// The most bytes of the line of a subtask.
 const LINE_BYTES: usize = 900;
 /// The most bytes of a list in an entry of it.
-const LIST_BYTES: usize = 400;
+const LIST_BYTES: usize = 200;
 /// The most bytes of workers beside a page of subtasks.
 const WORKERS_BYTES: usize = 400;
-/// What is kept free for how a run ended, and for the cursor.
-const END_BYTES: usize = 900;
+/// What is kept free for how a run ended (errors, dropped values, files), and for the cursor.
+const END_BYTES: usize = 1_600;
 /// What is kept free for the cursor.
 const CURSOR_BYTES: usize = 100;
 /// The most bytes of a description or a reason.
@@ -214,7 +214,7 @@ fn entry(subtask: &SubtaskStatus) -> Value {
         }
     }
     entry["task_type"] = short(&subtask.task_type, TEXT_BYTES).into();
-    for key in ["dependencies", "open"] {
+    for key in ["dependencies", "locks", "open"] {
         let Some(list) = entry[key].as_array_mut().map(std::mem::take) else { continue };
         let (listed, more) = fitting(list, LIST_BYTES);
         entry[key] = listed.into();
