@@ -126,8 +126,6 @@ fn print(out: &mut dyn Write, text: &str) -> io::Result<()> {
 
 /// Whoever closed the other end does not want to read it.
 fn unless_unread(written: io::Result<()>) -> io::Result<()> {
-    written.or_else(|error| match error.kind() {
-        io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(error),
-    })
+    let is_unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    written.or_else(|error| if is_unread(&error) { Ok(()) } else { Err(error) })
 }

@@ -123,7 +123,8 @@ mod tests {
     #[test]
     fn a_number_is_kept_or_refused() {
         use NumberFault::{LeadingZero, OutOfRange, TooLong};
-        let cases: [(&str, Option<fn(String) -> NumberFault>); 24] = [
+        type Fault = fn(String) -> NumberFault;
+        let cases: [(&str, Option<Fault>); 24] = [
             ("0", None),
             ("-1", None),
             ("+7", None),

@@ -110,7 +110,7 @@ impl Planned {
         let mut lines = vec![format!(
             "plan: {} subtasks, from: {}, confidence {:.2}",
             forecast.subtasks.len(),
-            text::shown(&self.plan.source),
+            text::shown(self.plan.source),
             self.plan.confidence
         )];
         lines.extend(self.plan.notes.iter().map(|note| format!("  {}", text::shown(note))));

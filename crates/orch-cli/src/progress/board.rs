@@ -70,7 +70,7 @@ impl Board {
                 Some(format!(
                     "plan: {} subtasks ({}){notes}",
                     add.subtasks.len(),
-                    shown(&add.source)
+                    shown(add.source)
                 ))
             }
             Event::AttemptOffered { subtask, fence, worker, .. } => {

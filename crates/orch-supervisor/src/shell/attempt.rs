@@ -19,7 +19,6 @@ use super::results::{reported, whole};
 use super::store_health::{Access, StoreHealth, failure};
 use super::worker_memory::{BoundMemory, recall};
 use crate::driver::{AttemptEnd, Input, StartAttempt};
-use crate::machine::Refusal;
 use crate::request::result_may_be_stored;
 
 /// How much longer than its grace time a stopped attempt may take before its future is dropped.
@@ -82,7 +81,12 @@ async fn make(start: Box<StartAttempt>, stores: Stores, handle: Handle) -> Attem
         () = overstayed(&handle) => Ok(Err(WorkerError::new(Cause::Cancelled, "the attempt did not end when it was told to"))),
     };
     let outcome = match ended {
-        Ok(outcome) => outcome.and_then(may_be_stored),
+        Ok(Ok(result)) => match result_may_be_stored(&result) {
+            Ok(()) => Ok(result),
+            // It could be written, and never read again.
+            Err(refusal) => Err(WorkerError::new(Cause::BadOutput, refusal.to_string())),
+        },
+        Ok(Err(error)) => Err(error),
         Err(panic) => Err(panicked(&*panic)),
     };
     let took = begun.get().map_or(Duration::ZERO, |since| monotonic().duration_since(*since));
@@ -140,12 +144,6 @@ async fn work(
         memory.add_to(&mut result);
     }
     Ok(result)
-}
-
-/// Refuses a result that could be written and never read again.
-fn may_be_stored(result: WorkerResult) -> Result<WorkerResult, WorkerError> {
-    let refused = |refusal: Refusal| WorkerError::new(Cause::BadOutput, refusal.to_string());
-    result_may_be_stored(&result).map_err(refused).map(|()| result)
 }
 
 /// Loads the results of the dependencies. That the store refuses is no fault of the worker's: it is waited for.

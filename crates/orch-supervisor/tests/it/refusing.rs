@@ -19,6 +19,14 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the clock of these tests is tokio's, and stands still"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
 use crate::support::{Diary, plan, sleeper, submit, virtual_time};
 
 /// More tries than this are a busy loop: the test must end, not hang.
@@ -206,7 +214,7 @@ async fn a_store_that_refuses_is_not_hammered_and_the_run_ends_when_it_works_aga
         after(600).await;
         let tries = journal.tries();
         journal.becomes(Mood::Works);
-        let since = Instant::now();
+        let since = now();
         let result = supervisor.wait(run).await.unwrap();
         assert_eq!(result.status, EndStatus::Completed, "{mood:?}");
         assert!(tries < 250, "{mood:?}: {tries} tries in 10 minutes");
@@ -224,7 +232,7 @@ async fn who_asks_meanwhile_is_told_at_once_to_ask_again() {
     let run = submit(&supervisor, plan("a 1s -> b 2s")).await;
     journal.becomes(Mood::Full);
     after(300).await;
-    let since = Instant::now();
+    let since = now();
     let refused = supervisor.cancel(run).await.unwrap_err();
     assert!(refused.to_string().contains("again"), "{refused}");
     assert_eq!(since.elapsed(), Duration::ZERO);
@@ -251,7 +259,7 @@ async fn a_shutdown_ends_in_time_whatever_the_store_does() {
             after(1).await;
             journal.becomes(mood);
             after(refuses_since).await;
-            let since = Instant::now();
+            let since = now();
             supervisor.shutdown(Duration::from_secs(5)).await;
             let took = since.elapsed();
             assert!(took <= Duration::from_secs(7), "{case}: {took:?}");
