@@ -10,7 +10,8 @@ const VARIABLE: &str = "ORCH_LOG";
 /// Starts to log. A wrong filter is said once and replaced by the default.
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {
-        0 => "warn",
+        // That a pooled connection broke is the database's fault, which the engine says once.
+        0 => "warn,sqlx_core::pool=error",
         1 => "info",
         2 => "debug",
         _ => "trace",

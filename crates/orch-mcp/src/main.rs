@@ -58,8 +58,9 @@ const GRACE: Duration = Duration::from_secs(5);
 /// How long they get when the client has closed stdin: their grace time is over then.
 const AFTER_GRACE: Duration = Duration::from_millis(250);
 
-/// What is logged unless `ORCH_LOG` says otherwise. What `rmcp` warns of are errors of the client, which gets them as answers.
-const LOG: &str = "warn,rmcp::service=error";
+/// What is logged unless `ORCH_LOG` says otherwise. What `rmcp` warns of are errors of the client, which gets them as answers; that
+/// a pooled connection broke is the database's fault, which the engine says once.
+const LOG: &str = "warn,rmcp::service=error,sqlx_core::pool=error";
 
 fn main() -> ExitCode {
     match run(Args::parse()) {
