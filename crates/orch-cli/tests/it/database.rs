@@ -25,8 +25,9 @@ impl FakePostgres {
         let port = listener.local_addr().unwrap().port();
         let (sender, heard) = channel();
         thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let _ = sender.send(talk(stream));
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                // The client ends when the stream is closed, and then everything must be here.
+                let _ = sender.send(talk(&mut stream));
             }
         });
         Self { port, heard }
@@ -39,7 +40,7 @@ impl FakePostgres {
 }
 
 /// Returns all that a client says: its parameters and its password.
-fn talk(mut stream: TcpStream) -> String {
+fn talk(stream: &mut TcpStream) -> String {
     let mut said = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {
