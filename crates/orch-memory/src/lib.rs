@@ -65,22 +65,14 @@
 //! `BIGINT`, `BLOB` and `BYTEA`, `REAL` and `DOUBLE PRECISION`; text that is compared gets `COLLATE "C"` in PostgreSQL. Tables
 //! that migrate together are a `Schema` in `sqlite/open.rs` and one in `postgres/open.rs`. Tests compare them. The journal's
 //! statements live in a module per table under `sqlite/` and `postgres/`, functions that take a connection or a pool; rows that are
-//! read derive `sqlx::FromRow` once, for both. Those of learned memory are the same for both, in `tables/`, which each of the
-//! databases loads with its own types. In SQLite only the writer writes. In
+//! read derive `sqlx::FromRow` once, for both. Those of learned memory are the same for both: functions in `tables/` that are generic
+//! over a `Dialect` (`sql`), which says what differs. In SQLite only the writer writes. In
 //! PostgreSQL others write at the same time: lock what a check depends on before it is read (`postgres/append.rs`).
 //!
 //! # Features
 //! `sqlite` (default): `SqliteJournal`. `postgres`: `PostgresJournal`, TLS by rustls. Without both only
 //! [`MemoryJournal`] is left. `alma`: what ALMA, another memory of the project, knows ([`Alma`]). `embeddings`: an [`Embedder`] that
 //! asks a server. `testing`: a PostgreSQL server for tests ([`testing`]).
-
-#![cfg_attr(
-    all(feature = "sqlite", feature = "postgres"),
-    allow(
-        clippy::duplicate_mod,
-        reason = "each database loads `tables` with its own types, of which sqlx has no common ones"
-    )
-)]
 
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod admission;
@@ -108,12 +100,16 @@ mod pieces;
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod prepared;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod store_id;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod stored;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod tables;
 #[cfg(feature = "alma")]
 mod telling;
 #[cfg(feature = "testing")]

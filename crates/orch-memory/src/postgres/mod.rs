@@ -16,6 +16,7 @@
 mod address;
 mod append;
 mod blobs;
+mod dialect;
 mod events;
 mod journal;
 mod locks;

@@ -12,6 +12,7 @@
 
 mod append;
 mod blobs;
+mod dialect;
 mod error;
 mod events;
 mod file;

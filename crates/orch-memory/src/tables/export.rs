@@ -1,20 +1,21 @@
 //! All rows out.
 
-use super::{Conn, Pool, begin_read, past, rows, rulings};
+use super::{past, rows, rulings};
 use crate::MemoryError;
 use crate::learned::{Example, Record, Sink};
 use crate::memory_error::failed_to;
+use crate::sql::{Conn, Dialect, row, sql};
 
-/// Gives everything to `sink`, within one read transaction.
-pub(super) async fn export(pool: &Pool, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+/// Gives everything to `sink`, within the read transaction of the caller.
+pub(super) async fn export<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    sink: &mut Sink<'_>,
+) -> Result<(), MemoryError> {
     let failed = failed_to("read the memory");
-    let mut transaction = begin_read(pool).await.map_err(&failed)?;
-    let conn = &mut *transaction;
-    let folded: Vec<(String, i64)> =
-        sqlx::query_as("SELECT run, seq FROM orch_folded ORDER BY run")
-            .fetch_all(&mut *conn)
-            .await
-            .map_err(&failed)?;
+    let folded: Vec<(String, i64)> = sql("SELECT run, seq FROM orch_folded ORDER BY run")
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(&failed)?;
     for (run, seq) in folded {
         let seq = orch_core::Seq(seq.cast_unsigned());
         sink(&Record::Folded { run: past::run_id(&run)?, seq })?;
@@ -24,27 +25,28 @@ pub(super) async fn export(pool: &Pool, sink: &mut Sink<'_>) -> Result<(), Memor
     rulings::export(conn, sink).await
 }
 
-async fn export_sums(conn: &mut Conn, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+async fn export_sums<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    sink: &mut Sink<'_>,
+) -> Result<(), MemoryError> {
     let failed = failed_to("read the memory");
-    let workers: Vec<(String, String, String, String)> = sqlx::query_as(
-        "SELECT project, task_type, worker, stats FROM orch_worker_stats \
-         ORDER BY project, task_type, worker",
-    )
-    .fetch_all(&mut *conn)
-    .await
-    .map_err(&failed)?;
+    let workers: Vec<(String, String, String, String)> =
+        sql("SELECT project, task_type, worker, stats FROM orch_worker_stats \
+         ORDER BY project, task_type, worker")
+        .fetch_all(&mut *conn)
+        .await
+        .map_err(&failed)?;
     for (project, task_type, worker, stats) in workers {
         let what = || format!("what is known of worker `{worker}` at `{task_type}`");
         let stats = Box::new(rows::decode(&stats, what)?);
         let (project, worker) = (project.into(), worker.into());
         sink(&Record::Worker { project, task_type, worker, stats })?;
     }
-    let tasks: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT project, task_type, stats FROM orch_task_stats ORDER BY project, task_type",
-    )
-    .fetch_all(conn)
-    .await
-    .map_err(failed)?;
+    let tasks: Vec<(String, String, String)> =
+        sql("SELECT project, task_type, stats FROM orch_task_stats ORDER BY project, task_type")
+            .fetch_all(conn)
+            .await
+            .map_err(failed)?;
     for (project, task_type, stats) in tasks {
         let what = || format!("what is known of tasks of type `{task_type}`");
         let stats = Box::new(rows::decode(&stats, what)?);
@@ -53,8 +55,7 @@ async fn export_sums(conn: &mut Conn, sink: &mut Sink<'_>) -> Result<(), MemoryE
     Ok(())
 }
 
-#[derive(sqlx::FromRow)]
-struct StoredExample {
+row! { struct StoredExample {
     run: String,
     step: String,
     project: String,
@@ -65,15 +66,18 @@ struct StoredExample {
     text: String,
     body: String,
     grades: String,
-}
+} }
 
 /// How many examples are read at a time.
 const PAGE: i64 = 1_000;
 
-async fn export_past(conn: &mut Conn, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+async fn export_past<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    sink: &mut Sink<'_>,
+) -> Result<(), MemoryError> {
     let mut last = (String::new(), String::new());
     loop {
-        let page: Vec<StoredExample> = sqlx::query_as(
+        let page: Vec<StoredExample> = sql(
             "SELECT run, step, project, agent, task_type, ended_at, success, text, body, grades \
              FROM orch_past WHERE (run, step) > ($1, $2) ORDER BY run, step LIMIT $3",
         )

@@ -4,14 +4,15 @@ use orch_core::learned::{Day, History, PastRun};
 use orch_core::{ProjectId, RunId};
 
 use super::stats::Sums;
-use super::{Conn, rows, stats};
+use super::{rows, stats};
 use crate::MemoryError;
 use crate::learned::{Cell, Grades, Regrade};
 use crate::memory_error::failed_to;
+use crate::sql::{Conn, Dialect, sql};
 
 /// Grades a run and changes the sums accordingly, within the transaction of the caller.
-pub(super) async fn grade(
-    conn: &mut Conn,
+pub(super) async fn grade<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     run: RunId,
     score: f64,
     note: &str,
@@ -46,12 +47,12 @@ fn has(history: &History, day: Day) -> bool {
 }
 
 /// Returns a past run, with what feedback has to change.
-pub(super) async fn load(
-    conn: &mut Conn,
+pub(super) async fn load<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     run: RunId,
 ) -> Result<Option<(PastRun, Grades)>, MemoryError> {
     let row: Option<(String, String)> =
-        sqlx::query_as("SELECT body, grades FROM orch_past WHERE run = $1 AND step = ''")
+        sql("SELECT body, grades FROM orch_past WHERE run = $1 AND step = ''")
             .bind(run.to_string())
             .fetch_optional(conn)
             .await
@@ -61,8 +62,12 @@ pub(super) async fn load(
     Ok(Some((rows::decode(&body, what)?, rows::decode(&grades, what)?)))
 }
 
-async fn store(conn: &mut Conn, run: RunId, past: &PastRun) -> Result<(), MemoryError> {
-    sqlx::query("UPDATE orch_past SET body = $1 WHERE run = $2 AND step = ''")
+async fn store<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    run: RunId,
+    past: &PastRun,
+) -> Result<(), MemoryError> {
+    sql("UPDATE orch_past SET body = $1 WHERE run = $2 AND step = ''")
         .bind(rows::encode(past)?)
         .bind(run.to_string())
         .execute(conn)

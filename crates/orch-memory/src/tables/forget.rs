@@ -1,14 +1,16 @@
 //! Deleting what a person wants forgotten.
 
-use sqlx::QueryBuilder;
-
-use super::{Conn, Db, rows};
+use super::rows;
 use crate::learned::{Grades, strip};
 use crate::memory_error::failed_to;
+use crate::sql::{Conn, Dialect, Statement, sql};
 use crate::{Forget, Forgotten, MemoryError};
 
 /// Deletes what is chosen within the transaction of the caller, and returns how much it was.
-pub(super) async fn forget(conn: &mut Conn, what: &Forget) -> Result<Forgotten, MemoryError> {
+pub(super) async fn forget<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    what: &Forget,
+) -> Result<Forgotten, MemoryError> {
     let mut forgotten = Forgotten { examples: examples(conn, what).await?, ..Forgotten::default() };
     // Sums do not know which runs are in them.
     if what.run.is_none() {
@@ -32,13 +34,11 @@ pub(super) async fn forget(conn: &mut Conn, what: &Forget) -> Result<Forgotten, 
 const PAGE: i64 = 100;
 
 /// Takes what is chosen out of the runs that are kept; returns of how many it was a part.
-async fn parts(conn: &mut Conn, what: &Forget) -> Result<u64, MemoryError> {
+async fn parts<D: Dialect>(conn: &mut Conn<'_, D>, what: &Forget) -> Result<u64, MemoryError> {
     let (mut last, mut changed) = (String::new(), 0);
     loop {
-        let page: Vec<(String, String, String)> = sqlx::query_as(
-            "SELECT run, body, grades FROM orch_past \
-             WHERE step = '' AND project = $1 AND run > $2 ORDER BY run LIMIT $3",
-        )
+        let page: Vec<(String, String, String)> = sql("SELECT run, body, grades FROM orch_past \
+             WHERE step = '' AND project = $1 AND run > $2 ORDER BY run LIMIT $3")
         .bind(what.project.as_str())
         .bind(&last)
         .bind(PAGE)
@@ -53,8 +53,8 @@ async fn parts(conn: &mut Conn, what: &Forget) -> Result<u64, MemoryError> {
     }
 }
 
-async fn part(
-    conn: &mut Conn,
+async fn part<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     what: &Forget,
     run: &str,
     body: &str,
@@ -72,7 +72,7 @@ async fn part(
     if !is_changed && !is_stripped {
         return Ok(false);
     }
-    sqlx::query("UPDATE orch_past SET body = $1, grades = $2 WHERE run = $3 AND step = ''")
+    sql("UPDATE orch_past SET body = $1, grades = $2 WHERE run = $3 AND step = ''")
         .bind(rows::encode(&past)?)
         .bind(rows::encode(&grades)?)
         .bind(run)
@@ -83,24 +83,30 @@ async fn part(
 }
 
 /// A statement about the rows that are chosen; `worker` is the column that has the worker.
-fn chosen(statement: &'static str, what: &Forget, worker: Option<&str>) -> QueryBuilder<Db> {
-    let mut query = QueryBuilder::new(statement);
-    query.push(" WHERE project = ").push_bind(what.project.as_str().to_owned());
+fn chosen<D: Dialect>(
+    statement: &'static str,
+    what: &Forget,
+    worker: Option<&str>,
+) -> Statement<D> {
+    let mut query = sql(statement);
+    query.push(" WHERE project = ").push_bind(what.project.as_str());
     if let Some(task_type) = &what.task_type {
-        query.push(" AND task_type = ").push_bind(task_type.clone());
+        query.push(" AND task_type = ").push_bind(task_type);
     }
     if let (Some(name), Some(column)) = (&what.worker, worker) {
-        query.push(format!(" AND {column} = ")).push_bind(name.as_str().to_owned());
+        query.push(&format!(" AND {column} = ")).push_bind(name.as_str());
     }
     query
 }
 
-async fn execute(conn: &mut Conn, mut query: QueryBuilder<Db>) -> Result<u64, MemoryError> {
-    let done = query.build().execute(conn).await.map_err(failed_to("forget"))?;
-    Ok(done.rows_affected())
+async fn execute<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    query: Statement<D>,
+) -> Result<u64, MemoryError> {
+    query.execute(conn).await.map_err(failed_to("forget"))
 }
 
-async fn examples(conn: &mut Conn, what: &Forget) -> Result<u64, MemoryError> {
+async fn examples<D: Dialect>(conn: &mut Conn<'_, D>, what: &Forget) -> Result<u64, MemoryError> {
     let mut query = chosen("DELETE FROM orch_past", what, Some("agent"));
     if let Some(run) = &what.run {
         query.push(" AND run = ").push_bind(run.to_string());

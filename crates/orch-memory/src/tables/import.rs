@@ -3,15 +3,19 @@
 use orch_core::{RunId, Seq};
 
 use super::stats::Sums;
-use super::{Conn, feedback, past, read, rulings, stats};
+use super::{feedback, past, read, rulings, stats};
 use crate::learned::{Cell, Example, Record};
+use crate::sql::{Conn, Dialect};
 use crate::{Imported, MemoryError};
 
 /// How many watermarks are read at a time.
 const PAGE: usize = 500;
 
 /// Adds records. Which runs are known is found out here, where nobody can learn from one meanwhile.
-pub(super) async fn import(conn: &mut Conn, records: Vec<Record>) -> Result<Imported, MemoryError> {
+pub(super) async fn import<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    records: Vec<Record>,
+) -> Result<Imported, MemoryError> {
     let folded: Vec<(RunId, Seq)> = records.iter().filter_map(Record::folded).collect();
     let (mut imported, of) = (Imported::default(), folded.len());
     let (mut all, mut any) = (0, 0);
@@ -60,8 +64,8 @@ pub(super) async fn import(conn: &mut Conn, records: Vec<Record>) -> Result<Impo
 }
 
 /// Grades a run that is known as the export does, unless it has a grade here, or is no example any more.
-async fn opinion(
-    conn: &mut Conn,
+async fn opinion<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     example: &Example,
     imported: &mut Imported,
 ) -> Result<(), MemoryError> {

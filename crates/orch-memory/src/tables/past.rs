@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use orch_core::learned::PastStep;
 use orch_core::{RunId, WorkerName};
 
-use super::{Conn, rows};
+use super::rows;
 use crate::MemoryError;
 use crate::learned::{Ended, Evidence, Example, Scope};
 use crate::memory_error::failed_to;
+use crate::sql::{Conn, Dialect, sql};
 
 /// The most runs of a project and type that are kept: few enough to look at each when a run begins.
 const RUNS: i64 = 256;
@@ -18,8 +19,8 @@ const STEPS: i64 = 20;
 
 /// Inserts a run and its subtasks within the transaction of the caller. The newest are kept, by the time of their end and then by
 /// their ids, so that what is kept does not depend on the order of insertion.
-pub(super) async fn insert(
-    conn: &mut Conn,
+pub(super) async fn insert<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     evidence: &Evidence,
     ended: &Ended,
 ) -> Result<(), MemoryError> {
@@ -87,12 +88,10 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    async fn insert(self, conn: &mut Conn) -> Result<(), MemoryError> {
-        sqlx::query(
-            "INSERT INTO orch_past \
+    async fn insert<D: Dialect>(self, conn: &mut Conn<'_, D>) -> Result<(), MemoryError> {
+        sql("INSERT INTO orch_past \
              (run, step, project, agent, task_type, ended_at, success, text, body, grades) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (run, step) DO NOTHING",
-        )
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (run, step) DO NOTHING")
         .bind(self.run)
         .bind(self.step)
         .bind(self.scope.project.as_str())
@@ -111,7 +110,10 @@ impl Row<'_> {
 }
 
 /// Inserts an example of an export within the transaction of the caller.
-pub(super) async fn insert_example(conn: &mut Conn, example: &Example) -> Result<(), MemoryError> {
+pub(super) async fn insert_example<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    example: &Example,
+) -> Result<(), MemoryError> {
     let agent = WorkerName::new(example.agent.as_str());
     let (scope, run) = (
         Scope {
@@ -137,13 +139,15 @@ pub(super) async fn insert_example(conn: &mut Conn, example: &Example) -> Result
 }
 
 /// Deletes all but the newest `keep` of a scope.
-async fn prune(conn: &mut Conn, scope: &Scope<'_>, keep: i64) -> Result<(), MemoryError> {
-    sqlx::query(
-        "DELETE FROM orch_past WHERE project = $1 AND agent = $2 AND task_type = $3 \
+async fn prune<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    scope: &Scope<'_>,
+    keep: i64,
+) -> Result<(), MemoryError> {
+    sql("DELETE FROM orch_past WHERE project = $1 AND agent = $2 AND task_type = $3 \
          AND (ended_at, run, step) <= (SELECT ended_at, run, step FROM orch_past \
          WHERE project = $1 AND agent = $2 AND task_type = $3 \
-         ORDER BY ended_at DESC, run DESC, step DESC LIMIT 1 OFFSET $4)",
-    )
+         ORDER BY ended_at DESC, run DESC, step DESC LIMIT 1 OFFSET $4)")
     .bind(scope.project.as_str())
     .bind(scope.agent_name())
     .bind(scope.task_type)

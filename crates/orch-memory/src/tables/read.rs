@@ -5,37 +5,34 @@ use std::sync::Arc;
 
 use orch_core::learned::{PastRun, TaskStats, WorkerStats, WorkerSummary};
 use orch_core::{ProjectId, RunId, Seq, WorkerName};
-use sqlx::QueryBuilder;
 
-use super::{Conn, Db, Pool, SUMMARIES, begin_read, past, rows, rulings, stats};
+use super::{past, rows, rulings, stats};
 use crate::MemoryError;
 use crate::learned::{Cell, Known, Match, Scope};
 use crate::memory_error::failed_to;
+use crate::sql::{Conn, Dialect, sql};
 
 /// Returns how far each of `runs` was folded.
-pub(super) async fn watermarks(
-    conn: &mut Conn,
+pub(super) async fn watermarks<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     runs: &[RunId],
 ) -> Result<HashMap<RunId, Seq>, MemoryError> {
-    let mut query = QueryBuilder::<Db>::new("SELECT run, seq FROM orch_folded WHERE run IN (");
-    let mut ids = query.separated(", ");
-    for run in runs {
-        ids.push_bind(run.to_string());
+    if runs.is_empty() {
+        return Ok(HashMap::new());
     }
-    query.push(")");
+    let mut query = sql("SELECT run, seq FROM orch_folded WHERE run IN ");
+    query.push_list(runs.iter().map(RunId::to_string));
     let failed = failed_to("read how far runs were learned from");
-    let rows: Vec<(String, i64)> = query.build_query_as().fetch_all(conn).await.map_err(failed)?;
+    let rows: Vec<(String, i64)> = query.fetch_all(conn).await.map_err(failed)?;
     rows.into_iter().map(|(run, seq)| Ok((past::run_id(&run)?, Seq(seq.cast_unsigned())))).collect()
 }
 
-/// Returns what is known of a project at one moment.
-pub(super) async fn known(
-    pool: &Pool,
+/// Returns what is known of a project, within the read transaction of the caller.
+pub(super) async fn known<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     task_type: Option<&str>,
 ) -> Result<Known, MemoryError> {
-    let mut transaction = begin_read(pool).await.map_err(failed_to("read the memory"))?;
-    let conn = &mut *transaction;
     let workers = summaries(conn, project).await?;
     let tasks = match task_type {
         Some(task_type) => {
@@ -48,11 +45,11 @@ pub(super) async fn known(
 }
 
 /// Reads the summaries of all workers, those of a type in one row: a row for each would cost ten times as much.
-async fn summaries(
-    conn: &mut Conn,
+async fn summaries<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
 ) -> Result<BTreeMap<Arc<str>, BTreeMap<WorkerName, WorkerSummary>>, MemoryError> {
-    let rows: Vec<(String, String)> = sqlx::query_as(SUMMARIES)
+    let rows: Vec<(String, String)> = sql(D::SUMMARIES)
         .bind(project.as_str())
         .fetch_all(conn)
         .await
@@ -61,18 +58,17 @@ async fn summaries(
 }
 
 /// Returns the sums of all workers of a project.
-pub(super) async fn workers(
-    pool: &Pool,
+pub(super) async fn workers<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
 ) -> Result<Vec<(Cell, WorkerStats)>, MemoryError> {
-    let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "SELECT task_type, worker, stats FROM orch_worker_stats WHERE project = $1 \
-         ORDER BY task_type, worker",
-    )
-    .bind(project.as_str())
-    .fetch_all(pool)
-    .await
-    .map_err(failed_to("read what is known of workers"))?;
+    let rows: Vec<(String, String, String)> =
+        sql("SELECT task_type, worker, stats FROM orch_worker_stats WHERE project = $1 \
+         ORDER BY task_type, worker")
+        .bind(project.as_str())
+        .fetch_all(conn)
+        .await
+        .map_err(failed_to("read what is known of workers"))?;
     rows.into_iter()
         .map(|(task_type, worker, stats)| {
             let what = || format!("what is known of worker `{worker}` at `{task_type}`");
@@ -82,12 +78,12 @@ pub(super) async fn workers(
         .collect()
 }
 
-async fn tasks(
-    conn: &mut Conn,
+async fn tasks<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
 ) -> Result<BTreeMap<String, TaskStats>, MemoryError> {
     let rows: Vec<(String, String)> =
-        sqlx::query_as("SELECT task_type, stats FROM orch_task_stats WHERE project = $1")
+        sql("SELECT task_type, stats FROM orch_task_stats WHERE project = $1")
             .bind(project.as_str())
             .fetch_all(conn)
             .await
@@ -102,29 +98,35 @@ async fn tasks(
 }
 
 /// Returns how many examples a project has, and how many runs were folded.
-pub(super) async fn counts(pool: &Pool, project: &ProjectId) -> Result<(u64, u64), MemoryError> {
-    let counts: (i64, i64) = sqlx::query_as(
+pub(super) async fn counts<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    project: &ProjectId,
+) -> Result<(u64, u64), MemoryError> {
+    let counts: Option<(i64, i64)> = sql(
         "SELECT (SELECT count(*) FROM orch_past WHERE project = $1), (SELECT count(*) FROM orch_folded)",
     )
     .bind(project.as_str())
-    .fetch_one(pool)
+    .fetch_optional(conn)
     .await
     .map_err(failed_to("count what the memory has"))?;
-    Ok((counts.0.cast_unsigned(), counts.1.cast_unsigned()))
+    let (examples, runs) = counts.unwrap_or_default();
+    Ok((examples.cast_unsigned(), runs.cast_unsigned()))
 }
 
 /// Returns the texts of a scope.
-pub(super) async fn texts(pool: &Pool, scope: &Scope<'_>) -> Result<Vec<Match>, MemoryError> {
-    let rows: Vec<(String, String, String, i64, i64)> = sqlx::query_as(
-        "SELECT run, step, text, ended_at, success FROM orch_past \
-         WHERE project = $1 AND agent = $2 AND task_type = $3",
-    )
-    .bind(scope.project.as_str())
-    .bind(scope.agent_name())
-    .bind(scope.task_type)
-    .fetch_all(pool)
-    .await
-    .map_err(failed_to("search the memory"))?;
+pub(super) async fn texts<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    scope: &Scope<'_>,
+) -> Result<Vec<Match>, MemoryError> {
+    let rows: Vec<(String, String, String, i64, i64)> =
+        sql("SELECT run, step, text, ended_at, success FROM orch_past \
+         WHERE project = $1 AND agent = $2 AND task_type = $3")
+        .bind(scope.project.as_str())
+        .bind(scope.agent_name())
+        .bind(scope.task_type)
+        .fetch_all(conn)
+        .await
+        .map_err(failed_to("search the memory"))?;
     let matches = rows.into_iter().map(|(run, step, text, ended_at, success)| {
         let ended_at = past::ended_at(&run, ended_at)?;
         Ok(Match { run: past::run_id(&run)?, step, text, ended_at, success: success != 0 })
@@ -133,19 +135,17 @@ pub(super) async fn texts(pool: &Pool, scope: &Scope<'_>) -> Result<Vec<Match>, 
 }
 
 /// Returns past runs.
-pub(super) async fn past_runs(pool: &Pool, runs: &[RunId]) -> Result<Vec<PastRun>, MemoryError> {
+pub(super) async fn past_runs<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    runs: &[RunId],
+) -> Result<Vec<PastRun>, MemoryError> {
     if runs.is_empty() {
         return Ok(Vec::new());
     }
-    let mut query =
-        QueryBuilder::<Db>::new("SELECT run, body FROM orch_past WHERE step = '' AND run IN (");
-    let mut ids = query.separated(", ");
-    for run in runs {
-        ids.push_bind(run.to_string());
-    }
-    query.push(")");
+    let mut query = sql("SELECT run, body FROM orch_past WHERE step = '' AND run IN ");
+    query.push_list(runs.iter().map(RunId::to_string));
     let rows: Vec<(String, String)> =
-        query.build_query_as().fetch_all(pool).await.map_err(failed_to("read past runs"))?;
+        query.fetch_all(conn).await.map_err(failed_to("read past runs"))?;
     rows.iter()
         .map(|(run, body)| rows::decode(body, || format!("the outcome of run {run}")))
         .collect()
@@ -155,12 +155,12 @@ pub(super) async fn past_runs(pool: &Pool, runs: &[RunId]) -> Result<Vec<PastRun
 const OFFERED: i64 = 20;
 
 /// Returns the runs whose ids begin with `prefix`, each with its text, as far as that is kept.
-pub(super) async fn runs(
-    pool: &Pool,
+pub(super) async fn runs<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     prefix: &str,
 ) -> Result<Vec<(RunId, String)>, MemoryError> {
-    let rows: Vec<(String, String)> = sqlx::query_as(
+    let rows: Vec<(String, String)> = sql(
         // No id has a character after `~`.
         "SELECT run, max(CASE WHEN step = '' THEN text ELSE '' END) FROM orch_past \
          WHERE run >= $1 AND run < $2 AND project = $3 GROUP BY run ORDER BY run LIMIT $4",
@@ -169,7 +169,7 @@ pub(super) async fn runs(
     .bind(format!("{prefix}~"))
     .bind(project.as_str())
     .bind(OFFERED)
-    .fetch_all(pool)
+    .fetch_all(conn)
     .await
     .map_err(failed_to("look for past runs"))?;
     rows.into_iter().map(|(run, text)| Ok((past::run_id(&run)?, text))).collect()

@@ -2,30 +2,33 @@
 
 use orch_core::ProjectId;
 
-use super::{Conn, rows};
+use super::rows;
 use crate::MemoryError;
 use crate::learned::{Record, Ruling, Sink};
 use crate::memory_error::failed_to;
+use crate::sql::{Conn, Dialect, sql};
 
 /// Returns the decisions of a project.
-pub(super) async fn read(conn: &mut Conn, project: &ProjectId) -> Result<Vec<Ruling>, MemoryError> {
-    let bodies: Vec<String> =
-        sqlx::query_scalar("SELECT body FROM orch_rulings WHERE project = $1 ORDER BY rule")
-            .bind(project.as_str())
-            .fetch_all(conn)
-            .await
-            .map_err(failed_to("read what was decided about rules"))?;
+pub(super) async fn read<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    project: &ProjectId,
+) -> Result<Vec<Ruling>, MemoryError> {
+    let bodies: Vec<String> = sql("SELECT body FROM orch_rulings WHERE project = $1 ORDER BY rule")
+        .bind(project.as_str())
+        .fetch_all(conn)
+        .await
+        .map_err(failed_to("read what was decided about rules"))?;
     bodies.iter().map(|body| rows::decode(body, what)).collect()
 }
 
 /// Returns the decision about a rule.
-pub(super) async fn find(
-    conn: &mut Conn,
+pub(super) async fn find<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     id: &str,
 ) -> Result<Option<Ruling>, MemoryError> {
     let body: Option<String> =
-        sqlx::query_scalar("SELECT body FROM orch_rulings WHERE project = $1 AND rule = $2")
+        sql("SELECT body FROM orch_rulings WHERE project = $1 AND rule = $2")
             .bind(project.as_str())
             .bind(id)
             .fetch_optional(conn)
@@ -39,12 +42,12 @@ fn what() -> String {
 }
 
 /// Keeps a decision.
-pub(super) async fn write(
-    conn: &mut Conn,
+pub(super) async fn write<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     ruling: &Ruling,
 ) -> Result<(), MemoryError> {
-    sqlx::query(
+    sql(
         "INSERT INTO orch_rulings (project, rule, verdict, body) VALUES ($1, $2, $3, $4) \
          ON CONFLICT (project, rule) DO UPDATE SET verdict = excluded.verdict, body = excluded.body",
     )
@@ -59,12 +62,12 @@ pub(super) async fn write(
 }
 
 /// Takes a decision back.
-pub(super) async fn delete(
-    conn: &mut Conn,
+pub(super) async fn delete<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     id: &str,
 ) -> Result<(), MemoryError> {
-    sqlx::query("DELETE FROM orch_rulings WHERE project = $1 AND rule = $2")
+    sql("DELETE FROM orch_rulings WHERE project = $1 AND rule = $2")
         .bind(project.as_str())
         .bind(id)
         .execute(conn)
@@ -74,9 +77,12 @@ pub(super) async fn delete(
 }
 
 /// Gives all decisions to `sink`.
-pub(super) async fn export(conn: &mut Conn, sink: &mut Sink<'_>) -> Result<(), MemoryError> {
+pub(super) async fn export<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    sink: &mut Sink<'_>,
+) -> Result<(), MemoryError> {
     let all: Vec<(String, String)> =
-        sqlx::query_as("SELECT project, body FROM orch_rulings ORDER BY project, rule")
+        sql("SELECT project, body FROM orch_rulings ORDER BY project, rule")
             .fetch_all(conn)
             .await
             .map_err(failed_to("read what was decided about rules"))?;

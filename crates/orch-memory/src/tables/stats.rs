@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use orch_core::learned::{TaskStats, WorkerStats};
 use orch_core::{ProjectId, RunId, Seq};
 
-use super::{Conn, past, rows, untold};
+use super::{past, rows, untold};
 use crate::MemoryError;
 use crate::learned::{Cell, Evidence};
 use crate::memory_error::failed_to;
+use crate::sql::{Conn, Dialect, sql};
 
 /// Returns the last event of `run` that was folded.
-async fn watermark(conn: &mut Conn, run: RunId) -> Result<Seq, MemoryError> {
-    let seq: Option<i64> = sqlx::query_scalar("SELECT seq FROM orch_folded WHERE run = $1")
+async fn watermark<D: Dialect>(conn: &mut Conn<'_, D>, run: RunId) -> Result<Seq, MemoryError> {
+    let seq: Option<i64> = sql("SELECT seq FROM orch_folded WHERE run = $1")
         .bind(run.to_string())
         .fetch_optional(conn)
         .await
@@ -21,7 +22,10 @@ async fn watermark(conn: &mut Conn, run: RunId) -> Result<Seq, MemoryError> {
 }
 
 /// Adds evidence within the transaction of the caller; see [`Store::add`](crate::learned::Store::add).
-pub(super) async fn add(conn: &mut Conn, evidence: Vec<Evidence>) -> Result<usize, MemoryError> {
+pub(super) async fn add<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    evidence: Vec<Evidence>,
+) -> Result<usize, MemoryError> {
     let mut sums = Sums::default();
     let mut added = 0;
     for evidence in evidence {
@@ -43,11 +47,13 @@ pub(super) async fn add(conn: &mut Conn, evidence: Vec<Evidence>) -> Result<usiz
 }
 
 /// Notes how far a run was folded.
-pub(super) async fn advance(conn: &mut Conn, run: RunId, seq: Seq) -> Result<(), MemoryError> {
-    sqlx::query(
-        "INSERT INTO orch_folded (run, seq) VALUES ($1, $2) \
-         ON CONFLICT (run) DO UPDATE SET seq = excluded.seq",
-    )
+pub(super) async fn advance<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    run: RunId,
+    seq: Seq,
+) -> Result<(), MemoryError> {
+    sql("INSERT INTO orch_folded (run, seq) VALUES ($1, $2) \
+         ON CONFLICT (run) DO UPDATE SET seq = excluded.seq")
     .bind(run.to_string())
     .bind(seq.0.cast_signed())
     .execute(conn)
@@ -91,7 +97,7 @@ impl Sums {
         self.tasks.entry((project, task_type)).or_default().merge(stats);
     }
 
-    pub(super) async fn write(self, conn: &mut Conn) -> Result<(), MemoryError> {
+    pub(super) async fn write<D: Dialect>(self, conn: &mut Conn<'_, D>) -> Result<(), MemoryError> {
         for ((project, cell), delta) in self.workers {
             let mut stats = worker(conn, &project, &cell).await?.unwrap_or_default();
             stats.merge(&delta);
@@ -107,12 +113,12 @@ impl Sums {
 }
 
 /// Returns the sums of a worker at a type of subtask.
-pub(super) async fn worker(
-    conn: &mut Conn,
+pub(super) async fn worker<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     cell: &Cell,
 ) -> Result<Option<WorkerStats>, MemoryError> {
-    let stats: Option<String> = sqlx::query_scalar(
+    let stats: Option<String> = sql(
         "SELECT stats FROM orch_worker_stats WHERE project = $1 AND task_type = $2 AND worker = $3",
     )
     .bind(project.as_str())
@@ -125,17 +131,15 @@ pub(super) async fn worker(
     stats.map(|stats| rows::decode(&stats, what)).transpose()
 }
 
-async fn write_worker(
-    conn: &mut Conn,
+async fn write_worker<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     cell: &Cell,
     stats: &WorkerStats,
 ) -> Result<(), MemoryError> {
-    sqlx::query(
-        "INSERT INTO orch_worker_stats (project, task_type, worker, summary, stats) \
+    sql("INSERT INTO orch_worker_stats (project, task_type, worker, summary, stats) \
          VALUES ($1, $2, $3, $4, $5) ON CONFLICT (project, task_type, worker) \
-         DO UPDATE SET summary = excluded.summary, stats = excluded.stats",
-    )
+         DO UPDATE SET summary = excluded.summary, stats = excluded.stats")
     .bind(project.as_str())
     .bind(&cell.task_type)
     .bind(cell.worker.as_str())
@@ -148,33 +152,30 @@ async fn write_worker(
 }
 
 /// Returns what is known of a type of task.
-pub(super) async fn task(
-    conn: &mut Conn,
+pub(super) async fn task<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     task_type: &str,
 ) -> Result<TaskStats, MemoryError> {
-    let stats: Option<String> = sqlx::query_scalar(
-        "SELECT stats FROM orch_task_stats WHERE project = $1 AND task_type = $2",
-    )
-    .bind(project.as_str())
-    .bind(task_type)
-    .fetch_optional(conn)
-    .await
-    .map_err(failed_to("read what is known of a type of task"))?;
+    let stats: Option<String> =
+        sql("SELECT stats FROM orch_task_stats WHERE project = $1 AND task_type = $2")
+            .bind(project.as_str())
+            .bind(task_type)
+            .fetch_optional(conn)
+            .await
+            .map_err(failed_to("read what is known of a type of task"))?;
     let what = || format!("what is known of tasks of type `{task_type}`");
     stats.map_or_else(|| Ok(TaskStats::default()), |stats| rows::decode(&stats, what))
 }
 
-async fn write_task(
-    conn: &mut Conn,
+async fn write_task<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     task_type: &str,
     stats: &TaskStats,
 ) -> Result<(), MemoryError> {
-    sqlx::query(
-        "INSERT INTO orch_task_stats (project, task_type, stats) VALUES ($1, $2, $3) \
-         ON CONFLICT (project, task_type) DO UPDATE SET stats = excluded.stats",
-    )
+    sql("INSERT INTO orch_task_stats (project, task_type, stats) VALUES ($1, $2, $3) \
+         ON CONFLICT (project, task_type) DO UPDATE SET stats = excluded.stats")
     .bind(project.as_str())
     .bind(task_type)
     .bind(rows::encode(stats)?)

@@ -2,17 +2,17 @@
 
 use orch_core::{ProjectId, RunId};
 
-use super::Conn;
 use crate::MemoryError;
 use crate::memory_error::failed_to;
+use crate::sql::{Conn, Dialect, sql};
 
 /// Marks a run.
-pub(super) async fn mark(
-    conn: &mut Conn,
+pub(super) async fn mark<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     run: RunId,
 ) -> Result<(), MemoryError> {
-    sqlx::query(
+    sql(
         "INSERT INTO orch_untold (project, run) VALUES ($1, $2) ON CONFLICT (project, run) DO NOTHING",
     )
     .bind(project.as_str())
@@ -25,24 +25,26 @@ pub(super) async fn mark(
 
 /// Returns the runs that are marked, in the order of their ids.
 #[cfg(feature = "alma")]
-pub(super) async fn all(conn: &mut Conn, project: &ProjectId) -> Result<Vec<RunId>, MemoryError> {
-    let runs: Vec<String> =
-        sqlx::query_scalar("SELECT run FROM orch_untold WHERE project = $1 ORDER BY run")
-            .bind(project.as_str())
-            .fetch_all(conn)
-            .await
-            .map_err(failed_to("see of which runs ALMA is to be told"))?;
+pub(super) async fn all<D: Dialect>(
+    conn: &mut Conn<'_, D>,
+    project: &ProjectId,
+) -> Result<Vec<RunId>, MemoryError> {
+    let runs: Vec<String> = sql("SELECT run FROM orch_untold WHERE project = $1 ORDER BY run")
+        .bind(project.as_str())
+        .fetch_all(conn)
+        .await
+        .map_err(failed_to("see of which runs ALMA is to be told"))?;
     runs.iter().map(|run| super::past::run_id(run)).collect()
 }
 
 /// Takes a mark away.
 #[cfg(feature = "alma")]
-pub(super) async fn clear(
-    conn: &mut Conn,
+pub(super) async fn clear<D: Dialect>(
+    conn: &mut Conn<'_, D>,
     project: &ProjectId,
     run: RunId,
 ) -> Result<(), MemoryError> {
-    sqlx::query("DELETE FROM orch_untold WHERE project = $1 AND run = $2")
+    sql("DELETE FROM orch_untold WHERE project = $1 AND run = $2")
         .bind(project.as_str())
         .bind(run.to_string())
         .execute(conn)
