@@ -145,7 +145,7 @@ impl SubtaskHistory {
             | Event::SubtaskSkipped { .. }
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::UsageNoted { evidence: None, .. }
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. }

@@ -1,4 +1,4 @@
-//! What can happen in a run: the stored format, version 1.
+//! What can happen in a run: the stored format, version 2.
 //!
 //! A run's state is a fold over these; everything that must survive a crash is in them, and nothing else is. Attempts are
 //! named by fence, subtasks by their index in the run's arena.
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The version that is stored with every event written by this crate.
-pub const VOCABULARY_VERSION: u16 = 1;
+pub const VOCABULARY_VERSION: u16 = 2;
 
 /// One fact about a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -202,9 +202,9 @@ pub enum Event {
         helped: bool,
     },
     /// An adaptive run changed how many attempts it makes at once.
-    WidthChanged {
-        /// The new width.
-        width: u32,
+    ConcurrencyLimitChanged {
+        /// The new limit.
+        concurrency_limit: u32,
     },
     /// Something was used, or seen, that counts though it changes nothing: a report that came too late, for example.
     UsageNoted {
@@ -281,7 +281,7 @@ impl Event {
         "convergence.intervention_triggered",
         "convergence.intervention_succeeded",
         "convergence.intervention_failed",
-        "orchestration.width_changed",
+        "orchestration.concurrency_limit_changed",
         "subtask.usage_noted",
         "orchestration.suspended",
         "orchestration.resumed",
@@ -307,7 +307,7 @@ impl Event {
             Self::SubtaskSkipped { .. } => "subtask_skipped",
             Self::InterventionMade { .. } => "intervention_made",
             Self::InterventionJudged { .. } => "intervention_judged",
-            Self::WidthChanged { .. } => "width_changed",
+            Self::ConcurrencyLimitChanged { .. } => "concurrency_limit_changed",
             Self::UsageNoted { .. } => "usage_noted",
             Self::RunSuspended { .. } => "run_suspended",
             Self::RunResumed { .. } => "run_resumed",
@@ -335,7 +335,7 @@ impl Event {
             Self::InterventionMade { .. } => "convergence.intervention_triggered",
             Self::InterventionJudged { helped: true, .. } => "convergence.intervention_succeeded",
             Self::InterventionJudged { helped: false, .. } => "convergence.intervention_failed",
-            Self::WidthChanged { .. } => "orchestration.width_changed",
+            Self::ConcurrencyLimitChanged { .. } => "orchestration.concurrency_limit_changed",
             Self::UsageNoted { .. } => "subtask.usage_noted",
             Self::RunSuspended { .. } => "orchestration.suspended",
             Self::RunResumed { .. } => "orchestration.resumed",

@@ -21,8 +21,8 @@ mod context;
 mod convergence;
 mod digest;
 mod event;
+mod event_types;
 mod exact;
-mod facts;
 mod failure;
 mod gate;
 mod graph;
@@ -62,11 +62,11 @@ pub use context::{Absence, AttemptInfo, WorkerContext};
 pub use convergence::{Intervention, InterventionEngine, InterventionType, Issue, IssueKind};
 pub use digest::{BlobRef, Digest};
 pub use event::{Event, VOCABULARY_VERSION};
-pub use exact::{JsonError, NumberFault, read_json};
-pub use facts::{
+pub use event_types::{
     AttemptClosedReason, CancelReason, EndStatus, Evidence, EvidenceKind, LossCause, PlanSource,
     RouteNote, StoredResult,
 };
+pub use exact::{JsonError, NumberFault, read_json};
 pub use failure::{
     Cause, Failure, FailureContext, FailureDecision, FailureEvent, FailureHandler, FailureType,
     MAX_LAST_LINE, RetryPolicy, last_line,

@@ -88,8 +88,8 @@ pub struct RunSettings {
     pub strategy: ExecutionStrategy,
     /// The most attempts in flight in this run, whatever the strategy.
     pub max_parallel: u32,
-    /// The width that an adaptive run starts with.
-    pub initial_width: u32,
+    /// The concurrency limit that an adaptive run starts with.
+    pub initial_concurrency_limit: u32,
     /// How failed subtasks are tried again.
     pub retry: RetryPolicy,
     /// How results become one output.
@@ -118,7 +118,7 @@ impl Default for RunSettings {
             project: ProjectId::new("default"),
             strategy: ExecutionStrategy::Adaptive,
             max_parallel: 64,
-            initial_width: 1,
+            initial_concurrency_limit: 1,
             retry: RetryPolicy::default(),
             aggregation: AggregationSettings::default(),
             budget: Budget::default(),
@@ -139,8 +139,8 @@ setters! { RunSettings {
     with_strategy => strategy: ExecutionStrategy,
     /// Sets the most attempts in flight in this run.
     with_max_parallel => max_parallel: u32,
-    /// Sets the width that an adaptive run starts with.
-    with_initial_width => initial_width: u32,
+    /// Sets the concurrency limit that an adaptive run starts with.
+    with_initial_concurrency_limit => initial_concurrency_limit: u32,
     /// Sets how failed subtasks are tried again.
     with_retry => retry: RetryPolicy,
     /// Sets how results become one output.

@@ -139,7 +139,7 @@ pub struct RunStatus {
     /// How many subtasks run at once.
     pub strategy: ExecutionStrategy,
     /// How many attempts may be in flight at the moment.
-    pub width: u32,
+    pub concurrency_limit: u32,
     /// How many subtasks stand where.
     pub counts: Counts,
     /// Finished subtasks / all subtasks, 0 to 1.
@@ -299,7 +299,7 @@ impl RunStatus {
             status: RunPhase::Submitted,
             end_status: None,
             strategy: settings.strategy,
-            width: 0,
+            concurrency_limit: 0,
             counts: Counts::default(),
             progress: 0.0,
             subtasks: Vec::new(),

@@ -315,7 +315,7 @@ fn is_settled(status: &RunStatus, mode: Mode) -> bool {
         RunPhase::Active if mode == Mode::Managed => status.counts.finished() < status.counts.total,
         RunPhase::Active => {
             let open = status.subtasks.iter().map(|subtask| subtask.open.len()).sum::<usize>();
-            let full = open >= status.width as usize;
+            let full = open >= status.concurrency_limit as usize;
             let waits = |phase| match phase {
                 SubtaskPhase::Ready | SubtaskPhase::Checking => true,
                 SubtaskPhase::Waiting

@@ -97,7 +97,7 @@ impl View {
             | Event::SubtaskSkipped { .. }
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::UsageNoted { .. }
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. }

@@ -1,8 +1,7 @@
 //! Events as stored text: compact JSON under a version.
 //!
-//! What is written has the current [`VOCABULARY_VERSION`]. What is read may be older: [`decode`] is the one place where it
-//! is brought up to the present shape, so that nothing else ever sees an old event. A newer version is refused: this
-//! program cannot know what it means.
+//! What is written has the current [`VOCABULARY_VERSION`], and [`decode`] reads no other: version 1 belongs to stores that
+//! this program refuses to open, and of a newer version it cannot know what it means.
 
 use orch_core::{Event, VOCABULARY_VERSION};
 
@@ -12,9 +11,11 @@ pub(crate) enum DecodeError {
     /// A later program wrote it.
     #[error("it has version {0} of the vocabulary, and this program knows {VOCABULARY_VERSION}")]
     Newer(i64),
-    /// No program wrote it.
-    #[error("there never was a version {0} of the vocabulary")]
-    NoSuchVersion(i64),
+    /// An earlier program wrote it, or none.
+    #[error(
+        "it has version {0} of the vocabulary, and this program reads only {VOCABULARY_VERSION}"
+    )]
+    Other(i64),
     /// It is damaged.
     #[error("{0}")]
     Body(#[from] serde_json::Error),
@@ -25,14 +26,13 @@ pub(crate) fn encode(event: &Event) -> Result<String, serde_json::Error> {
     serde_json::to_string(event)
 }
 
-/// Reads an event of any version up to the current one.
+/// Reads an event of the current version. Fields that this program does not know are passed over.
 pub(crate) fn decode(version: i64, body: &[u8]) -> Result<Event, DecodeError> {
     let current = i64::from(VOCABULARY_VERSION);
-    // Once version 2 exists: `1 => from_v1(serde_json::from_slice(body)?)`, which changes the JSON value, not the type.
     match version {
-        1 => Ok(serde_json::from_slice(body)?),
+        version if version == current => Ok(serde_json::from_slice(body)?),
         newer if newer > current => Err(DecodeError::Newer(newer)),
-        other => Err(DecodeError::NoSuchVersion(other)),
+        other => Err(DecodeError::Other(other)),
     }
 }
 
@@ -56,11 +56,12 @@ mod tests {
             let error = decode(version, body.as_bytes()).unwrap_err();
             assert!(error.to_string().contains(expected), "{error}");
         };
-        let body = r#"{"type":"width_changed","width":2}"#;
-        check(i64::from(VOCABULARY_VERSION) + 1, body, "version 2 of the vocabulary");
-        check(0, body, "never was a version 0");
-        check(1, "{\"type\":\"width_changed\"", "EOF");
-        check(1, r#"{"type":"moon_landed"}"#, "moon_landed");
-        check(1, "", "EOF");
+        let body = r#"{"type":"concurrency_limit_changed","concurrency_limit":2}"#;
+        check(i64::from(VOCABULARY_VERSION) + 1, body, "version 3 of the vocabulary");
+        check(0, body, "version 0 of the vocabulary");
+        check(1, body, "version 1 of the vocabulary");
+        check(2, "{\"type\":\"concurrency_limit_changed\"", "EOF");
+        check(2, r#"{"type":"moon_landed"}"#, "moon_landed");
+        check(2, "", "EOF");
     }
 }

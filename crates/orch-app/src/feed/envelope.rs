@@ -137,7 +137,9 @@ impl Narrator {
                 set("intervention", json!(intervention.intervention_type));
             }
             Event::InterventionJudged { helped, .. } => set("helped", json!(helped)),
-            Event::WidthChanged { width } => set("width", json!(width)),
+            Event::ConcurrencyLimitChanged { concurrency_limit } => {
+                set("concurrency_limit", json!(concurrency_limit))
+            }
             Event::UsageNoted { usage, .. } => set("usage", json!(usage)),
             Event::RunSuspended { reason } => set("reason", json!(reason)),
             Event::CancelRequested { reason, until, detail } => {
@@ -191,7 +193,7 @@ fn about(event: &Event) -> (Option<SubtaskIndex>, Option<Fence>) {
         | Event::InterventionJudged { subtask, .. } => (Some(*subtask), None),
         Event::RunSubmitted { .. }
         | Event::PlanAdopted { .. }
-        | Event::WidthChanged { .. }
+        | Event::ConcurrencyLimitChanged { .. }
         | Event::RunSuspended { .. }
         | Event::RunResumed { .. }
         | Event::CancelRequested { .. }

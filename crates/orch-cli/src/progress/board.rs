@@ -124,7 +124,7 @@ impl Board {
             | Event::LeaseExtended { .. }
             | Event::ResultReceived { .. }
             | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::UsageNoted { .. }
             | Event::RunEnded { .. } => None,
         }

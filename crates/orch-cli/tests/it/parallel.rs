@@ -13,10 +13,10 @@ fn takes(max_parallel: &str) -> Duration {
 }
 
 #[test]
-fn eight_seconds_of_work_take_two_at_width_8_and_four_at_width_2() {
+fn eight_seconds_of_work_take_two_at_limit_8_and_four_at_limit_2() {
     let wide = takes("8");
     assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&wide), "{wide:?}");
     let narrow = takes("2");
     assert!((Duration::from_secs(4)..Duration::from_millis(5_500)).contains(&narrow), "{narrow:?}");
-    tell(&format!("8 x 1 s: {wide:?} at width 8, {narrow:?} at width 2"));
+    tell(&format!("8 x 1 s: {wide:?} at limit 8, {narrow:?} at limit 2"));
 }

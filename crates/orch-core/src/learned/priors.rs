@@ -17,9 +17,9 @@ const OPINIONS: u64 = 3;
 #[non_exhaustive]
 pub struct Priors {
     /// How many attempts an adaptive run makes at once to begin with: half of the earlier runs of this type of task that
-    /// ended well had at most this width in the end.
+    /// ended well had at most this concurrency limit in the end.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub width: Option<u32>,
+    pub concurrency_limit: Option<u32>,
     /// What an attempt costs, by type of subtask, in millionths of a US dollar: nine of ten earlier ones cost at most this.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub cost_micro_usd: BTreeMap<String, u64>,
@@ -35,13 +35,13 @@ pub struct Priors {
 impl Priors {
     /// Reads them from what is known of the task's type and of the types of subtasks in `plan`.
     pub fn of(learned: &Learned, plan: &DecompositionPlan) -> Self {
-        let width = learned.tasks.width.quantile(0.5);
+        let limit = learned.tasks.concurrency_limit.quantile(0.5);
         let types: BTreeSet<&String> = plan.subtasks.iter().map(|it| &it.task_type).collect();
         let costs = types.iter().filter_map(|kind| Some(((*kind).clone(), cost(learned, kind)?)));
         let prefer =
             types.iter().map(|kind| ((*kind).clone(), learned.pinned_workers(kind).to_vec()));
         Self {
-            width: width.map(|width| u32::try_from(width).unwrap_or(u32::MAX)),
+            concurrency_limit: limit.map(|limit| u32::try_from(limit).unwrap_or(u32::MAX)),
             cost_micro_usd: costs.collect(),
             aggregation: liked(learned),
             prefer: prefer.filter(|(_, workers)| !workers.is_empty()).collect(),
@@ -50,12 +50,12 @@ impl Priors {
 
     /// Returns how many attempts an adaptive run with these settings makes at once to begin with: what they say, unless that is
     /// 1, the default.
-    pub fn initial_width(&self, settings: &RunSettings) -> u32 {
-        let width = match settings.initial_width {
-            0 | 1 => self.width.unwrap_or(1),
+    pub fn initial_concurrency_limit(&self, settings: &RunSettings) -> u32 {
+        let limit = match settings.initial_concurrency_limit {
+            0 | 1 => self.concurrency_limit.unwrap_or(1),
             set => set,
         };
-        width.clamp(1, settings.max_parallel.max(1))
+        limit.clamp(1, settings.max_parallel.max(1))
     }
 
     /// Tells whether nothing is expected.
@@ -96,24 +96,25 @@ mod tests {
         learned.workers.insert("web".into(), of_web.into());
         learned.workers.insert("api".into(), [("ann".into(), costs(&[7]))].into());
         learned.workers.insert("ui".into(), [("ann".into(), costs(&[]))].into());
-        [2, 4, 4, 8].into_iter().for_each(|width| learned.tasks.width.record(width));
+        [2, 4, 4, 8].into_iter().for_each(|limit| learned.tasks.concurrency_limit.record(limit));
 
         let subtask = |id: &str, kind: &str| Subtask::new(id, "", kind);
         let plan =
             DecompositionPlan::new([subtask("a", "web"), subtask("b", "web"), subtask("c", "ui")]);
         let priors = Priors::of(&learned, &plan);
-        assert_eq!(priors.width, Some(4));
+        assert_eq!(priors.concurrency_limit, Some(4));
         assert_eq!(priors.cost_micro_usd, [("web".to_owned(), 30)].into());
         assert_eq!(priors.aggregation, None);
-        let width = |initial: u32, cap: u32| {
-            let settings =
-                RunSettings::default().with_initial_width(initial).with_max_parallel(cap);
-            priors.initial_width(&settings)
+        let limit = |initial: u32, cap: u32| {
+            let settings = RunSettings::default()
+                .with_initial_concurrency_limit(initial)
+                .with_max_parallel(cap);
+            priors.initial_concurrency_limit(&settings)
         };
         assert_eq!(
-            [width(1, 64), width(1, 3), width(2, 64)],
+            [limit(1, 64), limit(1, 3), limit(2, 64)],
             [4, 3, 2],
-            "a width that is set stands"
+            "a limit that is set stands"
         );
         assert!(Priors::of(&Learned::new(), &plan).is_empty());
 

@@ -22,8 +22,8 @@ pub struct TaskStats {
     /// Whether interventions helped.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub interventions: BTreeMap<InterventionType, History>,
-    /// The width that adaptive runs had when they ended well.
-    pub width: Spread,
+    /// The concurrency limit that adaptive runs had when they ended well.
+    pub concurrency_limit: Spread,
 }
 
 /// How runs went whose plan was made in one way.
@@ -56,7 +56,7 @@ impl TaskStats {
         for (intervention, history) in &other.interventions {
             self.interventions.entry(*intervention).or_default().merge(history);
         }
-        self.width.merge(&other.width);
+        self.concurrency_limit.merge(&other.concurrency_limit);
     }
 }
 

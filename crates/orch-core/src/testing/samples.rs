@@ -55,7 +55,12 @@ impl SampleRun {
 
     /// Returns an append of `count` small events after the event `expected`.
     pub fn step(&self, expected: u64, count: u32) -> Append {
-        self.append(expected, (1..=count).map(|width| Event::WidthChanged { width }).collect())
+        self.append(
+            expected,
+            (1..=count)
+                .map(|concurrency_limit| Event::ConcurrencyLimitChanged { concurrency_limit })
+                .collect(),
+        )
     }
 
     /// Returns an append that ends the run.
@@ -336,7 +341,7 @@ fn course() -> Vec<Event> {
         Event::SubtaskSkipped { subtask: SUBTASK, because: SubtaskIndex(0) },
         Event::InterventionJudged { subtask: SUBTASK, helped: true },
         Event::InterventionJudged { subtask: SUBTASK, helped: false },
-        Event::WidthChanged { width: u32::MAX },
+        Event::ConcurrencyLimitChanged { concurrency_limit: u32::MAX },
     ];
     made.chain(rest).collect()
 }

@@ -31,7 +31,7 @@ fn kind(event: &Event) -> usize {
         Event::SubtaskSkipped { .. } => 13,
         Event::InterventionMade { .. } => 14,
         Event::InterventionJudged { .. } => 15,
-        Event::WidthChanged { .. } => 16,
+        Event::ConcurrencyLimitChanged { .. } => 16,
         Event::UsageNoted { .. } => 17,
         Event::RunSuspended { .. } => 18,
         Event::RunResumed { .. } => 19,

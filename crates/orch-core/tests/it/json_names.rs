@@ -315,7 +315,7 @@ fn settings() {
     check(
         &RunSettings::default(),
         json!({
-            "project": "default", "strategy": "adaptive", "max_parallel": 64, "initial_width": 1,
+            "project": "default", "strategy": "adaptive", "max_parallel": 64, "initial_concurrency_limit": 1,
             "retry": {
                 "max_retries": 2, "retry_delay_ms": 1000, "exponential_backoff": true, "max_delay_ms": 60000,
                 "use_fallback_worker": true,
@@ -331,7 +331,7 @@ fn settings() {
             .with_project("p")
             .with_strategy(ExecutionStrategy::Sequential)
             .with_max_parallel(1_u32)
-            .with_initial_width(2_u32)
+            .with_initial_concurrency_limit(2_u32)
             .with_retry(RetryPolicy::default())
             .with_aggregation(
                 AggregationSettings::default()
@@ -352,7 +352,7 @@ fn settings() {
             .with_grace_ms(6_u64)
             .with_max_subtasks(7_u32),
         json!({
-            "project": "p", "strategy": "sequential", "max_parallel": 1, "initial_width": 2,
+            "project": "p", "strategy": "sequential", "max_parallel": 1, "initial_concurrency_limit": 2,
             "retry": {
                 "max_retries": 2, "retry_delay_ms": 1000, "exponential_backoff": true, "max_delay_ms": 60000,
                 "use_fallback_worker": true,
@@ -382,7 +382,7 @@ fn status() {
         &status,
         json!({
             "orchestration_id": run.to_string(), "task_id": "t", "project": "default", "description": "Do it",
-            "task_type": "general", "status": "submitted", "strategy": "adaptive", "width": 0,
+            "task_type": "general", "status": "submitted", "strategy": "adaptive", "concurrency_limit": 0,
             "counts": {
                 "total": 0, "waiting": 0, "ready": 0, "running": 0, "done": 0, "failed": 0, "skipped": 0, "cancelled": 0,
             },

@@ -167,7 +167,7 @@ impl<'a> Walk<'a> {
             | Event::SubtaskSkipped { .. }
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::UsageNoted { .. }
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. }

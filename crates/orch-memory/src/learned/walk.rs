@@ -59,7 +59,7 @@ struct Walk<'a> {
     attempts: BTreeMap<Fence, Attempt>,
     slots: Slots,
     interventions: BTreeMap<SubtaskIndex, InterventionType>,
-    width: Option<u32>,
+    concurrency_limit: Option<u32>,
     liked: Option<AggregationStrategy>,
     evidence: Evidence,
 }
@@ -108,7 +108,7 @@ impl<'a> Walk<'a> {
             attempts: BTreeMap::new(),
             slots: Slots::default(),
             interventions: BTreeMap::new(),
-            width: None,
+            concurrency_limit: None,
             liked: None,
             evidence,
         }
@@ -167,7 +167,9 @@ impl<'a> Walk<'a> {
                     history.record(Day::of(at), outcome(*helped));
                 }
             }
-            Event::WidthChanged { width } => self.width = Some(*width),
+            Event::ConcurrencyLimitChanged { concurrency_limit } => {
+                self.concurrency_limit = Some(*concurrency_limit)
+            }
             Event::RunEnded { status, .. } if is_new => self.ended(*status, at),
             Event::RunEnded { .. }
             | Event::RunSubmitted { .. }
@@ -202,7 +204,7 @@ impl<'a> Walk<'a> {
             | Event::SubtaskSkipped { .. }
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::UsageNoted { .. }
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. }
@@ -336,8 +338,8 @@ impl<'a> Walk<'a> {
             plans.parallelism_milli.record((self.parallelism * 1e3).round() as u64);
             plans.duration_ms.record(duration);
             self.evidence.task.plans.insert(self.source, plans);
-            if let Some(width) = self.width.filter(|_| success) {
-                self.evidence.task.width.record(u64::from(width));
+            if let Some(limit) = self.concurrency_limit.filter(|_| success) {
+                self.evidence.task.concurrency_limit.record(u64::from(limit));
             }
         }
         let grades = Grades { day: Day::of(at), counted, share, accepted: self.accepted() };

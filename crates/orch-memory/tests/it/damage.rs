@@ -71,7 +71,7 @@ async fn what_stands_beside_a_damaged_event_can_still_be_read() {
     assert_eq!(damaged.journal.load(damaged.run.id(), Seq(1)).await.unwrap().len(), 2);
     let types = "SELECT group_concat(coalesce(type, '?')) FROM orch_events";
     let types = text(&mut raw(&damaged.file).await, types).await;
-    assert_eq!(types, "?,width_changed,plan_adopted");
+    assert_eq!(types, "?,concurrency_limit_changed,plan_adopted");
 }
 
 #[tokio::test]

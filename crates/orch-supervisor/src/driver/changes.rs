@@ -33,7 +33,7 @@ pub(super) fn lock_changes(state: &State, events: &[Recorded]) -> (Vec<LockName>
             | Event::SubtaskSkipped { .. }
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::UsageNoted { .. }
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. }
@@ -77,7 +77,7 @@ pub(super) fn concerned(events: &[Recorded]) -> (BTreeSet<Fence>, bool) {
             | Event::SubtaskSkipped { .. }
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::UsageNoted { .. } => {}
         }
     }

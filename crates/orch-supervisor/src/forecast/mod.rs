@@ -4,7 +4,7 @@
 //! ```text
 //! plan, memory --estimate--> how long whoever gets a subtask takes --rehearsal (driver, pool, policies)--> Forecast
 //! ```
-//! So order, caps, locks, budgets and the adaptive width are those of a real run: there is no second copy of the rules. A
+//! So order, caps, locks, budgets and the concurrency limit are those of a real run: there is no second copy of the rules. A
 //! rehearsal is deterministic; there are two, one in which everything takes its median and one in which it takes its 0.9-quantile.
 
 mod estimate;
@@ -128,7 +128,7 @@ pub(crate) fn forecast(cast: &Cast<'_>, script: &Script<'_>) -> Forecast {
         wall_ms: usual.wall_ms,
         slow_wall_ms: slow.wall_ms,
         most_at_once: usual.most_at_once,
-        levels: widths(&levels),
+        levels: level_sizes(&levels),
         longest_path_ms: path.first().map_or(0, |first| remaining[*first]),
         longest_path: path.iter().map(|place| plan.subtasks[*place].id.clone()).collect(),
         parallelism: timed.parallelism(),
@@ -181,10 +181,10 @@ fn expected(
         .collect()
 }
 
-fn widths(levels: &[usize]) -> Vec<u32> {
-    let mut widths = vec![0; levels.iter().max().map_or(0, |last| last + 1)];
-    levels.iter().for_each(|level| widths[*level] += 1);
-    widths
+fn level_sizes(levels: &[usize]) -> Vec<u32> {
+    let mut level_sizes = vec![0; levels.iter().max().map_or(0, |last| last + 1)];
+    levels.iter().for_each(|level| level_sizes[*level] += 1);
+    level_sizes
 }
 
 fn number(count: usize) -> u32 {

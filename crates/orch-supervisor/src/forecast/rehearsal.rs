@@ -216,7 +216,7 @@ impl<'a> Stage<'a> {
             | Event::RetryScheduled { .. }
             | Event::InterventionMade { .. }
             | Event::InterventionJudged { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::UsageNoted { .. }
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. } => {}

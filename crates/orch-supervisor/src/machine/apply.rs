@@ -8,9 +8,9 @@ use orch_core::{AttemptClosedReason, Event, Fence, LossCause, Seq};
 
 use super::attempt::{Attempt, AttemptKind};
 use super::command::ReportAnswer;
+use super::concurrency_limit::ConcurrencyLimit;
 use super::node::SubtaskState;
 use super::state::{Ended, Stage, State, Timer, after};
-use super::width::Width;
 use crate::bug::{self, Bug};
 
 impl State {
@@ -19,7 +19,8 @@ impl State {
         if self.revision > 0 {
             return;
         }
-        self.width = Width::new(priors.initial_width(&self.settings));
+        self.concurrency_limit =
+            ConcurrencyLimit::new(priors.initial_concurrency_limit(&self.settings));
         for (task_type, cost) in &priors.cost_micro_usd {
             self.ledger.expect(task_type, *cost);
         }
@@ -38,7 +39,8 @@ impl State {
                 self.context = Arc::new(task.context.clone());
                 self.settings = settings.clone();
                 self.given = given.clone();
-                self.width = Width::new(Priors::default().initial_width(settings));
+                self.concurrency_limit =
+                    ConcurrencyLimit::new(Priors::default().initial_concurrency_limit(settings));
                 if let Some(deadline) = task.deadline {
                     self.timers.insert((deadline, Timer::Deadline));
                 }
@@ -149,8 +151,8 @@ impl State {
                     trouble.intervened = false;
                 }
             }
-            Event::WidthChanged { width } => {
-                self.width.change(*width, Fence(self.slots.len() as u64))
+            Event::ConcurrencyLimitChanged { concurrency_limit } => {
+                self.concurrency_limit.change(*concurrency_limit, Fence(self.slots.len() as u64))
             }
             Event::UsageNoted { fence, usage, evidence } => {
                 if let Some(evidence) = evidence {

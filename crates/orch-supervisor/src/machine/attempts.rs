@@ -154,7 +154,7 @@ impl State {
         let result: Arc<StoredResult> = result.clone();
         let spec = self.nodes[index.get()].spec.clone();
         self.tallies.record(&result.result.worker_name, &spec.task_type, true);
-        self.width.succeeded();
+        self.concurrency_limit.succeeded();
         self.answer(fence, ReportAnswer::Accepted);
         self.set(index, SubtaskState::Done { fence, result });
         if !bug::is(Bug::DependantsOnReceived) {

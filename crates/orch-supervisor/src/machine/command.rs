@@ -327,7 +327,7 @@ pub enum Refusal {
         /// Where it stands.
         status: orch_core::SubtaskPhase,
     },
-    /// A cap, a lock, the width or the budget does not allow it now.
+    /// A cap, a lock, the concurrency limit or the budget does not allow it now.
     #[error("subtask `{subtask}` cannot start now: {why}")]
     Blocked {
         /// The subtask.

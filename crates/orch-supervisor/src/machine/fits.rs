@@ -54,7 +54,7 @@ impl State {
             | Event::InterventionJudged { subtask: index, .. } => subtask(*index),
             // A stale report may name any attempt.
             Event::UsageNoted { .. }
-            | Event::WidthChanged { .. }
+            | Event::ConcurrencyLimitChanged { .. }
             | Event::RunSuspended { .. }
             | Event::RunResumed { .. }
             | Event::CancelRequested { .. }

@@ -14,6 +14,7 @@ mod attempts;
 mod budget;
 mod claim;
 mod command;
+mod concurrency_limit;
 mod due;
 mod failure;
 mod fits;
@@ -29,7 +30,6 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod view;
-mod width;
 
 use jiff::Timestamp;
 use orch_core::Event;

@@ -10,9 +10,9 @@ use orch_core::{
 
 use super::attempt::{Attempt, AttemptKind, Closed, Slot};
 use super::command::{Answer, Decided, Refusal, Report, ReportAnswer};
+use super::concurrency_limit;
 use super::node::SubtaskState;
 use super::state::{MAX_EVIDENCE, State};
-use super::width;
 use crate::bug::{self, Bug};
 
 pub(super) fn decide(state: &State, report: Report, now: Timestamp) -> Result<Decided, Refusal> {
@@ -157,12 +157,12 @@ fn complete(state: &State, subtask: SubtaskIndex, fence: Fence, events: &mut Vec
         }));
     }
     judge(state, subtask, true, events);
-    if let Some(width) = width::after_success(state) {
-        events.push(Event::WidthChanged { width });
+    if let Some(limit) = concurrency_limit::after_success(state) {
+        events.push(Event::ConcurrencyLimitChanged { concurrency_limit: limit });
     }
 }
 
-/// Adds what follows from a failed attempt: the event itself, the judgement of an intervention, the width.
+/// Adds what follows from a failed attempt: the event itself, the judgement of an intervention, the concurrency limit.
 pub(super) fn failed(
     state: &State,
     subtask: SubtaskIndex,
@@ -174,8 +174,8 @@ pub(super) fn failed(
     let cause = failure.cause;
     events.push(event(Box::new(failure)));
     judge(state, subtask, false, events);
-    if let Some(width) = width::after_failure(state, fence, cause) {
-        events.push(Event::WidthChanged { width });
+    if let Some(limit) = concurrency_limit::after_failure(state, fence, cause) {
+        events.push(Event::ConcurrencyLimitChanged { concurrency_limit: limit });
     }
 }
 

@@ -12,7 +12,7 @@ use super::state::{Stage, State, after};
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Blocked {
-    /// As many attempts are in flight as the strategy, the width or the cap of the run allows.
+    /// As many attempts are in flight as the strategy, the concurrency limit or the cap of the run allows.
     #[error("{in_flight} attempts are in flight, and no more than {limit} may be")]
     Full {
         /// How many are.
@@ -44,7 +44,7 @@ impl State {
         match self.settings.strategy {
             ExecutionStrategy::Sequential => 1,
             ExecutionStrategy::Parallel => cap,
-            ExecutionStrategy::Adaptive => self.width.current.min(cap),
+            ExecutionStrategy::Adaptive => self.concurrency_limit.current.min(cap),
         }
     }
 

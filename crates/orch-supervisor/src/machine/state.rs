@@ -13,9 +13,9 @@ use serde_json::Value;
 
 use super::attempt::{Attempt, Slot};
 use super::budget::Ledger;
+use super::concurrency_limit::ConcurrencyLimit;
 use super::node::{Node, SubtaskState};
 use super::ready::{Class, ClassId, Key, ReadyQueue};
-use super::width::Width;
 
 /// A run: a fold over its events.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,7 +59,7 @@ pub struct State {
     pub(super) claims: BTreeMap<RequestKey, Vec<Fence>>,
     /// Which attempt each report's request was about.
     pub(super) reports: BTreeMap<RequestKey, Fence>,
-    pub(super) width: Width,
+    pub(super) concurrency_limit: ConcurrencyLimit,
     /// The way to make one output that people liked best.
     pub(super) liked: Option<AggregationStrategy>,
     /// Whom pinned rules prefer, by type of subtask.
@@ -159,7 +159,7 @@ impl State {
             locks: BTreeMap::new(),
             claims: BTreeMap::new(),
             reports: BTreeMap::new(),
-            width: Width::default(),
+            concurrency_limit: ConcurrencyLimit::default(),
             liked: None,
             preferred: BTreeMap::new(),
             ledger: Ledger::default(),

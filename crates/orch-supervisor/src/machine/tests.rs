@@ -335,7 +335,8 @@ fn a_run_begins_with_what_earlier_ones_have_taught() {
     let adaptive = settings().with_strategy(ExecutionStrategy::Adaptive).with_max_parallel(8_u32);
     let ids: Vec<Subtask> = (0..20).map(|i| Subtask::new(format!("s{i}"), "s", "work")).collect();
     let priors: Priors =
-        serde_json::from_value(json!({ "width": 4, "cost_micro_usd": { "work": 40 } })).unwrap();
+        serde_json::from_value(json!({ "concurrency_limit": 4, "cost_micro_usd": { "work": 40 } }))
+            .unwrap();
     let mut run = Scenario::expecting(adaptive.with_budget(budget), ids, priors);
     assert_eq!(run.state.limit(), 4);
     let (first, _) = (run.start("s0"), run.start("s1"));
@@ -346,7 +347,7 @@ fn a_run_begins_with_what_earlier_ones_have_taught() {
 }
 
 #[test]
-fn width_doubles_after_a_full_window_and_halves_once() {
+fn the_concurrency_limit_doubles_after_a_full_window_and_halves_once() {
     let adaptive = settings().with_strategy(ExecutionStrategy::Adaptive).with_max_parallel(8_u32);
     let ids: Vec<Subtask> = (0..20).map(|i| Subtask::new(format!("s{i}"), "s", "work")).collect();
     let mut run = Scenario::with(adaptive, ids);
@@ -362,7 +363,10 @@ fn width_doubles_after_a_full_window_and_halves_once() {
     run.done(b);
     assert_eq!(run.state.limit(), 4);
     let four: Vec<Fence> = (0..4).map(|_| begin(&mut run)).collect();
-    assert_eq!(run.fail(four[0], Cause::RateLimit), ["attempt_failed", "width_changed"]);
+    assert_eq!(
+        run.fail(four[0], Cause::RateLimit),
+        ["attempt_failed", "concurrency_limit_changed"]
+    );
     assert_eq!(run.state.limit(), 2);
     assert_eq!(
         run.fail(four[1], Cause::Timeout),
@@ -376,7 +380,7 @@ fn width_doubles_after_a_full_window_and_halves_once() {
     assert_eq!(
         run.fail(later, Cause::Reported),
         ["attempt_failed"],
-        "an error of the work says nothing about the width"
+        "an error of the work says nothing about the concurrency limit"
     );
 }
 
@@ -414,7 +418,7 @@ fn events_that_do_not_follow_are_not_folded() {
         route: None,
     };
     for (seq, event, said) in [
-        (next.next(), Event::WidthChanged { width: 2 }, "follows event"),
+        (next.next(), Event::ConcurrencyLimitChanged { concurrency_limit: 2 }, "follows event"),
         (next, started(Fence(2), stranger), "names subtask 7 of 1"),
         (next, started(Fence(5), subtask), "begins attempt 5, not 2"),
         (next, Event::SubtaskCompleted { subtask, fence: Fence(9) }, "names attempt 9 of 1"),
@@ -424,7 +428,11 @@ fn events_that_do_not_follow_are_not_folded() {
         assert!(refused.contains(said), "{refused}");
     }
     assert_eq!(
-        run.state.fits(&Recorded { seq: next, at, event: Event::WidthChanged { width: 2 } }),
+        run.state.fits(&Recorded {
+            seq: next,
+            at,
+            event: Event::ConcurrencyLimitChanged { concurrency_limit: 2 }
+        }),
         Ok(())
     );
 }

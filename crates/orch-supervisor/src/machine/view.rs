@@ -25,7 +25,7 @@ impl State {
         let mut status = RunStatus::new(self.run, &self.task, &self.settings, self.submitted_at);
         status.status = self.phase();
         status.end_status = self.end().map(|e| e.status);
-        status.width = self.limit();
+        status.concurrency_limit = self.limit();
         status.counts = self.counts;
         status.progress = self.progress();
         status.subtasks = self.nodes.iter().map(|node| self.subtask_status(node)).collect();

@@ -29,7 +29,7 @@ pub(super) struct Book {
     pub(super) digests: BTreeSet<(Fence, Digest)>,
     /// The attempts that each claim's request got.
     pub(super) claims: BTreeMap<RequestKey, Vec<Fence>>,
-    pub(super) width: u32,
+    pub(super) concurrency_limit: u32,
     pub(super) money: Money,
     pub(super) cancelled: Option<CancelReason>,
     pub(super) ended: Option<EndStatus>,
@@ -67,7 +67,9 @@ impl Book {
     pub(super) fn begin(fold: State, settings: Arc<RunSettings>) -> Self {
         Self {
             seq: Seq(1),
-            width: settings.initial_width.clamp(1, settings.max_parallel.max(1)),
+            concurrency_limit: settings
+                .initial_concurrency_limit
+                .clamp(1, settings.max_parallel.max(1)),
             fold,
             settings,
             subtasks: Vec::new(),
@@ -96,7 +98,7 @@ impl Book {
             | Event::InterventionJudged { .. }
             | Event::RunResumed { .. } => {}
             Event::PlanAdopted { add, priors, .. } => {
-                self.width = priors.initial_width(&self.settings);
+                self.concurrency_limit = priors.initial_concurrency_limit(&self.settings);
                 self.adopt(&add.subtasks);
             }
             Event::AttemptOffered { subtask, fence, token, until, .. } => {
@@ -141,7 +143,9 @@ impl Book {
             Event::SubtaskFailed { subtask, .. } | Event::SubtaskSkipped { subtask, .. } => {
                 self.failed.insert(*subtask);
             }
-            Event::WidthChanged { width } => self.width = *width,
+            Event::ConcurrencyLimitChanged { concurrency_limit } => {
+                self.concurrency_limit = *concurrency_limit
+            }
             Event::UsageNoted { usage, .. } => self.spend(*usage),
             Event::RunSuspended { .. } => self.suspensions += 1,
             Event::CancelRequested { reason, .. } => self.cancelled = Some(*reason),

@@ -56,7 +56,7 @@ pub(super) fn check(books: &BTreeMap<RunId, Book>, run: RunId, recorded: &Record
         | Event::SubtaskSkipped { .. }
         | Event::InterventionMade { .. }
         | Event::InterventionJudged { .. }
-        | Event::WidthChanged { .. }
+        | Event::ConcurrencyLimitChanged { .. }
         | Event::UsageNoted { .. }
         | Event::RunSuspended { .. }
         | Event::RunResumed { .. }
@@ -141,7 +141,7 @@ fn caps_are_kept(book: &Book, fence: Fence) -> Check {
     let cap = match book.settings.strategy {
         ExecutionStrategy::Sequential => 1,
         ExecutionStrategy::Parallel => book.settings.max_parallel,
-        ExecutionStrategy::Adaptive => book.width.min(book.settings.max_parallel),
+        ExecutionStrategy::Adaptive => book.concurrency_limit.min(book.settings.max_parallel),
     };
     let in_flight = book.in_flight();
     ensure(in_flight < cap as usize, Law::CapsAreKept, || {

@@ -76,11 +76,11 @@ impl World {
         Ok(())
     }
 
-    /// What memory knows: nothing half of the time, else something about widths, costs and opinions.
+    /// What memory knows: nothing half of the time, else something about concurrency limits, costs and opinions.
     fn remembered(&mut self) -> MemorySnapshot {
         let mut learned = Learned::new();
         if self.dice.percent(50) {
-            learned.tasks.width.record(self.dice.between(1, 9));
+            learned.tasks.concurrency_limit.record(self.dice.between(1, 9));
             let mut stats = WorkerStats::default();
             stats.history.record(Day(0), Moments::one(true, Reward::FULL));
             stats.cost_micro_usd.record(self.dice.between(1, 2_000));

@@ -221,7 +221,7 @@ fn settings(dice: &mut Dice) -> RunSettings {
     RunSettings::default()
         .with_strategy(dice.pick(&strategies).unwrap_or(ExecutionStrategy::Parallel))
         .with_max_parallel(dice.between(1, 4) as u32)
-        .with_initial_width(dice.between(1, 2) as u32)
+        .with_initial_concurrency_limit(dice.between(1, 2) as u32)
         .with_retry(retry)
         .with_aggregation(AggregationSettings::default().with_min_success_ratio(0.5))
         .with_budget(budget)

@@ -141,7 +141,7 @@ fn histories_are_full_of_trouble() {
         "timers",
         "waits for a run that has settled",
         "waits that ended with their time",
-        "width_changed",
+        "concurrency_limit_changed",
     ];
     for trouble in troubles {
         assert!(counters.of(trouble) > 0, "no {trouble} in\n{counters}");

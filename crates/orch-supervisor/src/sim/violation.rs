@@ -12,7 +12,7 @@ pub enum Law {
     EffectsAreObligations,
     /// No subtask is given to anybody before what it depends on is accepted, or has failed and may.
     DependenciesFirst,
-    /// No more attempts at once than run, width, worker and process allow.
+    /// No more attempts at once than run, concurrency limit, worker and process allow.
     CapsAreKept,
     /// No lock is held by two attempts at once, in the journal or in the world.
     LocksAreKept,

@@ -119,12 +119,12 @@ async fn a_worker_that_does_not_ask_is_told_nothing() {
 }
 
 #[tokio::test]
-async fn a_run_begins_with_the_width_and_the_aggregation_that_did_best() {
+async fn a_run_begins_with_the_concurrency_limit_and_the_aggregation_that_did_best() {
     let mut learned = Learned::new();
-    (0..3).for_each(|_| learned.tasks.width.record(3));
+    (0..3).for_each(|_| learned.tasks.concurrency_limit.record(3));
     let liked = learned.tasks.aggregation.entry(AggregationStrategy::Concatenate).or_default();
     (0..3).for_each(|_| liked.record(Day(0), Moments::one(true, Reward::FULL)));
-    // Each waits for the other two: with a width of 1 none would end.
+    // Each waits for the other two: with a concurrency limit of 1 none would end.
     let together = Arc::new(tokio::sync::Barrier::new(3));
     let waiting = worker_fn("only", [WorkerCapability::new("work", ["work"])], move |_| {
         let together = together.clone();

@@ -50,7 +50,7 @@ async fn sequential_never_overlaps() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn adaptive_doubles_its_width_while_all_goes_well() {
+async fn adaptive_doubles_its_concurrency_limit_while_all_goes_well() {
     let diary = Diary::default();
     let supervisor =
         virtual_time().strategy(ExecutionStrategy::Adaptive).worker(sleeper(64, &diary)).build();

@@ -10,8 +10,9 @@ pub async fn appends_are_loaded_in_order(writers: &Writers) {
     let run = SampleRun::new(1);
     append(&*writers.first, run.step(0, 3)).await;
     append(&*writers.second, run.step(3, 2)).await;
-    let widths = [1, 2, 3, 1, 2].map(|width| Event::WidthChanged { width });
-    let all: Vec<(u64, Event)> = (1..).zip(widths).collect();
+    let changes = [1, 2, 3, 1, 2]
+        .map(|concurrency_limit| Event::ConcurrencyLimitChanged { concurrency_limit });
+    let all: Vec<(u64, Event)> = (1..).zip(changes).collect();
     for journal in writers.both() {
         for after in [0, 1, 3, 4, 5, 99] {
             let expected: Vec<_> = all.iter().filter(|(seq, _)| *seq > after).cloned().collect();

@@ -117,7 +117,7 @@ fn the_same_request_gets_the_same_attempts_as_long_as_they_are_open() {
 }
 
 #[test]
-fn a_batch_keeps_within_width_locks_groups_and_budget() {
+fn a_batch_keeps_within_limits_locks_groups_and_budget() {
     let budget = Budget::default().with_max_cost_micro_usd(2_500_000_u64);
     let cap = |usd| Constraints::new().with_max_cost_usd(usd);
     let subtasks = [
@@ -172,8 +172,8 @@ fn wants() -> impl Strategy<Value = Vec<Want>> {
 proptest! {
     /// A batch is what its wants are one by one, in one write.
     #[test]
-    fn a_batch_is_its_claims_one_after_the_other(wants in wants(), width in 1..6_u32, lapsed: bool) {
-        let mut whole = offered(&["a", "b", "c", "d", "e"], settings().with_max_parallel(width));
+    fn a_batch_is_its_claims_one_after_the_other(wants in wants(), most in 1..6_u32, lapsed: bool) {
+        let mut whole = offered(&["a", "b", "c", "d", "e"], settings().with_max_parallel(most));
         if lapsed {
             _ = whole.claim_all([any(8), any(8)], None);
             whole.pass(10_001);

@@ -4,9 +4,9 @@ use orch_core::{Cause, FailureType, Fence};
 
 use super::state::State;
 
-/// The width and what has happened since it last changed.
+/// The limit and what has happened since it last changed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Width {
+pub(super) struct ConcurrencyLimit {
     pub(super) current: u32,
     /// Successes since the last change.
     successes: u32,
@@ -14,7 +14,7 @@ pub(super) struct Width {
     changed_after: Fence,
 }
 
-impl Width {
+impl ConcurrencyLimit {
     pub(super) fn new(current: u32) -> Self {
         Self { current, ..Self::default() }
     }
@@ -23,20 +23,20 @@ impl Width {
         self.successes = self.successes.saturating_add(1);
     }
 
-    pub(super) fn change(&mut self, width: u32, last: Fence) {
-        *self = Self { current: width, successes: 0, changed_after: last };
+    pub(super) fn change(&mut self, limit: u32, last: Fence) {
+        *self = Self { current: limit, successes: 0, changed_after: last };
     }
 }
 
-/// Returns the new width after one more success, if it changes.
+/// Returns the new limit after one more success, if it changes.
 pub(super) fn after_success(state: &State) -> Option<u32> {
-    let width = &state.width;
-    let full = width.successes + 1 >= width.current;
-    let wider = width.current.saturating_mul(2).min(state.settings.max_parallel.max(1));
-    (state.is_adaptive() && full && wider > width.current).then_some(wider)
+    let limit = &state.concurrency_limit;
+    let full = limit.successes + 1 >= limit.current;
+    let raised = limit.current.saturating_mul(2).min(state.settings.max_parallel.max(1));
+    (state.is_adaptive() && full && raised > limit.current).then_some(raised)
 }
 
-/// Returns the new width after attempt `fence` failed of `cause`, if it changes.
+/// Returns the new limit after attempt `fence` failed of `cause`, if it changes.
 ///
 /// Only an attempt that started after the last change counts, so that one bad window halves once.
 pub(super) fn after_failure(state: &State, fence: Fence, cause: Cause) -> Option<u32> {
@@ -44,10 +44,10 @@ pub(super) fn after_failure(state: &State, fence: Fence, cause: Cause) -> Option
         FailureType::Timeout | FailureType::Quality | FailureType::Unavailable => true,
         FailureType::Error => false,
     };
-    let narrower = (state.width.current / 2).max(1);
+    let lowered = (state.concurrency_limit.current / 2).max(1);
     (state.is_adaptive()
         && counts
-        && fence > state.width.changed_after
-        && narrower < state.width.current)
-        .then_some(narrower)
+        && fence > state.concurrency_limit.changed_after
+        && lowered < state.concurrency_limit.current)
+        .then_some(lowered)
 }
