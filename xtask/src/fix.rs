@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use crate::{
+    picture,
     project::{self, Project},
     tools,
 };
 
 /// Applies the lints' own fixes, removes unused dependencies and formats, in this order, since the first two leave text
-/// unformatted; last, the lock file follows the manifests. Stops at the first failure: what follows would work on a
+/// unformatted; last, the lock file and the picture of the crates follow the manifests. Stops at the first failure: what follows would work on a
 /// half-repaired tree.
 pub(crate) fn run(project: &Project) -> anyhow::Result<ExitCode> {
     tools::SHEAR.require(project)?;
@@ -19,6 +20,7 @@ pub(crate) fn run(project: &Project) -> anyhow::Result<ExitCode> {
     remove_unused(project)?;
     project::run(&mut project.cargo(["fmt", "--all"]))?;
     project::run(&mut project.cargo(["update", "--quiet", "--workspace"]))?;
+    picture::write(&Project::find()?)?;
     Ok(ExitCode::SUCCESS)
 }
 

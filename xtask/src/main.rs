@@ -8,6 +8,7 @@ mod ci;
 mod coverage;
 mod fix;
 mod fuzz;
+mod picture;
 mod project;
 mod sim;
 mod soak;
@@ -31,7 +32,7 @@ struct Arguments {
 enum Chore {
     /// Checks everything and changes nothing: format, lints, layers, weight, features, licences, docs.
     Ci,
-    /// Repairs what a tool can repair: format, lints with a known fix, unused dependencies.
+    /// Repairs what a tool can repair: format, lints with a known fix, unused dependencies, the picture of the crates.
     Fix,
     /// Runs the engine in the simulator; every argument goes to it, for example `--cases 1000 --seed 7`.
     Sim {

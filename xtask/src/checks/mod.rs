@@ -4,6 +4,7 @@ mod cargo;
 mod files;
 mod layers;
 mod links;
+mod picture;
 mod tree;
 mod weight;
 
@@ -45,10 +46,11 @@ impl Verdict {
 
 /// Quick checks first, so that a slip shows at once. Those that build come last and in an order that shares artifacts:
 /// `clippy` checks every dependency, which `features` and `docs` then find done.
-pub(crate) const ALL: [Check; 11] = [
+pub(crate) const ALL: [Check; 12] = [
     Check { name: "lock", run: cargo::lock },
     Check { name: "fmt", run: cargo::fmt },
     Check { name: "layers", run: layers::check },
+    Check { name: "picture", run: picture::check },
     Check { name: "files", run: files::check },
     Check { name: "links", run: links::check },
     Check { name: "weight", run: weight::check },

@@ -47,6 +47,7 @@ impl Workspace {
     /// Breaks every rule but that of the lock file.
     pub(crate) fn with_every_defect(self) -> Self {
         self.write("README.md", "# Small\n[gone](docs/gone.md)\n");
+        self.write("docs/architecture.md", "# Without its picture\n");
         self.write("crates/orch-core/src/long.rs", &format!("//! Long.\n\n{}", "//\n".repeat(500)));
         let defects = "//! See [`Nothing`].\n\nmod long;\n\n/// Badly formatted, with a warning.\npub fn one()  { let unused = 1; }\n\n\
             #[cfg(not(feature = \"one\"))]\nfn never() {}\n";
@@ -65,6 +66,7 @@ impl Workspace {
         let tables = "[dependencies]\norch-core = { path = \"../orch-core\" }\n";
         let library = "//! Nothing.\n/// Returns one.\npub fn one( ) -> u8 { return 1; }\n";
         self.write_crate("orch-route", tables, library);
+        self.write("docs/architecture.md", "# Without its picture\n");
         self.lock();
         self
     }
