@@ -3,6 +3,7 @@
 //! One file per command; what `ci` checks is in `checks/`, one file per subject.
 
 mod bench;
+mod bugs;
 mod checks;
 mod ci;
 mod coverage;

@@ -6,12 +6,11 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use orch_supervisor::bug::{self, Bug};
 use orch_supervisor::sim::{Case, Counters, Law, Played, Violation, simulate};
 
 const USAGE: &str = "\
-usage: sim --cases N [--from SEED] [--threads N] [--bug NAME] [--all]
-       sim --seed SEED [--size N] [--faults N] [--trace] [--bug NAME]";
+usage: sim --cases N [--from SEED] [--threads N] [--all]
+       sim --seed SEED [--size N] [--faults N] [--trace]";
 
 /// Every so many cases one is played twice, to see that it goes the same way.
 const TWICE: u64 = 16;
@@ -27,7 +26,6 @@ struct Arguments {
     trace: bool,
     /// Goes on after a failure, and lists all laws that do not hold.
     all: bool,
-    bug: Option<Bug>,
 }
 
 fn main() -> ExitCode {
@@ -57,7 +55,6 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Arguments, String> {
             "--faults" => arguments.faults = Some(number(&value()?)?),
             "--all" => arguments.all = true,
             "--trace" => arguments.trace = true,
-            "--bug" => arguments.bug = Some(bug_named(&value()?)?),
             other => return Err(format!("there is no argument `{other}`")),
         }
     }
@@ -71,16 +68,10 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is no number"))
 }
 
-fn bug_named(name: &str) -> Result<Bug, String> {
-    let named = Bug::ALL.into_iter().find(|bug| format!("{bug:?}") == name);
-    named.ok_or_else(|| format!("there is no bug `{name}`; there are {:?}", Bug::ALL))
-}
-
 fn replay(seed: u64, arguments: &Arguments) -> ExitCode {
     let mut case = Case::numbered(seed);
     case.size = arguments.size.unwrap_or(case.size);
     case.faults = arguments.faults.unwrap_or(case.faults);
-    bug::set(arguments.bug);
     let played = simulate(case, arguments.trace);
     for line in &played.trace {
         say(line);
@@ -141,7 +132,6 @@ fn clock() -> std::time::Instant {
 }
 
 fn play_some(arguments: &Arguments, seen: &Seen) {
-    bug::set(arguments.bug);
     let mut counters = Counters::default();
     while !seen.stop.load(Ordering::Relaxed) {
         let number = seen.next.fetch_add(1, Ordering::SeqCst);

@@ -33,10 +33,6 @@
 //! plays a run through without starting anything. The simulator of the feature `sim` drives the first three in virtual
 //! time.
 
-#[cfg(any(test, feature = "sim"))]
-pub mod bug;
-#[cfg(not(any(test, feature = "sim")))]
-mod bug;
 mod builder;
 mod closure;
 mod defaults;

@@ -32,7 +32,7 @@ pub(super) fn check(project: &Project) -> anyhow::Result<Verdict> {
 fn issues(root: &Path, long: &[Long]) -> anyhow::Result<(usize, Vec<String>)> {
     let mut issues = Vec::new();
     let mut unused: Vec<_> = long.iter().collect();
-    let files = tree::files(root, &SOURCES)?;
+    let files = tree::files(root, |path| tree::has_one_of(path, &SOURCES))?;
     for path in &files {
         let bytes = fs::read(root.join(path)).with_context(|| path.display().to_string())?;
         let lines = bytes.iter().filter(|byte| **byte == b'\n').count();

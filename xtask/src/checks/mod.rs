@@ -1,11 +1,12 @@
 //! What `cargo xtask ci` checks. A check reads the tree, may build into the target folder, and changes nothing else.
 
+mod bugs;
 mod cargo;
 mod files;
 mod layers;
 mod links;
 mod picture;
-mod tree;
+pub(crate) mod tree;
 mod weight;
 
 use crate::project::Project;
@@ -46,7 +47,7 @@ impl Verdict {
 
 /// Quick checks first, so that a slip shows at once. Those that build come last and in an order that shares artifacts:
 /// `clippy` checks every dependency, which `features` and `docs` then find done.
-pub(crate) const ALL: [Check; 12] = [
+pub(crate) const ALL: [Check; 13] = [
     Check { name: "lock", run: cargo::lock },
     Check { name: "fmt", run: cargo::fmt },
     Check { name: "layers", run: layers::check },
@@ -59,4 +60,5 @@ pub(crate) const ALL: [Check; 12] = [
     Check { name: "clippy", run: cargo::clippy },
     Check { name: "features", run: cargo::features },
     Check { name: "docs", run: cargo::docs },
+    Check { name: "bugs", run: bugs::check },
 ];

@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Returns the files below `root` with one of the extensions, relative to it and in order.
+/// Returns the files below `root` that `is_wanted` takes, relative to it and in order.
 ///
 /// Leaves out `target` and whatever is hidden (`.git`, `.orch`).
-pub(super) fn files(root: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn files(root: &Path, is_wanted: impl Fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![root.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -21,7 +21,7 @@ pub(super) fn files(root: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>
             }
             if entry.file_type()?.is_dir() {
                 folders.push(entry.path());
-            } else if has_one_of(&entry.path(), extensions) {
+            } else if is_wanted(&entry.path()) {
                 found.extend(entry.path().strip_prefix(root).map(Path::to_path_buf));
             }
         }
@@ -30,7 +30,8 @@ pub(super) fn files(root: &Path, extensions: &[&str]) -> io::Result<Vec<PathBuf>
     Ok(found)
 }
 
-fn has_one_of(path: &Path, extensions: &[&str]) -> bool {
+/// Tells whether a file has one of the extensions.
+pub(super) fn has_one_of(path: &Path, extensions: &[&str]) -> bool {
     path.extension()
         .and_then(|found| found.to_str())
         .is_some_and(|found| extensions.contains(&found))

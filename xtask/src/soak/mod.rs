@@ -3,6 +3,7 @@
 //! A soak shows its progress, and its last line is the verdict. To add one: a file with its options and a `run` that returns the figures
 //! for the verdict, a variant of [`Soak`], and its two arms.
 
+mod bugs;
 mod files;
 mod full_disk;
 mod kills;
@@ -20,6 +21,8 @@ use crate::stopwatch::Stopwatch;
 /// What can be soaked.
 #[derive(Subcommand)]
 pub(crate) enum Soak {
+    /// Breaks a copy of the engine in every planted way; the simulator must notice each.
+    Bugs,
     /// Exchanges a result with a link to a secret while the real server reads results.
     Files(files::Options),
     /// Kills the real `orch` with kill -9 while it works, on SQLite and on PostgreSQL.
@@ -38,6 +41,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<ExitCode> {
     let stopwatch = Stopwatch::start();
     let (name, figures) = match soak {
+        Soak::Bugs => ("bugs", bugs::run(project, out)),
         Soak::Files(options) => ("files", files::run(project, options, out)),
         Soak::Kills(options) => ("kills", kills::run(project, options, out)),
         Soak::FullDisk(options) => ("full-disk", full_disk::run(project, options, out)),

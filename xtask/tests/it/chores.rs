@@ -2,9 +2,9 @@
 
 use crate::workspace::{Workspace, has_tool};
 
-const CHECKS: [&str; 12] = [
+const CHECKS: [&str; 13] = [
     "lock", "fmt", "layers", "picture", "files", "links", "weight", "deny", "unused", "clippy",
-    "features", "docs",
+    "features", "docs", "bugs",
 ];
 
 /// The checks that cannot run here, since their tool is not installed; they must fail then.
@@ -35,6 +35,7 @@ fn every_check_finds_its_defect() {
         "orch-core brings sqlx: a database client",
         "unused variable: `unused`",
         "unresolved link to `Nothing`",
+        "the planted bug `two` no longer fits the code",
     ] {
         assert!(run.text.contains(found), "{found:?} is not in:\n{}", run.text);
     }
@@ -73,9 +74,24 @@ fn fix_repairs_what_a_tool_can() {
 
 #[test]
 fn a_soak_that_cannot_run_ends_with_that_verdict() {
-    for soak in ["files", "kills", "sim"] {
-        let run = Workspace::tidy().run(&format!("soak {soak}"));
+    for soak in ["bugs", "files", "kills", "sim"] {
+        let run = Workspace::tidy().without_simulator().run(&format!("soak {soak}"));
         let verdict = format!("soak {soak}: FAILED after ");
         assert!(!run.succeeded && run.text.contains(&verdict), "{}", run.text);
     }
+}
+
+#[test]
+fn a_planted_bug_that_nobody_notices_fails_its_soak() {
+    let workspace = Workspace::tidy();
+    let run = workspace.run("soak bugs");
+    for line in ["no bug: all laws hold", "two: caught after 5 cases by Sum", "passed: 1 planted"] {
+        assert!(run.text.contains(line), "{line:?} is not in:\n{}", run.text);
+    }
+    assert!(run.succeeded && run.is_unchanged);
+
+    let run = workspace.with_unnoticed_bug().run("soak bugs");
+    let verdict = "same: `same` is not caught in 3000 cases";
+    assert!(!run.succeeded && run.text.contains(verdict), "{}", run.text);
+    assert!(run.text.contains("not caught: same"), "{}", run.text);
 }

@@ -40,8 +40,22 @@ impl Workspace {
         }
         let featured = "//! One.\n\n/// Returns one.\n#[cfg(feature = \"one\")]\npub fn one() -> u8 {\n    1\n}\n";
         workspace.write_crate("orch-core", "[features]\none = []\n", featured);
+        workspace.write_simulator();
         workspace.lock();
         workspace
+    }
+
+    /// Takes away what plays cases, and its planted bugs.
+    pub(crate) fn without_simulator(self) -> Self {
+        fs::remove_dir_all(self.folder.path().join("crates/orch-supervisor")).unwrap();
+        self.lock();
+        self
+    }
+
+    /// Plants a further bug, which changes nothing that can be seen.
+    pub(crate) fn with_unnoticed_bug(self) -> Self {
+        self.write_bug("same", "1 + 1", "1 + 2 - 1");
+        self
     }
 
     /// Breaks every rule but that of the lock file.
@@ -55,6 +69,7 @@ impl Workspace {
         self.write_crate("orch-core", tables, defects);
         let sideways = "[dependencies]\norch-failure = { path = \"../orch-failure\" }\n";
         self.write_crate("orch-route", sideways, "//! Nothing.\n");
+        self.write_bug("two", "2 + 1", "2 + 2");
         self.write_crate("sqlx", "", "//! Not the real one.\n");
         self.write_crate("serde_yaml", "", "//! Not the real one.\n");
         self.lock();
@@ -107,6 +122,27 @@ impl Workspace {
         let manifest = format!("[package]\nname = {name:?}\n{package}\n{tables}");
         self.write(&format!("crates/{name}/Cargo.toml"), &manifest);
         self.write(&format!("crates/{name}/src/lib.rs"), library);
+    }
+
+    /// Writes an engine that adds, a simulator that plays until a sum is wrong, and a planted bug.
+    fn write_simulator(&self) {
+        let tables =
+            "[features]\nsim = []\n[[example]]\nname = \"sim\"\nrequired-features = [\"sim\"]\n";
+        let engine = "//! Adds.\n\n/// Returns two.\npub fn two() -> u8 {\n    1 + 1\n}\n";
+        self.write_crate("orch-supervisor", tables, engine);
+        let simulator = "//! Plays.\n\nfn main() {\n    if orch_supervisor::two() != 2 {\n        \
+            println!(\"5 cases in 1 s\\n1 times Sum: wrong\");\n        std::process::exit(1);\n    }\n}\n";
+        self.write("crates/orch-supervisor/examples/sim.rs", simulator);
+        self.write_bug("two", "1 + 1", "2 + 2");
+    }
+
+    fn write_bug(&self, name: &str, from: &str, to: &str) {
+        let file = "crates/orch-supervisor/src/lib.rs";
+        let head = format!("diff --git a/{file} b/{file}\n--- a/{file}\n+++ b/{file}\n");
+        let hunk =
+            format!("@@ -4,3 +4,3 @@\n pub fn two() -> u8 {{\n-    {from}\n+    {to}\n }}\n");
+        let path = format!("crates/orch-supervisor/src/sim/bugs/{name}.patch");
+        self.write(&path, &format!("Wrong.\nCaught-by: Sum\n\n{head}{hunk}"));
     }
 
     fn write(&self, path: &str, text: &str) {

@@ -13,15 +13,12 @@ use super::Driver;
 use super::io::{AggregateRun, AttemptEnd, Left, Output, Response, ResultBlobs, StartAttempt};
 use super::recovery::last_epoch;
 use super::run::{Recalled, Work};
-use crate::bug::{self, Bug};
 use crate::machine::{Answer, Command, Refusal, State};
 
 impl Driver {
     /// The append in flight is durable.
     pub(super) fn appended(&mut self, run: RunId) {
-        if !bug::is(Bug::ReplyBeforeCommit) {
-            self.let_out(run);
-        }
+        self.let_out(run);
         let mut is_new = false;
         if let Some(entry) = self.runs.get_mut(&run) {
             if let Some(turn) = entry.turn.take() {
@@ -113,9 +110,6 @@ impl Driver {
             } else if is_running && !wanted && entry.stopping.insert(fence) {
                 let grace_ms = state.settings().grace_ms;
                 self.outputs.push(Output::Stop { run, fence, grace_ms });
-                if bug::is(Bug::LockFreedAtRetry) {
-                    self.fail_at_once(run, fence);
-                }
             } else if !is_running && !wanted {
                 // Decided and unwanted before it ever ran: it is over without having begun.
                 let must_close = entry.carries_out() && state.must_stop(fence);
@@ -171,11 +165,6 @@ impl Driver {
             entry.concluding.insert(fence);
         }
         self.enqueue(run, Work::Command(Command::Close { fence }));
-    }
-
-    /// What an engine would do that does not wait until a stopped attempt is over.
-    fn fail_at_once(&mut self, run: RunId, fence: Fence) {
-        self.enqueue(run, Work::Finished(fence, Box::new(never_ran())));
     }
 
     /// A managed attempt is over.
@@ -295,11 +284,7 @@ impl Driver {
             state.orphans().difference(&entry.reaping).filter(is_elsewhere).copied().collect();
         if !orphans.is_empty() && entry.retry_at.is_none() {
             entry.reaping.extend(orphans.iter().copied());
-            if bug::is(Bug::AdoptedWithoutBeingDead) {
-                self.enqueue(run, Work::Dead(orphans.into_iter().collect()));
-            } else {
-                self.outputs.push(Output::Reap { run, fences: orphans.into_iter().collect() });
-            }
+            self.outputs.push(Output::Reap { run, fences: orphans.into_iter().collect() });
             return;
         }
         if entry.resuming.is_some() && state.is_suspended() {
@@ -385,19 +370,6 @@ impl Driver {
         for worker in std::mem::take(&mut entry.taken).into_values() {
             self.pool.give_back(&worker, run);
         }
-    }
-}
-
-/// The end of an attempt that was never run.
-fn never_ran() -> AttemptEnd {
-    let failure =
-        orch_core::Failure::new(orch_core::Cause::Unavailable, "the attempt was never started");
-    let result = orch_core::WorkerResult::failure("", "", failure.message.clone());
-    AttemptEnd {
-        digest: orch_core::Digest::of_bytes(&[]),
-        body: Arc::new(orch_core::StoredResult { result: Arc::new(result), blob: None }),
-        blob: None,
-        failure: Some(failure),
     }
 }
 

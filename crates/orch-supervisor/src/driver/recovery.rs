@@ -9,7 +9,6 @@ use orch_core::{Epoch, Event, Fence, RunId, Seq};
 use super::Driver;
 use super::io::{Left, Output, ReplyId, Response};
 use super::run::{Queued, Run, Work};
-use crate::bug::{self, Bug};
 use crate::machine::{Answer, Refusal, State, after, submit};
 
 /// How long to wait before a lock that another run holds is asked for again, in milliseconds.
@@ -161,10 +160,6 @@ impl Driver {
 
     /// The append in flight was not, or perhaps not, written: nothing of the turn has happened.
     pub(super) fn append_failed(&mut self, run: RunId, error: AppendError, now: Timestamp) {
-        if bug::is(Bug::StateKeptAfterFailedAppend) {
-            self.appended(run);
-            return;
-        }
         let Some(turn) = self.runs.get_mut(&run).and_then(|entry| entry.turn.take()) else {
             return;
         };
@@ -322,9 +317,6 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         if let Some(state) = &mut entry.state {
             state.advance(now.max(state.at()));
-            if bug::is(Bug::TimerForgottenOnRecovery) {
-                state.forget_timers();
-            }
         }
         let resumed = last_epoch(events);
         entry.begun |= entry.is_owned() && resumed == entry.epoch;

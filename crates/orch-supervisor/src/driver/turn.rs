@@ -15,7 +15,6 @@ use super::changes::{concerned, lock_changes};
 use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::policies::ask;
 use super::run::{Queued, Turn, Work};
-use crate::bug::{self, Bug};
 use crate::machine::{
     Answer, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
 };
@@ -373,18 +372,14 @@ impl Driver {
         }
         let (Some(state), Some(head)) = (&entry.state, entry.head.clone()) else { return };
         let events: Arc<[Recorded]> = events.into();
-        let epoch = if bug::is(Bug::EpochNotChecked) { None } else { entry.epoch };
         let (take, free) = lock_changes(state, &events);
-        let append = Append::new(head, base, epoch, events.clone(), state.summary())
+        let append = Append::new(head, base, entry.epoch, events.clone(), state.summary())
             .with_blobs(blobs)
             .with_take(take)
             .with_free(free);
         let (touched, all) = concerned(&events);
         entry.turn = Some(Turn { events, replies, decided, touched, all });
         self.outputs.push(Output::Append(Box::new(append)));
-        if bug::is(Bug::ReplyBeforeCommit) {
-            self.let_out(run);
-        }
     }
 }
 

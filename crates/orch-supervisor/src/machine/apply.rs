@@ -11,7 +11,6 @@ use super::command::ReportAnswer;
 use super::concurrency_limit::ConcurrencyLimit;
 use super::node::SubtaskState;
 use super::state::{Ended, Stage, State, Timer, after};
-use crate::bug::{self, Bug};
 
 impl State {
     /// Begins with what earlier runs let expect. A later plan comes when the run has seen something itself.
@@ -97,9 +96,6 @@ impl State {
                     *subtask,
                     SubtaskState::Checking { fence: *fence, result: result.clone() },
                 );
-                if bug::is(Bug::DependantsOnReceived) {
-                    self.release_dependants(*subtask, true);
-                }
                 if let Some(key) = request_key {
                     self.reports.insert(key.clone(), *fence);
                 }
@@ -186,9 +182,7 @@ impl State {
             }
         }
         #[cfg(any(test, feature = "sim"))]
-        if bug::checks_states() {
-            self.check_invariants();
-        }
+        self.check_invariants();
     }
 
     /// Moves what only waits for time: retries whose pause is over become ready, attempts whose time is over are noted.

@@ -9,7 +9,6 @@ use super::attempt::{Attempt, AttemptKind, Closed, Slot};
 use super::command::ReportAnswer;
 use super::node::SubtaskState;
 use super::state::{Stage, State, Timer, after, millis_between};
-use crate::bug::{self, Bug};
 
 impl State {
     pub(super) fn open_slot(&mut self, fence: Fence, attempt: Attempt) {
@@ -157,9 +156,7 @@ impl State {
         self.concurrency_limit.succeeded();
         self.answer(fence, ReportAnswer::Accepted);
         self.set(index, SubtaskState::Done { fence, result });
-        if !bug::is(Bug::DependantsOnReceived) {
-            self.release_dependants(index, true);
-        }
+        self.release_dependants(index, true);
     }
 
     pub(super) fn fail_attempt(

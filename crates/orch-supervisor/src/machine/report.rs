@@ -13,7 +13,6 @@ use super::command::{Answer, Decided, Refusal, Report, ReportAnswer};
 use super::concurrency_limit;
 use super::node::SubtaskState;
 use super::state::{MAX_EVIDENCE, State};
-use crate::bug::{self, Bug};
 
 pub(super) fn decide(state: &State, report: Report, now: Timestamp) -> Result<Decided, Refusal> {
     let named = match &report.subtask {
@@ -32,17 +31,13 @@ pub(super) fn decide(state: &State, report: Report, now: Timestamp) -> Result<De
         Slot::Open(attempt) => (attempt.subtask, attempt.token),
         Slot::Closed(closed) => (closed.subtask, closed.token),
     };
-    let forged = report.attempt.is_some_and(|(f, t)| f == fence && t != token)
-        && !bug::is(Bug::NoFenceCheck);
+    let forged = report.attempt.is_some_and(|(f, t)| f == fence && t != token);
     if forged || named.is_some_and(|index| index != subtask) {
         return stale(state, fence, named, report);
     }
     match slot {
         Slot::Open(attempt) if named.is_some() => from_outside(state, fence, attempt, report, now),
         Slot::Open(attempt) => Ok(receive(state, fence, attempt, report, now)),
-        Slot::Closed(_) if bug::is(Bug::NoFenceCheck) => {
-            Ok(accept_anything(subtask, fence, report))
-        }
         Slot::Closed(closed) => again(state, fence, closed, report),
     }
 }
@@ -248,24 +243,6 @@ fn keep(
         return Vec::new();
     }
     vec![Event::UsageNoted { fence, usage, evidence }]
-}
-
-/// What an engine without fences would do.
-fn accept_anything(subtask: SubtaskIndex, fence: Fence, report: Report) -> Decided {
-    let received = Event::ResultReceived {
-        subtask,
-        fence,
-        digest: report.digest,
-        result: report.body,
-        late: false,
-        request_key: None,
-    };
-    let events = vec![received, Event::SubtaskCompleted { subtask, fence }];
-    Decided {
-        events,
-        answer: Answer::Report(ReportAnswer::Accepted),
-        blobs: report.blob.into_iter().collect(),
-    }
 }
 
 impl State {

@@ -406,11 +406,6 @@ impl State {
         self.next_fence()
     }
 
-    /// What a recovery would do that forgets timers.
-    pub(crate) fn forget_timers(&mut self) {
-        self.timers.clear();
-    }
-
     /// Returns the epoch-independent time that the run was active until `now`, in milliseconds.
     pub fn active_ms(&self, now: Timestamp) -> u64 {
         self.active_ms + self.active_since.map_or(0, |since| millis_between(since, now))

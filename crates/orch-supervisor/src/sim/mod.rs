@@ -88,9 +88,7 @@ pub struct Played {
 /// Plays one case to its end or to the first violation. A panic of the engine is a violation too.
 pub fn simulate(case: Case, trace: bool) -> Played {
     let mut world = World::new(case, trace);
-    crate::bug::check_states(true);
     let played = catch_unwind(AssertUnwindSafe(|| world.play()));
-    crate::bug::check_states(false);
     let violation = match played {
         Ok(Ok(())) => None,
         Ok(Err(violation)) => Some(violation),

@@ -1,14 +1,11 @@
 //! The laws of the engine, in simulated histories; see the module above.
 
-use std::io::Write;
-
 use orch_core::journal_contract;
 use orch_core::testing::Writers;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
-use super::{Case, Counters, Law, MAX_FAULTS, MAX_SIZE, SharedSimJournal, Violation, simulate};
-use crate::bug::{self, Bug};
+use super::{Case, Counters, MAX_FAULTS, MAX_SIZE, SharedSimJournal, simulate};
 
 /// Seeds at which a law once did not hold, in the order in which they were found.
 const KEPT: [u64; 41] = [
@@ -146,63 +143,4 @@ fn histories_are_full_of_trouble() {
     for trouble in troubles {
         assert!(counters.of(trouble) > 0, "no {trouble} in\n{counters}");
     }
-}
-
-/// Plays cases with a broken engine until a law does not hold.
-fn caught(broken: Bug) -> Option<(u64, Violation)> {
-    const ENOUGH: u64 = 3_000;
-    bug::set(Some(broken));
-    let found = (0..ENOUGH).find_map(|seed| {
-        simulate(Case::numbered(seed), false).violation.map(|violation| (seed + 1, violation))
-    });
-    bug::set(None);
-    found
-}
-
-#[track_caller]
-fn is_caught(broken: Bug, by: &[Law]) {
-    let Some((cases, violation)) = caught(broken) else { panic!("{broken:?} is not caught") };
-    // Not by `eprintln!`, which the test harness keeps to itself: how soon it is caught is worth seeing.
-    let _ = writeln!(std::io::stderr(), "{broken:?} is caught after {cases} cases: {violation}");
-    assert!(by.contains(&violation.law), "{broken:?} is caught by {violation}");
-}
-
-#[test]
-fn no_fence_check_is_caught() {
-    is_caught(Bug::NoFenceCheck, &[Law::OneAcceptance, Law::CancelIsFinal]);
-}
-
-#[test]
-fn a_reply_before_the_commit_is_caught() {
-    is_caught(Bug::ReplyBeforeCommit, &[Law::CommitFirst]);
-}
-
-#[test]
-fn a_timer_forgotten_on_recovery_is_caught() {
-    is_caught(Bug::TimerForgottenOnRecovery, &[Law::ReplayEqualsLive, Law::RunsEnd]);
-}
-
-#[test]
-fn state_kept_after_a_failed_append_is_caught() {
-    is_caught(Bug::StateKeptAfterFailedAppend, &[Law::CommitFirst, Law::ReplayEqualsLive]);
-}
-
-#[test]
-fn an_unchecked_epoch_is_caught() {
-    is_caught(Bug::EpochNotChecked, &[Law::OnlyTheOwner]);
-}
-
-#[test]
-fn dependants_on_received_are_caught() {
-    is_caught(Bug::DependantsOnReceived, &[Law::DependenciesFirst, Law::Invariants]);
-}
-
-#[test]
-fn a_lock_freed_at_retry_is_caught() {
-    is_caught(Bug::LockFreedAtRetry, &[Law::NoOverlap, Law::LocksAreKept]);
-}
-
-#[test]
-fn an_attempt_adopted_without_being_dead_is_caught() {
-    is_caught(Bug::AdoptedWithoutBeingDead, &[Law::NoOverlap]);
 }
