@@ -15,7 +15,8 @@ use crate::defaults::{BestCanHandle, GivenOrSingle, InPlanOrder, InProcess, NoRe
 use crate::delegation::Delegation;
 use crate::driver::Policies;
 use crate::forecast::{Cast, Forecast, Script, forecast};
-use crate::shell::{Clock, GuardedMemory, Parts, Ticker, run_entropy};
+use crate::guard::{GuardedJournal, GuardedMemory, GuardedReaper};
+use crate::shell::{Clock, Guards, Parts, Ticker, run_entropy};
 use crate::supervisor::Supervisor;
 
 /// Puts a [`Supervisor`] together. Every part has a default that needs no other crate: the given plan or a single subtask,
@@ -42,7 +43,7 @@ impl Default for Builder {
                     has_memory: false,
                 },
                 memory: None,
-                reaper: Arc::new(InProcess),
+                reaper: GuardedReaper::new(Arc::new(InProcess)),
                 workers: Vec::new(),
                 settings: RunSettings::default(),
                 process_cap: 1_024,
@@ -50,6 +51,7 @@ impl Default for Builder {
                 owner: OwnerId::new(start.to_string()),
                 process: ProcessId::new(std::process::id(), 0, ""),
                 owner_ttl: OWNER_TTL,
+                guards: Guards::default(),
             },
         }
     }
@@ -91,7 +93,7 @@ impl Builder {
     /// Sets where runs are kept.
     #[must_use]
     pub fn journal(mut self, journal: Arc<dyn Journal>) -> Self {
-        self.parts.journal = journal;
+        self.parts.journal = Arc::new(GuardedJournal::new(journal));
         self
     }
 
@@ -141,7 +143,7 @@ impl Builder {
     /// Sets who ends what attempts of a dead supervisor left behind; needed when workers start processes.
     #[must_use]
     pub fn reaper(mut self, reaper: impl Reaper) -> Self {
-        self.parts.reaper = Arc::new(reaper);
+        self.parts.reaper = GuardedReaper::new(Arc::new(reaper));
         self
     }
 

@@ -40,6 +40,7 @@ mod delegation;
 pub mod driver;
 mod error;
 mod forecast;
+mod guard;
 pub mod machine;
 mod pauses;
 pub mod pool;

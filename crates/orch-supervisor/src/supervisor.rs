@@ -9,8 +9,7 @@ use std::time::Duration;
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
     CancelReason, ComplexTask, Digest, Fence, JsonMap, MemorySlice, OrchestrationResult, ProjectId,
-    Reaper, RequestKey, RunId, RunSettings, RunStatus, Seq, Subtask, SubtaskId, Token, Worker,
-    WorkerName,
+    RequestKey, RunId, RunSettings, RunStatus, Seq, Subtask, SubtaskId, Token, Worker, WorkerName,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -18,11 +17,12 @@ use crate::builder::Builder;
 use crate::delegation::Delegation;
 use crate::driver::{Driver, Input, Left, Response, Submission};
 use crate::error::SupervisorError;
+use crate::guard::{GuardedMemory, GuardedReaper, MemoryFailure, SLICE_LIMIT};
 use crate::machine::{Answer, Claim, Claimed, Command, Refusal, Report, ReportAnswer, Want};
 use crate::request::{SubmitOptions, SubtaskReport, result_may_be_stored, task_may_be_stored};
 use crate::shell::{
-    Call, Engine, GuardedMemory, Lifecycle, Parts, Reported, SLICE_LIMIT, Subscribers, Ticker,
-    add_lock_waits, changed_in, recall, reported, result_in, run_entropy, seed, status_in,
+    Call, Engine, Lifecycle, Parts, Reported, Subscribers, Ticker, add_lock_waits, changed_in,
+    recall, reported, result_in, run_entropy, seed, status_in,
 };
 
 /// How often a run that is not in this process is looked at by whoever waits for it.
@@ -43,7 +43,7 @@ struct Inner {
     journal: Arc<dyn Journal>,
     settings: RunSettings,
     memory: Option<GuardedMemory>,
-    reaper: Arc<dyn Reaper>,
+    reaper: GuardedReaper,
     delegation: Delegation,
     /// How many attempts each worker can make at once, as far as it was ever registered here.
     slots: Mutex<BTreeMap<WorkerName, u32>>,
@@ -234,7 +234,10 @@ impl Supervisor {
         let Some(memory) = &self.inner.memory else {
             return Err(SupervisorError::Memory("the supervisor was built without one".into()));
         };
-        memory.feedback(run, score, note).await.map_err(SupervisorError::Memory)
+        memory.feedback(run, score, note).await.map_err(|error| match error {
+            MemoryFailure::Failed(error) => SupervisorError::Memory(error),
+            error @ MemoryFailure::NoAnswer(_) => SupervisorError::Memory(error.into()),
+        })
     }
 
     /// Returns how a run stands.
@@ -273,7 +276,7 @@ impl Supervisor {
                 status_in(&*self.inner.journal, run).await?
             }
         };
-        add_lock_waits(&*self.inner.journal, &*self.inner.reaper, &mut status).await?;
+        add_lock_waits(&*self.inner.journal, &self.inner.reaper, &mut status).await?;
         Ok(status)
     }
 

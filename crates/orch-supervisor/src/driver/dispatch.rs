@@ -9,8 +9,8 @@ use orch_core::{
 };
 
 use super::Driver;
-use super::policies::ask;
 use super::turn::{Staged, time_left};
+use crate::guard::inline::ask;
 use crate::machine::{AttemptKind, Blocked, ClassId, Command, Start, State};
 
 /// What a subtask could be given to.

@@ -1,6 +1,5 @@
 //! The policies that a driver asks: synchronous user code, kept at arm's length.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use orch_core::journal::Blob;
@@ -8,6 +7,8 @@ use orch_core::{
     Cause, Failure, FailureHandler, JsonMap, QualityGate, Router, StoredResult, Subtask,
     check_gates,
 };
+
+use crate::guard::inline::ask;
 
 /// Who decides what the machine does not.
 #[derive(Clone)]
@@ -59,18 +60,4 @@ impl Policies {
             Err(failure) => Some(failure),
         }
     }
-}
-
-/// Asks a policy; a panic becomes a failure of the question, not of the engine.
-pub(super) fn ask<T>(who: &str, question: impl FnOnce() -> T) -> Result<T, Failure> {
-    // The policies work on borrowed snapshots and have no part of the engine in their hands, so a panic leaves nothing
-    // half done here.
-    catch_unwind(AssertUnwindSafe(question)).map_err(|panic| {
-        let message = panic
-            .downcast_ref::<&str>()
-            .map(ToString::to_string)
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_default();
-        Failure::new(Cause::Policy, format!("the {who} panicked: {message}"))
-    })
 }

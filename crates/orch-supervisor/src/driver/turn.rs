@@ -13,8 +13,8 @@ use orch_core::{
 use super::Driver;
 use super::changes::{concerned, lock_changes};
 use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
-use super::policies::ask;
 use super::run::{Queued, Turn, Work};
+use crate::guard::inline::ask;
 use crate::machine::{
     Answer, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
 };

@@ -13,12 +13,13 @@ use orch_core::{
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::clock::monotonic;
-use super::guarded_memory::GuardedMemory;
 use super::patiently::patiently;
 use super::results::{reported, whole};
 use super::store_health::{Access, StoreHealth, failure};
 use super::worker_memory::{BoundMemory, recall};
 use crate::driver::{AttemptEnd, Input, StartAttempt};
+use crate::guard::GuardedMemory;
+use crate::guard::inline::panic_message;
 use crate::request::result_may_be_stored;
 
 /// How much longer than its grace time a stopped attempt may take before its future is dropped.
@@ -170,11 +171,7 @@ async fn overstayed(handle: &Handle) {
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> WorkerError {
-    let text = panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    WorkerError::new(Cause::Crash, format!("the worker panicked: {}", text.unwrap_or("no message")))
+    WorkerError::new(Cause::Crash, format!("the worker panicked: {}", panic_message(panic)))
 }
 
 /// Fills in what the engine knows better than the worker.

@@ -2,23 +2,20 @@
 
 use std::future::Future;
 use std::num::NonZeroUsize;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use jiff::Timestamp;
 use orch_core::journal::{AcquireError, Append, AppendError, Journal, JournalError, Owner};
 use orch_core::{
-    Aggregator, DecompositionRequest, Fence, MemorySnapshot, OrchestrationOutcome,
+    Aggregator, BoxError, DecompositionRequest, Fence, MemorySnapshot, OrchestrationOutcome,
     OrchestrationResult, RunId, Seq,
 };
 
 use super::attempt::{self, Stores};
 use super::call::Waited;
 use super::engine::{Done, Engine, Operation};
-use super::guarded_memory::{NoAnswer, SLICE_LIMIT};
 use super::lookup::fill_in;
 use super::patiently::patiently;
 use super::results::{take_large, whole};
@@ -27,7 +24,13 @@ use super::store_health::{
 };
 use crate::driver::{AggregateRun, Input, Output, ResultBlobs};
 use crate::error::SupervisorError;
+use crate::guard::{Guard, MemoryFailure, SLICE_LIMIT};
 use crate::machine::Outcome;
+
+/// How long a decomposer may take to make a plan.
+const PLAN_LIMIT: Duration = Duration::from_secs(60);
+/// How long an aggregator may take to make an output.
+const AGGREGATE_LIMIT: Duration = Duration::from_secs(60);
 
 impl Engine {
     pub(super) fn carry_out(&mut self, output: Output, now: Timestamp) {
@@ -98,26 +101,30 @@ impl Engine {
                 });
             }
             Output::Plan { run, task, given, max_subtasks, learned } => {
+                let guard = self.parts.guards.decomposer.clone();
                 let (decomposer, workers) = (self.parts.decomposer.clone(), self.driver.workers_of(run).into_owned());
                 let max = NonZeroUsize::new(max_subtasks as usize).unwrap_or(NonZeroUsize::MIN);
-                self.ask(async move {
+                let plan = move || async move {
                     let request = DecompositionRequest::new(&task, &workers, max)
                         .with_given(given.as_deref())
                         .with_learned(learned.as_deref());
-                    let plan = AssertUnwindSafe(decomposer.decompose(request)).catch_unwind().await;
-                    let plan = match plan {
-                        Ok(plan) => plan.map_err(|error| vec![with_causes(&error)]),
-                        Err(_) => Err(vec!["the decomposer panicked".to_owned()]),
-                    };
+                    let plan = decomposer.decompose(request).await;
+                    plan.map_err(|error| vec![with_causes(&error)])
+                };
+                self.ask(async move {
+                    let plan = guard.ask(PLAN_LIMIT, plan).await;
+                    let plan = plan.unwrap_or_else(|why| Err(vec![guard.failure(&why).message]));
                     Input::Planned { run, plan }
                 });
             }
             Output::Aggregate(input) => {
+                let guard = self.parts.guards.aggregator.clone();
                 let (aggregator, health) = (self.parts.aggregator.clone(), self.health.clone());
                 self.ask(async move {
                     let run = input.run;
                     let stored = (&*journal, &health);
-                    Input::Aggregated { run, outcome: aggregate(stored, aggregator, *input).await }
+                    let outcome = aggregate(stored, (&guard, aggregator), *input).await;
+                    Input::Aggregated { run, outcome }
                 });
             }
             Output::Reply { reply, answer } => {
@@ -205,10 +212,11 @@ impl Engine {
             let acquired = async {
                 journal.register(&owner).await?;
                 match journal.acquire(run, &owner.id, now, None).await {
-                    Err(AcquireError::Owned { owner: other, epoch, .. })
-                        if reaper.is_gone(&other.process) =>
-                    {
-                        journal.acquire(run, &owner.id, now, Some(epoch)).await
+                    Err(AcquireError::Owned { run, owner: other, epoch }) => {
+                        if reaper.is_gone(&other.process).await {
+                            return journal.acquire(run, &owner.id, now, Some(epoch)).await;
+                        }
+                        Err(AcquireError::Owned { run, owner: other, epoch })
                     }
                     acquired => acquired,
                 }
@@ -228,10 +236,12 @@ impl Engine {
         self.operate(async move {
             // When the row cannot be read, the next try to take the lock asks again.
             let owner = journal.row(run).await.ok().flatten().and_then(|row| row.owner);
-            if owner.is_some_and(|owner| reaper.is_gone(&owner.process)) {
-                return Done::Input(Input::OwnerGone { run });
+            match owner {
+                Some(owner) if reaper.is_gone(&owner.process).await => {
+                    Done::Input(Input::OwnerGone { run })
+                }
+                Some(_) | None => Done::Nothing,
             }
-            Done::Nothing
         });
     }
 
@@ -266,7 +276,7 @@ impl Engine {
         self.operate(async move {
             let reaped = async {
                 let noted = patiently(&health, || journal.processes(run)).await?;
-                reaper.reap(run, &fences, &noted).await
+                Ok::<(), BoxError>(reaper.reap(run, fences.clone(), noted).await?)
             };
             Done::Input(match reaped.await {
                 Ok(()) => Input::Reaped { run, fences },
@@ -318,14 +328,12 @@ impl Engine {
         self.operate(async move {
             match memory.record_outcome(outcome).await {
                 Ok(()) => health.note(Access::Write, None),
-                Err(NoAnswer::Failed(error)) => {
+                Err(MemoryFailure::Failed(error)) => {
                     health.note(Access::Write, Some(&*error));
                     tracing::debug!(%run, %error, "memory did not take the outcome of a run");
                 }
-                Err(
-                    error @ (NoAnswer::Panicked | NoAnswer::TimedOut(_) | NoAnswer::ShuttingDown),
-                ) => {
-                    tracing::warn!(%run, %error, "memory did not take the outcome of a run");
+                Err(MemoryFailure::NoAnswer(why)) => {
+                    tracing::warn!(%run, "memory {why}; it did not take the outcome of a run");
                 }
             }
             Done::Nothing
@@ -355,10 +363,10 @@ fn slice_limit(until: Timestamp, now: Timestamp) -> Duration {
     SLICE_LIMIT.min(left / 10)
 }
 
-/// Aggregates on a thread of its own: the function of a user may take long.
+/// Loads the results of a run and makes its output of them.
 async fn aggregate(
     (journal, health): (&dyn Journal, &StoreHealth),
-    aggregator: Arc<dyn Aggregator>,
+    (guard, aggregator): (&Guard, Arc<dyn Aggregator>),
     run: AggregateRun,
 ) -> Outcome {
     let mut results = Vec::with_capacity(run.results.len());
@@ -368,13 +376,15 @@ async fn aggregate(
             Err(error) => return Outcome::Failed(format!("a result cannot be loaded: {error}")),
         }
     }
-    let made =
-        tokio::task::spawn_blocking(move || match aggregator.aggregate(&run.input(&results)) {
+    let make = move || async move {
+        match aggregator.aggregate(&run.input(&results)) {
             Ok(mut aggregated) => {
                 let blob = take_large(&mut aggregated.output);
                 Outcome::Output(Box::new(aggregated), blob)
             }
             Err(error) => Outcome::Failed(with_causes(&error)),
-        });
-    made.await.unwrap_or_else(|_| Outcome::Failed("the aggregator panicked".to_owned()))
+        }
+    };
+    let made = guard.ask(AGGREGATE_LIMIT, make).await;
+    made.unwrap_or_else(|why| Outcome::Failed(guard.failure(&why).message))
 }

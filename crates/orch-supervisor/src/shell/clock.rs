@@ -74,9 +74,9 @@ fn whole_micros(at: Timestamp) -> Timestamp {
     Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
-/// Returns tokio's clock; used to measure how long attempts take.
+/// Returns tokio's clock; used for time limits and to measure how long attempts take.
 #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
-pub(super) fn monotonic() -> Instant {
+pub(crate) fn monotonic() -> Instant {
     Instant::now()
 }
 

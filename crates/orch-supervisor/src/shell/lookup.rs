@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use orch_core::journal::{Journal, JournalError, Recorded};
-use orch_core::{
-    LockName, LockWait, OrchestrationResult, Reaper, RunId, RunStatus, Seq, WorkerName,
-};
+use orch_core::{LockName, LockWait, OrchestrationResult, RunId, RunStatus, Seq, WorkerName};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 
@@ -13,6 +11,7 @@ use super::Lifecycle;
 use super::results::load_output;
 use crate::driver::{ResultBlobs, Unfit, finish, fold};
 use crate::error::SupervisorError;
+use crate::guard::GuardedReaper;
 use crate::machine::State;
 
 /// Returns how a run stands.
@@ -27,7 +26,7 @@ pub(crate) async fn status_in(
 /// Says of every ready subtask which lock it waits for because another run holds it, and who carries out that run.
 pub(crate) async fn add_lock_waits(
     journal: &dyn Journal,
-    reaper: &dyn Reaper,
+    reaper: &GuardedReaper,
     status: &mut RunStatus,
 ) -> Result<(), SupervisorError> {
     // Most subtasks that need a lock need the same.
@@ -50,7 +49,7 @@ pub(crate) async fn add_lock_waits(
 
 async fn lock_wait(
     journal: &dyn Journal,
-    reaper: &dyn Reaper,
+    reaper: &GuardedReaper,
     lock: &LockName,
     holder: RunId,
 ) -> Result<LockWait, SupervisorError> {
@@ -58,7 +57,7 @@ async fn lock_wait(
     let wait = LockWait::new(lock.clone(), holder);
     Ok(match owner {
         Some(owner) => wait
-            .with_owner_ended(reaper.is_gone(&owner.process))
+            .with_owner_ended(reaper.is_gone(&owner.process).await)
             .with_owner_pid(Some(owner.process.pid))
             .with_owner(Some(owner.name)),
         None => wait,

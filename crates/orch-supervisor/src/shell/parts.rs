@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::journal::{Journal, ProcessId};
-use orch_core::{Aggregator, Decomposer, MemoryScope, OwnerId, Reaper, RunSettings, Worker};
+use orch_core::{Aggregator, Decomposer, MemoryScope, OwnerId, RunSettings, Worker};
 
-use super::{Clock, GuardedMemory};
+use super::Clock;
 use crate::driver::Policies;
+use crate::guard::{Guard, GuardedMemory, GuardedReaper};
 
 /// All replaceable parts, ready to run.
 pub(crate) struct Parts {
@@ -19,7 +20,7 @@ pub(crate) struct Parts {
     pub(crate) aggregator: Arc<dyn Aggregator>,
     pub(crate) policies: Policies,
     pub(crate) memory: Option<GuardedMemory>,
-    pub(crate) reaper: Arc<dyn Reaper>,
+    pub(crate) reaper: GuardedReaper,
     pub(crate) workers: Vec<Arc<dyn Worker>>,
     pub(crate) settings: RunSettings,
     pub(crate) process_cap: u32,
@@ -27,6 +28,19 @@ pub(crate) struct Parts {
     pub(crate) owner: OwnerId,
     pub(crate) process: ProcessId,
     pub(crate) owner_ttl: Duration,
+    pub(crate) guards: Guards,
+}
+
+/// The guards of parts that the shell asks.
+pub(crate) struct Guards {
+    pub(crate) decomposer: Guard,
+    pub(crate) aggregator: Guard,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self { decomposer: Guard::new("decomposer"), aggregator: Guard::new("aggregator") }
+    }
 }
 
 impl Parts {

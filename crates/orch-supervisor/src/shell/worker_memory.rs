@@ -10,7 +10,7 @@ use orch_core::{
 };
 use serde_json::Value;
 
-use super::guarded_memory::{GuardedMemory, SLICE_LIMIT};
+use crate::guard::{GuardedMemory, SLICE_LIMIT};
 
 /// Asks memory what may help a worker that wants to know with a subtask; without an answer within `limit` it is done without.
 pub(crate) async fn recall(

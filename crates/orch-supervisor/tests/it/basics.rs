@@ -113,7 +113,7 @@ async fn a_panicking_aggregator_fails_the_run_and_keeps_the_results() {
     let supervisor = Supervisor::builder().worker(echo()).aggregator(Panics).build();
     let result = run(&supervisor, plan("a")).await;
     assert_eq!(result.status, EndStatus::Failed);
-    assert_eq!(result.errors, ["the aggregator panicked"]);
+    assert_eq!(result.errors, ["the aggregator panicked: no"]);
     assert!(result.subtask_results[0].success);
 }
 
