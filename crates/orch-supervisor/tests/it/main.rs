@@ -5,6 +5,7 @@
 mod basics;
 mod failures;
 mod forecast;
+mod guard;
 mod lifecycle;
 mod memory;
 mod pull;

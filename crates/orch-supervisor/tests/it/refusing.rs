@@ -42,6 +42,8 @@ enum Mood {
     Down,
     /// It answers nothing that is to be written: somebody else holds the lock.
     Locked,
+    /// It panics whatever it is asked for.
+    Panics,
 }
 
 /// A journal in memory that can be made to refuse.
@@ -76,6 +78,7 @@ impl Moody {
     fn refused(&self) -> orch_core::BoxError {
         let tries = self.tries.fetch_add(1, Ordering::SeqCst);
         assert!(tries < TOO_MANY, "the engine hammers a store that refuses");
+        assert!(*self.mood.borrow() != Mood::Panics, "the store is broken");
         "the disk is full".into()
     }
 
@@ -86,7 +89,7 @@ impl Moody {
     }
 
     async fn reads(&self) -> Result<(), JournalError> {
-        if *self.mood.borrow() != Mood::Down {
+        if !matches!(*self.mood.borrow(), Mood::Down | Mood::Panics) {
             return Ok(());
         }
         Err(JournalError::Store { doing: "read".to_owned(), source: self.refused() })
@@ -205,7 +208,7 @@ async fn after(seconds: u64) {
 /// Ten minutes of a store that refuses: about 20 tries for the run, 120 heartbeats, and nothing is lost.
 #[tokio::test(start_paused = true)]
 async fn a_store_that_refuses_is_not_hammered_and_the_run_ends_when_it_works_again() {
-    for mood in [Mood::Full, Mood::Down, Mood::Locked] {
+    for mood in [Mood::Full, Mood::Down, Mood::Locked, Mood::Panics] {
         let (journal, diary) = (Moody::new(), Diary::default());
         let supervisor = on(&journal, &diary);
         let run = submit(&supervisor, plan("a 1s -> b 2s -> c 1s; d 2s -> c")).await;
@@ -244,7 +247,7 @@ async fn who_asks_meanwhile_is_told_at_once_to_ask_again() {
 /// Ends within its grace time and 2 s, whatever the store does; workers are told at once.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_ends_in_time_whatever_the_store_does() {
-    for mood in [Mood::Works, Mood::Full, Mood::Down, Mood::Locked] {
+    for mood in [Mood::Works, Mood::Full, Mood::Down, Mood::Locked, Mood::Panics] {
         for (is_stubborn, refuses_since) in [(false, 0), (true, 0), (false, 100), (true, 100)] {
             let case = format!("{mood:?}, stubborn: {is_stubborn}, for {refuses_since} s");
             let (journal, diary) = (Moody::new(), Diary::default());
