@@ -7,7 +7,7 @@
 //! - [`Orphans`] sees to it that no process outlives the attempt that started it.
 //! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
 //! - [`Trust`] is how far the user has vouched for what is found.
-//! - [`Signals`] say when a process is to suspend what runs, and how long that may take.
+//! - [`Signals`] say when a process is to suspend what runs; [`EndDeadline`] is how long its end may take.
 //! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
 //!
 //! ```
@@ -48,6 +48,7 @@
 mod config;
 mod decode;
 mod document;
+mod end_deadline;
 mod error;
 mod feed;
 mod history;
@@ -67,6 +68,7 @@ pub use config::{
     MemoryConfig, MemoryStore, Place, PostgresUrl, PullConfig, Retry, Routing, Store, Webhook,
     WorkerConfig,
 };
+pub use end_deadline::EndDeadline;
 pub use error::AppError;
 #[cfg(feature = "webhooks")]
 pub use feed::WebhookSink;

@@ -1,5 +1,7 @@
 //! What attempts leave behind, ended by the program that started them.
 
+use std::time::Duration;
+
 use orch_workers::process::orphans;
 use tokio::runtime::Runtime;
 
@@ -19,8 +21,9 @@ impl Orphans {
         Self(())
     }
 
-    /// Ends whatever attempts have left. To be called last, when the runtime is shut down; takes a second at most.
-    pub fn end(self) {
-        orphans::end_all();
+    /// Ends whatever attempts have left. To be called last, when the runtime is shut down. All of it is killed at once; until it
+    /// is gone, at most `limit` passes.
+    pub fn end(self, limit: Duration) {
+        orphans::end_all(limit);
     }
 }

@@ -7,10 +7,12 @@ use rustix::process::Signal as Number;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
+use crate::end_deadline::{EndDeadline, now};
+
 /// Two signals that come closer together than this are one request: a shell and a terminal both hand on what ends them.
 const ONE_REQUEST: Duration = Duration::from_millis(300);
-/// How much longer than its grace time a process takes to suspend at most; a little less than the 2 s that it promises.
-const AFTER_GRACE: Duration = Duration::from_millis(1_600);
+/// What is kept of the time for the end of a process, to close its stores and its runtime when suspending has taken too long.
+const RESERVE: Duration = Duration::from_millis(300);
 
 /// What a signal asks for, or time that has run out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub struct Signals {
     terminate: Signal,
     hangup: Signal,
     grace: Duration,
+    end: EndDeadline,
     asked: Asked,
 }
 
@@ -65,16 +68,17 @@ impl Asked {
 
 impl Signals {
     /// Begins to listen; from now on none of the signals ends the process by itself. `grace` is how long attempts get to end
-    /// once they are told to. Must be called within a tokio runtime.
+    /// once they are told to; the first signal begins `end` with it. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// When the system does not let the process listen.
-    pub fn listen(grace: Duration) -> io::Result<Self> {
+    pub fn listen(grace: Duration, end: EndDeadline) -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
             grace,
+            end,
             asked: Asked::default(),
         })
     }
@@ -82,13 +86,17 @@ impl Signals {
     /// Waits for the next request, or until a suspension that was asked for has taken too long. Dropping it loses nothing.
     pub async fn next(&mut self) -> Urge {
         loop {
-            let until = self.deadline();
-            tokio::select! {
+            let until = self.end.before(RESERVE);
+            let urge = tokio::select! {
                 biased;
-                _ = self.hangup.recv() => return self.asked.hangup(now()),
-                _ = self.interrupt.recv() => if let Some(urge) = self.asked.end(now()) { return urge },
-                _ = self.terminate.recv() => if let Some(urge) = self.asked.end(now()) { return urge },
+                _ = self.hangup.recv() => Some(self.asked.hangup(now())),
+                _ = self.interrupt.recv() => self.asked.end(now()),
+                _ = self.terminate.recv() => self.asked.end(now()),
                 () = reached(until) => return Urge::OutOfTime,
+            };
+            self.end.begin(self.grace);
+            if let Some(urge) = urge {
+                return urge;
             }
         }
     }
@@ -98,15 +106,10 @@ impl Signals {
         self.asked.to_suspend.is_some()
     }
 
-    /// Returns how much of the time for suspending is left; all of it until somebody asks.
-    pub fn time_left(&self) -> Duration {
-        let left = self.deadline().map(|until| until.saturating_duration_since(now()));
-        left.unwrap_or(self.grace + AFTER_GRACE)
-    }
-
     /// Begins the time for suspending without a signal, unless it has begun.
     pub fn stop(&mut self) {
         self.asked.to_suspend.get_or_insert(now());
+        self.end.begin(self.grace);
     }
 
     /// Does `work` until it is done, or until there is no time for it: `None`. A signal ends it at once when nobody had asked
@@ -125,10 +128,6 @@ impl Signals {
             }
         }
     }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.asked.to_suspend.and_then(|since| since.checked_add(self.grace + AFTER_GRACE))
-    }
 }
 
 /// Makes a write beyond the limit on the size of files (`ulimit -f`) fail, as one on a full disk does; else the system kills
@@ -146,11 +145,6 @@ async fn reached(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long a process may take to end is measured")]
-fn now() -> Instant {
-    Instant::now()
 }
 
 #[cfg(test)]
@@ -182,7 +176,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_was_asked_to_stop_has_its_grace_time_and_no_more() {
-        let mut signals = Signals::listen(Duration::from_secs(5)).unwrap();
+        let mut signals = Signals::listen(Duration::from_secs(5), EndDeadline::new()).unwrap();
         assert_eq!(signals.within_time(async { 7 }).await, Some(7));
         let start = now();
         signals.stop();
@@ -190,6 +184,5 @@ mod tests {
         assert_eq!(signals.within_time(slow).await, None);
         assert_eq!(now().duration_since(start), Duration::from_millis(6_600));
         assert_eq!(signals.next().await, Urge::OutOfTime);
-        assert_eq!(signals.time_left(), Duration::ZERO);
     }
 }

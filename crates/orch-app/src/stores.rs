@@ -125,16 +125,21 @@ impl Stores {
     /// not lost when the time is over, but the WAL file then stays beside a SQLite file, and belongs to it; a warning says so.
     pub async fn close(&self, limit: Duration) {
         let Open { journals, memories, .. } = std::mem::take(&mut *self.open());
-        let closing = async {
-            // A memory may be in the journal's file, and the journal's writer is the one to tidy it up.
+        let memories = async {
             for memory in memories {
                 memory.close().await;
             }
+        };
+        let journals = async {
             for journal in journals {
                 journal.close().await;
             }
         };
-        if tokio::time::timeout(limit, closing).await.is_err() {
+        // The memories first: one may be in the journal's file, and the journal's writer is the one to tidy it up. But a memory that
+        // hangs must not keep the journal open.
+        let are_memories_closed = tokio::time::timeout(limit / 2, memories).await.is_ok();
+        let are_journals_closed = tokio::time::timeout(limit / 2, journals).await.is_ok();
+        if !(are_memories_closed && are_journals_closed) {
             tracing::warn!(
                 "the store was not closed in time; nothing is lost, but whoever copies it must copy the file that ends in -wal, too"
             );

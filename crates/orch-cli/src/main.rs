@@ -25,6 +25,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
+use orch_app::EndDeadline;
+
+/// How long each of the last steps may take when there is time: to shut the runtime down, and to end what attempts have left.
+const STEP_LIMIT: Duration = Duration::from_secs(1);
+/// What is kept of the time for the end to end what attempts have left.
+const ORPHANS_RESERVE: Duration = Duration::from_millis(50);
 
 /// Returns the same error about the same arguments, which it may quote, as they may be shown.
 fn of_printable(said: clap::Error) -> clap::Error {
@@ -44,14 +50,15 @@ fn main() -> ExitCode {
         Err(error) => return report::failed(&error.into()).into(),
     };
     let orphans = orch_app::Orphans::adopt(&runtime);
+    let end = EndDeadline::new();
     let exit = runtime.block_on(async {
         match orch_app::survive_file_limits() {
-            Ok(()) => commands::run(args).await,
+            Ok(()) => commands::run(args, &end).await,
             Err(error) => report::failed(&error.into()),
         }
     });
     // Dropping the tasks kills the process groups of attempts that are still there, after a second Ctrl-C.
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    orphans.end();
+    runtime.shutdown_timeout(end.time_for(STEP_LIMIT, ORPHANS_RESERVE));
+    orphans.end(end.time_for(STEP_LIMIT, Duration::ZERO));
     exit.into()
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_app::{Access, Config, Place, Stores, Trust};
+use orch_app::{Access, Config, EndDeadline, Place, Stores, Trust};
 use orch_core::Journal;
 
 use crate::args::Args;
@@ -24,6 +24,8 @@ pub(crate) struct Style {
 
 /// How long closing the stores may take at the end.
 const CLOSING: Duration = Duration::from_secs(2);
+/// What is kept of the time for the end for the steps after that.
+const RESERVE: Duration = Duration::from_millis(100);
 
 /// Where and how a command was called, and the stores that it has opened.
 pub(crate) struct Session {
@@ -32,16 +34,19 @@ pub(crate) struct Session {
     pub(crate) trust: Trust,
     pub(crate) style: Style,
     pub(crate) stores: Stores,
+    /// When the process must be gone, once somebody has asked it to end.
+    pub(crate) end: EndDeadline,
 }
 
 impl Session {
-    pub(crate) fn new(args: &Args) -> Result<Self, CliError> {
+    pub(crate) fn new(args: &Args, end: EndDeadline) -> Result<Self, CliError> {
         Ok(Self {
             cwd: std::env::current_dir()?,
             config: args.config.clone(),
             trust: Trust::of_call(args.trust, args.command.trust()),
             style: style(args),
             stores: Stores::new(),
+            end,
         })
     }
 
@@ -66,9 +71,10 @@ impl Session {
         Ok(self.stores.journal(&config, access).await?)
     }
 
-    /// Closes the stores, however the command went.
+    /// Closes the stores, however the command went, and begins the end of the process if that has not begun.
     pub(crate) async fn close(&self) {
-        self.stores.close(CLOSING).await;
+        self.end.begin(Duration::ZERO);
+        self.stores.close(self.end.time_for(CLOSING, RESERVE)).await;
     }
 }
 

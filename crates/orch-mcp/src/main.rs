@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use orch_app::{Signals, Trust};
+use orch_app::{EndDeadline, Signals, Trust};
 use orch_mcp::Lines;
 use orch_mcp::standalone::{Options, Standalone};
 use rmcp::ServiceExt as _;
@@ -57,6 +57,12 @@ fn span(text: &str) -> Result<Duration, jiff::Error> {
 const GRACE: Duration = Duration::from_secs(5);
 /// How long they get when the client has closed stdin: their grace time is over then.
 const AFTER_GRACE: Duration = Duration::from_millis(250);
+/// How long calls that are in flight when the client closes stdin get at least: it may have sent all that it wants, and wait for answers.
+const MIN_CALL_TIME: Duration = Duration::from_secs(1);
+/// How long shutting the runtime down may take, and how long ending what attempts have left.
+const STEP_LIMIT: Duration = Duration::from_millis(300);
+/// What is kept of the time for the end to end what attempts have left.
+const ORPHANS_RESERVE: Duration = Duration::from_millis(50);
 
 /// What is logged unless `ORCH_LOG` says otherwise. What `rmcp` warns of are errors of the client, which gets them as answers; that
 /// a pooled connection broke is the database's fault, which the engine says once.
@@ -85,14 +91,17 @@ fn run(args: Args) -> anyhow::Result<()> {
     format.with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let orphans = orch_app::Orphans::adopt(&runtime);
-    let served = runtime.block_on(serve(args));
+    let end = EndDeadline::new();
+    let served = runtime.block_on(serve(args, &end));
     match served {
         // A read of stdin that is still waiting must not keep the process.
         Ok(Ended::InTime) => runtime.shutdown_background(),
         // Dropping the tasks kills the process groups of attempts that are still there.
-        Ok(Ended::CutOff) | Err(_) => runtime.shutdown_timeout(Duration::from_millis(300)),
+        Ok(Ended::CutOff) | Err(_) => {
+            runtime.shutdown_timeout(end.time_for(STEP_LIMIT, ORPHANS_RESERVE));
+        }
     }
-    orphans.end();
+    orphans.end(end.time_for(STEP_LIMIT, Duration::ZERO));
     served.map(drop)
 }
 
@@ -111,7 +120,7 @@ enum Ended {
     CutOff,
 }
 
-async fn serve(args: Args) -> anyhow::Result<Ended> {
+async fn serve(args: Args, end: &EndDeadline) -> anyhow::Result<Ended> {
     let folder = folder(args.project.as_deref())?;
     let mut options = Options::new(folder);
     options.config = args.config;
@@ -119,8 +128,8 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     options.state_dir = orch_app::state_dir();
     options.home = std::env::var_os("HOME").map(PathBuf::from);
     orch_app::survive_file_limits()?;
-    let standalone = Standalone::open(&options).await?;
-    let mut signals = Signals::listen(GRACE)?;
+    let standalone = Standalone::open(&options, end.clone()).await?;
+    let mut signals = Signals::listen(GRACE, end.clone())?;
     // The first signal ends the session.
     let stop = async {
         signals.next().await;
@@ -128,10 +137,10 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     #[cfg(feature = "http")]
     let served = match args.http.address {
         Some(address) => args.http.serve(address, &standalone, stop).await,
-        None => stdio(&standalone, args.grace, stop).await,
+        None => stdio(&standalone, args.grace, end, stop).await,
     };
     #[cfg(not(feature = "http"))]
-    let served = stdio(&standalone, args.grace, stop).await;
+    let served = stdio(&standalone, args.grace, end, stop).await;
     // A client that has gone has had its grace time.
     let stop = if signals.is_stopping() { GRACE } else { AFTER_GRACE };
     // The workers are told at once; dropping the engine ends those that are left.
@@ -146,15 +155,18 @@ async fn serve(args: Args) -> anyhow::Result<Ended> {
     })
 }
 
-/// Serves one client over stdin and stdout, until it goes or `stop` is ready. When it goes, commands have `grace` to end.
+/// Serves one client over stdin and stdout, until it goes or `stop` is ready. When it goes, commands have `grace` to end, and so
+/// have calls that it has not got its answers to.
 async fn stdio(
     standalone: &Standalone,
     grace: Duration,
+    end: &EndDeadline,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
+    let mut transport = Lines::new(tokio::io::stdin(), tokio::io::stdout());
+    let hung_up = transport.hung_up();
     let session = async {
-        let stdio = Lines::new(tokio::io::stdin(), tokio::io::stdout());
-        let served = match standalone.server.clone().serve(stdio).await {
+        let served = match standalone.server.clone().serve(transport).await {
             Ok(running) => running.waiting().await.map(|_| ()).context("the session failed"),
             // A client that goes away before it has said hello is no failure of ours.
             Err(error) => {
@@ -165,8 +177,14 @@ async fn stdio(
         standalone.server.drain(grace).await;
         served
     };
+    let out_of_time = async {
+        hung_up.await;
+        end.begin(grace);
+        tokio::time::sleep(grace.max(MIN_CALL_TIME)).await;
+    };
     tokio::select! {
         served = session => served,
+        () = out_of_time => Ok(()),
         () = stop => Ok(()),
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use orch_app::{AppError, Trust};
+use orch_app::{AppError, EndDeadline, Trust};
 use orch_core::ProjectId;
 use thiserror::Error;
 
@@ -23,6 +23,7 @@ pub struct Standalone {
     /// The project that it serves.
     pub project: ProjectId,
     keeper: Keeper,
+    end: EndDeadline,
 }
 
 /// Where a server finds what it needs.
@@ -67,22 +68,24 @@ impl Options {
 
 impl Standalone {
     /// Opens a project: configuration, store, workers of the configuration, agent files. Agent files that are none are
-    /// logged as warnings, and so is what of a found configuration is not used without the user's word.
+    /// logged as warnings, and so is what of a found configuration is not used without the user's word. The end of the server keeps to
+    /// `end`.
     ///
     /// # Errors
     /// When the configuration is wrong, the store cannot be opened, or one of them is not the user's own.
-    pub async fn open(options: &Options) -> Result<Self, StandaloneError> {
+    pub async fn open(options: &Options, end: EndDeadline) -> Result<Self, StandaloneError> {
         let opened = Opened::open(options, BTreeMap::new()).await?;
         let project = opened.project.clone();
-        let (server, keeper) = Keeper::start(options.clone(), opened);
-        Ok(Self { server, project, keeper })
+        let (server, keeper) = Keeper::start(options.clone(), opened, end.clone());
+        Ok(Self { server, project, keeper, end })
     }
 
     /// Gives all runs up, see [`Server::leave`], waits a moment for webhooks that are not told everything yet, and closes the
-    /// store, so that its file alone is whole. Attempts get `grace` to end once they are told to.
+    /// store, so that its file alone is whole. Attempts get `grace` to end once they are told to; the rest takes no longer than the
+    /// deadline that the server was opened with allows, once that has begun.
     pub async fn close(self, grace: Duration) {
         if let Some(opened) = self.keeper.stop().await {
-            opened.close(grace).await;
+            opened.close(grace, &self.end).await;
         }
     }
 }

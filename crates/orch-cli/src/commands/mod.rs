@@ -14,6 +14,8 @@ pub(crate) mod show;
 pub(crate) mod status;
 mod task;
 
+use orch_app::EndDeadline;
+
 use crate::args::{Args, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -21,16 +23,16 @@ use crate::report::Report;
 use crate::session::{Session, style};
 
 /// Does what was asked, writes it, and returns how to exit.
-pub(crate) async fn run(args: Args) -> Exit {
+pub(crate) async fn run(args: Args, end: &EndDeadline) -> Exit {
     let style = style(&args);
-    match report_of(args).await {
+    match report_of(args, end).await {
         Ok(report) => crate::report::write(&*report, style),
         Err(error) => crate::report::write_error(&error, style),
     }
 }
 
-async fn report_of(args: Args) -> Result<Box<dyn Report>, CliError> {
-    let session = Session::new(&args)?;
+async fn report_of(args: Args, end: &EndDeadline) -> Result<Box<dyn Report>, CliError> {
+    let session = Session::new(&args, end.clone())?;
     let report = carry_out(&session, args.command).await;
     session.close().await;
     report

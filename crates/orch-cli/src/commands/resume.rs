@@ -34,7 +34,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let workers = Workers::of(&config)?;
 
     let sinks = args.events.sinks(session, &config)?;
-    let mut signals = Signals::listen(GRACE)?;
+    let mut signals = Signals::listen(GRACE, session.end.clone())?;
     let begun = signals.within_time(async {
         let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;
         let supervisor =

@@ -34,7 +34,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let options = task.options(Note::new(&config, &task).in_settings(settings));
 
     let sinks = args.events.sinks(session, &config)?;
-    let mut signals = Signals::listen(GRACE)?;
+    let mut signals = Signals::listen(GRACE, session.end.clone())?;
     let begun = signals.within_time(async {
         let store = session.stores.journal(&config, Access::Create).await?;
         let memory = session.stores.memory(&config, store.clone(), Access::Create).await?;

@@ -21,6 +21,7 @@ mod left_behind;
 mod locks;
 mod lost;
 mod memory;
+mod memory_hangs;
 mod numbers;
 mod outputs;
 mod parallel;

@@ -25,7 +25,7 @@ use rmcp::model::{
 };
 use rmcp::transport::Transport;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader};
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 use line::{Line, LineReader};
 use message::Parsed;
@@ -38,6 +38,8 @@ use seats::Seats;
 pub struct Lines {
     messages: mpsc::Receiver<ClientJsonRpcMessage>,
     shared: Arc<Shared>,
+    /// Gone when nothing is read any more. Nothing is ever sent.
+    reading: Option<oneshot::Receiver<()>>,
 }
 
 /// What reading and writing share.
@@ -67,8 +69,10 @@ impl Lines {
             is_greeted: AtomicBool::new(false),
         });
         let (sender, messages) = mpsc::channel(1);
+        let (alive, is_alive) = oneshot::channel();
         let reading = Arc::clone(&shared);
         tokio::spawn(async move {
+            let _alive = alive;
             tokio::select! {
                 // The session is over, whatever may still come.
                 () = sender.closed() => {}
@@ -80,7 +84,19 @@ impl Lines {
                 }
             }
         });
-        Self { messages, shared }
+        Self { messages, shared, reading: Some(is_alive) }
+    }
+
+    /// Waits until the client has closed its end, or cannot be heard any more: before the calls that it has made are answered. At once
+    /// when somebody else has asked for it.
+    pub fn hung_up(&mut self) -> impl Future<Output = ()> + Send + 'static {
+        let reading = self.reading.take();
+        async move {
+            if let Some(reading) = reading {
+                // That nothing was sent is what is waited for.
+                let _ = reading.await;
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use orch_app::EndDeadline;
 use orch_core::RunId;
 use orch_core::journal::RunRow;
 use orch_memory::{OpenError, SqliteJournal, StoreLost};
@@ -45,6 +46,7 @@ struct Watching {
     wanted: Arc<Notify>,
     /// All runs that were lost so far, and what happened to their store.
     lost: BTreeMap<RunId, Arc<str>>,
+    end: EndDeadline,
 }
 
 impl Keeper {
@@ -52,13 +54,13 @@ impl Keeper {
     ///
     /// # Panics
     /// Outside a tokio runtime, and when the system has no thread left.
-    pub(super) fn start(options: Options, opened: Opened) -> (Server, Self) {
+    pub(super) fn start(options: Options, opened: Opened, end: EndDeadline) -> (Server, Self) {
         let served = opened.server.desks.current().map(Served::Desk);
         let served = served.unwrap_or_else(|| Served::Lost("there is no store".into()));
         let (desks, served, wanted) = Desks::new(served);
         let (stop, stopped) = oneshot::channel();
         let (leave, left) = oneshot::channel();
-        let watching = Watching { options, served, wanted, lost: BTreeMap::new() };
+        let watching = Watching { options, served, wanted, lost: BTreeMap::new(), end };
         let runtime = tokio::runtime::Handle::current();
         // Not a task: futures of all that it opens and closes are not `Send` for the compiler.
         std::thread::spawn(move || {
@@ -69,7 +71,7 @@ impl Keeper {
         (Server { desks }, Self { stop, left })
     }
 
-    /// Ends the watch; returns what is open, if anything is.
+    /// Ends the watch; returns what is open, if anything is. When a lost store is just being left, waits until that is done.
     pub(super) async fn stop(self) -> Option<Opened> {
         // A watch that has ended by itself needs no word.
         let _ = self.stop.send(());
@@ -103,7 +105,7 @@ impl Watching {
             }
             Err(error) => tracing::error!(%error, "{why} Which runs are lost cannot be read"),
         }
-        opened.close(GRACE).await;
+        opened.close(GRACE, &self.end).await;
     }
 
     /// Opens another store when a call wants one.

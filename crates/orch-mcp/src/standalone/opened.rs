@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_app::{Access, AppError, Config, Feeds, Part, Place, Sink, Stores, WebhookSink, Workers};
+use orch_app::{
+    Access, AppError, Config, EndDeadline, Feeds, Part, Place, Sink, Stores, WebhookSink, Workers,
+};
 use orch_core::journal::{JournalError, RunFilter, RunRow};
 use orch_core::{ProjectId, RunId};
 
@@ -17,6 +19,10 @@ const CLOSING: Duration = Duration::from_secs(2);
 const LEAVING: Duration = Duration::from_secs(1);
 /// How long webhooks have to take what they were not told yet.
 const WEBHOOKS: Duration = Duration::from_secs(5);
+/// What is kept of the time for the end after the store is closed.
+const RESERVE: Duration = Duration::from_millis(300);
+/// What is kept of it when webhooks are waited for: the store is closed in it, too.
+const CLOSING_RESERVE: Duration = Duration::from_millis(700);
 
 /// A project that is open.
 pub(super) struct Opened {
@@ -60,8 +66,8 @@ impl Opened {
     }
 
     /// Gives all runs up, waits a moment for webhooks that are not told everything yet, and closes the store. Attempts get `grace`
-    /// to end once they are told to.
-    pub(super) async fn close(self, grace: Duration) {
+    /// to end once they are told to; webhooks and the store share the time until `end`.
+    pub(super) async fn close(self, grace: Duration, end: &EndDeadline) {
         let leaving = self.server.leave(grace);
         tokio::pin!(leaving);
         let is_in_time = tokio::time::timeout(grace + LEAVING, &mut leaving).await.is_ok();
@@ -70,13 +76,14 @@ impl Opened {
         }
         // A store that did not take the end of runs does not say what webhooks were not told.
         let webhooks = if is_in_time { WEBHOOKS } else { Duration::ZERO };
+        let webhooks = end.time_for(webhooks, CLOSING_RESERVE);
         let (lost, is_cut) = self.feeds.finish(webhooks).await;
         if is_cut || lost > 0 {
             tracing::warn!(lost, "not all events were delivered to webhooks");
         }
         // One that does not answer cannot be closed either: what was accepted is in it.
         if is_in_time {
-            self.stores.close(CLOSING).await;
+            self.stores.close(end.time_for(CLOSING, RESERVE)).await;
         }
     }
 }

@@ -6,12 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 /// How long an answer may take, on a machine that does other things too.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Measures what `work` takes.
+#[expect(clippy::disallowed_methods, reason = "promises in seconds are measured in seconds")]
+pub(crate) fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let start = Instant::now();
+    let result = work();
+    (result, start.elapsed())
+}
 
 /// A project with agent files.
 pub(crate) struct Project {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, Project};
+use crate::client::{Client, Project, timed};
 
 fn project() -> Project {
     Project::new(&[("reviewer", "Reviews code")])
@@ -101,4 +101,32 @@ fn another_store_in_the_place_is_refused_by_its_id_until_the_right_one_is_back()
         thread::sleep(Duration::from_millis(20));
     }
     panic!("the right store is back, and still refused");
+}
+
+#[test]
+fn a_client_that_goes_while_a_lost_store_is_being_left_is_not_waited_for() {
+    let project = Project::new(&[]);
+    // It minds no SIGTERM, so that leaving the store takes its time.
+    let config = r#"
+workers:
+  stubborn:
+    command: [sh, -c, "trap '' TERM; echo $$ > began.part; mv began.part began; while :; do sleep 1; done"]
+    capabilities: [{ name: work, task_types: [work] }]
+    grace: 60s
+"#;
+    fs::write(project.path().join("orch.yaml"), config).unwrap();
+    let mut client = Client::start_with(&project, &["--trust", "--grace", "100ms"]);
+    let subtasks = json!([{ "id": "a", "description": "Work", "task_type": "work" }]);
+    let arguments = json!({ "task": "Work", "subtasks": subtasks, "mode": "managed" });
+    client.ok("alma_delegate_task", arguments);
+    let began = project.path().join("began");
+    while !began.exists() {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let worker = PathBuf::from("/proc").join(fs::read_to_string(began).unwrap().trim());
+    fs::remove_dir_all(state(&project)).unwrap();
+    log_says(&project, "orch.db is gone");
+    let (_, took) = timed(|| client.close());
+    assert!(took < Duration::from_millis(2_100), "{took:?}");
+    assert!(!worker.exists(), "the worker lives on");
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
-use crate::client::{Client, Project};
+use crate::client::{Client, Project, timed};
 
 /// A worker that goes on for long, and notes its process.
 const CONFIG: &str = r#"
@@ -39,18 +39,11 @@ async fn begin(project: &Project, args: &[&str]) -> (Client, PathBuf, SqliteConn
     (client, PathBuf::from("/proc").join(pid.trim()), lock)
 }
 
-#[expect(clippy::disallowed_methods, reason = "promises in seconds are measured in seconds")]
-fn timed(work: impl FnOnce()) -> Duration {
-    let start = std::time::Instant::now();
-    work();
-    start.elapsed()
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_whose_client_has_gone_ends_in_time_while_its_store_is_locked() {
     let project = Project::new(&[]);
     let (client, worker, lock) = begin(&project, &["--trust", "--grace", "1s"]).await;
-    let took = timed(|| drop(client.close()));
+    let ((), took) = timed(|| drop(client.close()));
     assert!(took > Duration::from_secs(1), "the worker had its grace time, not only {took:?}");
     assert!(took < Duration::from_secs(1) + IN_TIME, "{took:?}");
     assert!(!worker.exists(), "the worker lives on");
@@ -65,11 +58,25 @@ async fn a_server_whose_client_has_gone_ends_in_time_while_its_store_is_locked()
 async fn a_server_that_is_told_to_end_does_so_in_time_while_its_store_is_locked() {
     let project = Project::new(&[]);
     let (mut client, worker, _lock) = begin(&project, &["--trust"]).await;
-    let took = timed(|| {
+    let ((), took) = timed(|| {
         let kill = Command::new("kill").args(["-TERM", &client.pid().to_string()]).status();
         assert!(kill.unwrap().success());
         client.has_ended();
     });
     assert!(took < Duration::from_secs(5) + IN_TIME, "{took:?}");
     assert!(!worker.exists(), "the worker lives on");
+}
+
+#[test]
+fn a_call_in_flight_does_not_keep_a_server_whose_client_has_gone() {
+    let project = Project::new(&[("reviewer", "Reviews code")]);
+    let mut client = Client::start_with(&project, &["--grace", "1s"]);
+    let subtasks = json!([{ "id": "a", "description": "Review a" }]);
+    let run = client.ok("alma_delegate_task", json!({ "task": "Review", "subtasks": subtasks }));
+    let run = run["orchestration_id"].clone();
+    let wait = json!({ "orchestration_id": run, "wait_s": 20 });
+    let name = "alma_orchestration_status";
+    client.begin("tools/call", json!({ "name": name, "arguments": wait }));
+    let (_, took) = timed(|| client.close());
+    assert!(took < Duration::from_secs(1) + IN_TIME, "{took:?}");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::client::{Client, Project};
+use crate::client::{Client, Project, timed};
 
 #[test]
 fn webhooks_hear_of_a_delegated_run_to_its_end() {
@@ -59,4 +59,22 @@ fn webhooks_hear_of_a_delegated_run_to_its_end() {
         "orchestration.ended",
     ];
     assert_eq!(kinds, expected);
+}
+
+#[test]
+fn a_webhook_that_never_answers_does_not_keep_a_server_whose_client_has_gone() {
+    // Nobody accepts: the kernel takes the connection, and no answer ever comes.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let project = Project::new(&[]);
+    let hook = format!("webhooks: [{{ url: 'http://{}/' }}]\n", listener.local_addr().unwrap());
+    std::fs::write(project.path().join("orch.yaml"), hook).unwrap();
+    let mut client = Client::start_with(&project, &["--trust", "--grace", "1s"]);
+    let subtasks = json!([{ "id": "a", "description": "Do a" }]);
+    client.ok("alma_delegate_task", json!({ "task": "Do it", "subtasks": subtasks }));
+    let (ended, took) = timed(|| client.close());
+    assert!(ended.0);
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let log = std::fs::read_to_string(project.path().join("stderr.txt")).unwrap();
+    assert!(log.contains("not all events were delivered"), "{log}");
+    assert!(!project.path().join(".orch/orch.db-wal").exists(), "the store is closed");
 }

@@ -74,12 +74,12 @@ pub async fn tend() {
 }
 
 /// Ends everything that attempts of this process have left, and those attempts themselves. To be called when the process
-/// is about to exit and no attempt is waited for any more; takes a second at most.
-pub fn end_all() {
+/// is about to exit and no attempt is waited for any more; waits at most `limit` until they are gone.
+pub fn end_all(limit: Duration) {
     let family = family();
     let mut pause = FIRST_PAUSE;
     let mut waited = Duration::ZERO;
-    while family.adopts && family.end_children().is_ok_and(|left| left > 0) && waited < PATIENCE {
+    while family.adopts && family.end_children().is_ok_and(|left| left > 0) && waited < limit {
         std::thread::sleep(pause);
         waited += pause;
         pause = LONGEST_PAUSE.min(pause * 2);

@@ -20,7 +20,7 @@ pub async fn tend() {
 }
 
 /// Does nothing.
-pub fn end_all() {}
+pub fn end_all(_limit: std::time::Duration) {}
 
 /// Starts the leader of an attempt.
 pub(crate) fn spawn(command: &mut Command, _attempt: String) -> io::Result<(Child, Member)> {
