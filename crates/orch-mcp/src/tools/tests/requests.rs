@@ -52,3 +52,19 @@ async fn a_key_that_was_used_for_another_request_is_refused() {
     desk.ok("alma_delegate_task", request(json!({ "task": "Bake bread", "request_key": "l" })))
         .await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_key_does_not_change_what_the_server_does_for_its_run() {
+    let desk = desk();
+    let request = |more: Value| {
+        let mut all = request(more);
+        all["request_key"] = json!("k");
+        all
+    };
+    let first = desk.ok("alma_delegate_task", request(json!({}))).await;
+    let run = first["orchestration_id"].as_str().unwrap().parse().unwrap();
+    let error = desk.refused("alma_delegate_task", request(json!({ "mode": "mixed" }))).await;
+    assert!(error.contains("was used for another request"), "{error}");
+    let served = desk.server.desks.current().unwrap();
+    assert!(!served.carries_out(run), "the run is for agents, as its first request said");
+}

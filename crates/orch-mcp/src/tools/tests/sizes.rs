@@ -1,6 +1,19 @@
 //! No answer is longer than 4 KB, whatever comes in. `Desk::call` checks the size of each.
 
+use orch_core::{AggregateError, AggregationInput, AggregationResult, Aggregator};
+
 use super::*;
+
+/// Drops many values, with a long sentence about each.
+struct Dropping;
+
+impl Aggregator for Dropping {
+    fn aggregate(&self, _: &AggregationInput<'_>) -> Result<AggregationResult, AggregateError> {
+        let mut result = AggregationResult::new("x".repeat(5_000).into());
+        result.conflicts_resolved = vec!["é".repeat(500); 50];
+        Ok(result)
+    }
+}
 
 /// A name of 128 characters: as long as they may be.
 fn name(c: char, number: usize) -> String {
@@ -106,4 +119,31 @@ async fn a_list_that_is_cut_says_how_much_is_left_out() {
     let listed = said["lessons_refused"].as_array().unwrap().len() as u64;
     assert!(listed > 0);
     assert_eq!(said["lessons_refused_more"], 10_000 - listed, "{said}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_of_a_run_that_ended_with_many_errors_and_conflicts_is_short() {
+    let desk = desk_from(&MemoryJournal::new(), Vec::new(), |b| b.aggregator(Dropping));
+    let ids: Vec<String> = (0..24).map(|i| name('é', i)).collect();
+    let text = "é".repeat(500);
+    let subtasks: Vec<Value> =
+        ids.iter().map(|id| json!({ "id": id, "description": text, "required": false })).collect();
+    let arguments = json!({ "task": text, "subtasks": subtasks });
+    let run = desk.ok("alma_delegate_task", arguments).await["orchestration_id"].clone();
+    desk.pass(1).await;
+    for (i, id) in ids.iter().enumerate() {
+        // Most are handed out already: then there is nothing to claim.
+        let claim = json!({ "orchestration_id": run, "subtask_id": id });
+        let _ = desk.call("alma_claim_subtask", claim).await;
+        let how = if i % 6 == 0 { "result" } else { "error_message" };
+        let mut report = json!({ "orchestration_id": run, "subtask_id": id });
+        report[how] = json!(text);
+        desk.ok("alma_report_subtask", report).await;
+    }
+    let detail = json!({ "orchestration_id": run, "detail": true });
+    let page = desk.ok("alma_orchestration_status", detail).await;
+    assert_eq!(page["errors"].as_array().unwrap().len(), 4, "{page}");
+    assert_eq!(page["conflicts"].as_array().unwrap().len(), 4, "{page}");
+    assert_eq!(page["values_dropped"], 50);
+    every_view(&desk, &run, &ids).await;
 }
