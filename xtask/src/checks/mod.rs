@@ -8,6 +8,7 @@ mod links;
 mod picture;
 pub(crate) mod tree;
 mod weight;
+mod words;
 
 use crate::project::Project;
 
@@ -47,13 +48,14 @@ impl Verdict {
 
 /// Quick checks first, so that a slip shows at once. Those that build come last and in an order that shares artifacts:
 /// `clippy` checks every dependency, which `features` and `docs` then find done.
-pub(crate) const ALL: [Check; 13] = [
+pub(crate) const ALL: [Check; 14] = [
     Check { name: "lock", run: cargo::lock },
     Check { name: "fmt", run: cargo::fmt },
     Check { name: "layers", run: layers::check },
     Check { name: "picture", run: picture::check },
     Check { name: "files", run: files::check },
     Check { name: "links", run: links::check },
+    Check { name: "words", run: words::check },
     Check { name: "weight", run: weight::check },
     Check { name: "deny", run: cargo::deny },
     Check { name: "unused", run: cargo::unused },
