@@ -16,6 +16,7 @@
 //! assert!(plan.validate_shape().is_empty());
 //! ```
 
+mod about;
 mod aggregate;
 mod context;
 mod convergence;
@@ -55,6 +56,7 @@ mod words;
 mod worker;
 mod worker_memory;
 
+pub use about::{About, AttemptChange};
 pub use aggregate::{
     AggregateError, AggregationInput, AggregationResult, AggregationStrategy, Aggregator,
 };

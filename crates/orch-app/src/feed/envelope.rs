@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::{
-    Cause, Event, Failure, Fence, JsonMap, ProjectId, RunId, Seq, SubtaskId, SubtaskIndex,
-    WorkerName,
+    Cause, Event, Failure, Fence, JsonMap, ProjectId, RunId, Seq, SubtaskId, WorkerName,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -79,11 +78,11 @@ impl Narrator {
             payload.insert(key.to_owned(), value);
         };
         set("orchestration_id", json!(self.run));
-        let (subtask, fence) = about(event);
-        if let Some(id) = subtask.and_then(|index| self.subtasks.get(index.get())) {
+        let about = event.about();
+        if let Some(id) = about.subtask().and_then(|index| self.subtasks.get(index.get())) {
             set("subtask_id", json!(id));
         }
-        if let Some(fence) = fence {
+        if let Some(fence) = about.fence() {
             set("attempt", json!(fence));
         }
         match event {
@@ -155,7 +154,7 @@ impl Narrator {
                 set("errors", json!(errors));
             }
         }
-        fence.and_then(|fence| self.workers.get(&fence)).cloned()
+        about.fence().and_then(|fence| self.workers.get(&fence)).cloned()
     }
 }
 
@@ -173,37 +172,9 @@ fn fail(set: &mut impl FnMut(&str, serde_json::Value), failure: &Failure) {
     }
 }
 
-/// Returns the subtask and the attempt that an event is about.
-fn about(event: &Event) -> (Option<SubtaskIndex>, Option<Fence>) {
-    match event {
-        Event::AttemptOffered { subtask, fence, .. }
-        | Event::AttemptStarted { subtask, fence, .. }
-        | Event::ResultReceived { subtask, fence, .. }
-        | Event::SubtaskCompleted { subtask, fence }
-        | Event::AttemptFailed { subtask, fence, .. }
-        | Event::AttemptLost { subtask, fence, .. }
-        | Event::AttemptClosed { subtask, fence, .. } => (Some(*subtask), Some(*fence)),
-        Event::LeaseExtended { fence, .. } | Event::UsageNoted { fence, .. } => {
-            (None, Some(*fence))
-        }
-        Event::RetryScheduled { subtask, .. }
-        | Event::SubtaskFailed { subtask, .. }
-        | Event::SubtaskSkipped { subtask, .. }
-        | Event::InterventionMade { subtask, .. }
-        | Event::InterventionJudged { subtask, .. } => (Some(*subtask), None),
-        Event::RunSubmitted { .. }
-        | Event::PlanAdopted { .. }
-        | Event::ConcurrencyLimitChanged { .. }
-        | Event::RunSuspended { .. }
-        | Event::RunResumed { .. }
-        | Event::CancelRequested { .. }
-        | Event::RunEnded { .. } => (None, None),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use orch_core::{Intervention, InterventionType};
+    use orch_core::{Intervention, InterventionType, SubtaskIndex};
 
     use super::*;
 

@@ -118,3 +118,13 @@ fn dotted_types_are_distinct_and_in_known_groups() {
     assert_eq!(seen.len(), KINDS + 1);
     assert_eq!(seen, Event::DOTTED_TYPES.iter().copied().collect());
 }
+
+#[test]
+fn an_event_concerns_whom_its_json_names() {
+    for event in sample_events() {
+        let json = serde_json::to_value(&event).unwrap();
+        let about = event.about();
+        assert_eq!(json.get("subtask"), about.subtask().map(|index| index.0.into()).as_ref());
+        assert_eq!(json.get("fence"), about.fence().map(|fence| fence.0.into()).as_ref());
+    }
+}

@@ -10,9 +10,9 @@ use orch_core::learned::{
     WorkerStats, lessons,
 };
 use orch_core::{
-    AggregationStrategy, Cause, ComplexTask, EndStatus, Event, Failure, Fence, InterventionType,
-    MemoryScope, OrchestrationOutcome, PlanSource, RoutingRecord, RunId, RunSettings, Scopes, Seq,
-    SubtaskIndex, Usage, WorkerName, WorkerResult, check_lesson,
+    About, AggregationStrategy, AttemptChange, Cause, ComplexTask, EndStatus, Event, Failure,
+    Fence, InterventionType, MemoryScope, OrchestrationOutcome, PlanSource, RoutingRecord, RunId,
+    RunSettings, Scopes, Seq, SubtaskIndex, Usage, WorkerName, WorkerResult, check_lesson,
 };
 
 use super::slots::Slots;
@@ -188,28 +188,16 @@ impl<'a> Walk<'a> {
 
     /// Follows which attempts are going on at once.
     fn occupy(&mut self, event: &Event) {
-        match event {
-            Event::AttemptStarted { fence, worker, .. } => self.slots.take(*fence, worker),
-            Event::SubtaskCompleted { fence, .. }
-            | Event::AttemptFailed { fence, .. }
-            | Event::AttemptLost { fence, .. }
-            | Event::AttemptClosed { fence, .. } => self.slots.give_back(*fence),
-            Event::RunSubmitted { .. }
-            | Event::PlanAdopted { .. }
-            | Event::AttemptOffered { .. }
-            | Event::LeaseExtended { .. }
-            | Event::ResultReceived { .. }
-            | Event::RetryScheduled { .. }
-            | Event::SubtaskFailed { .. }
-            | Event::SubtaskSkipped { .. }
-            | Event::InterventionMade { .. }
-            | Event::InterventionJudged { .. }
-            | Event::ConcurrencyLimitChanged { .. }
-            | Event::UsageNoted { .. }
-            | Event::RunSuspended { .. }
-            | Event::RunResumed { .. }
-            | Event::CancelRequested { .. }
-            | Event::RunEnded { .. } => {}
+        if let Event::AttemptStarted { fence, worker, .. } = event {
+            self.slots.take(*fence, worker);
+        }
+        let About::Attempt { fence, change, .. } = event.about() else { return };
+        match change {
+            AttemptChange::Accepted
+            | AttemptChange::Failed
+            | AttemptChange::Lost
+            | AttemptChange::Closed => self.slots.give_back(fence),
+            AttemptChange::Offered | AttemptChange::Started | AttemptChange::Received => {}
         }
     }
 

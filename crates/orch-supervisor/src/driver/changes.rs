@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use orch_core::journal::Recorded;
-use orch_core::{Event, Fence, LockName};
+use orch_core::{About, AttemptChange, Event, Fence, LockName};
 
 use crate::machine::State;
 
@@ -13,32 +13,15 @@ pub(super) fn lock_changes(state: &State, events: &[Recorded]) -> (Vec<LockName>
     let mut take: BTreeSet<LockName> = BTreeSet::new();
     let mut free: BTreeSet<LockName> = BTreeSet::new();
     for recorded in events {
-        match &recorded.event {
-            Event::AttemptStarted { subtask, .. } => {
-                take.extend(state.node(*subtask).spec.locks.iter().cloned())
-            }
-            Event::ResultReceived { subtask, .. }
-            | Event::AttemptFailed { subtask, .. }
-            | Event::AttemptLost { subtask, .. }
-            | Event::AttemptClosed { subtask, .. } => {
-                free.extend(state.node(*subtask).spec.locks.iter().cloned())
-            }
-            Event::RunSubmitted { .. }
-            | Event::PlanAdopted { .. }
-            | Event::AttemptOffered { .. }
-            | Event::LeaseExtended { .. }
-            | Event::SubtaskCompleted { .. }
-            | Event::RetryScheduled { .. }
-            | Event::SubtaskFailed { .. }
-            | Event::SubtaskSkipped { .. }
-            | Event::InterventionMade { .. }
-            | Event::InterventionJudged { .. }
-            | Event::ConcurrencyLimitChanged { .. }
-            | Event::UsageNoted { .. }
-            | Event::RunSuspended { .. }
-            | Event::RunResumed { .. }
-            | Event::CancelRequested { .. }
-            | Event::RunEnded { .. } => {}
+        let About::Attempt { subtask, change, .. } = recorded.event.about() else { continue };
+        let locks = || state.node(subtask).spec.locks.iter().cloned();
+        match change {
+            AttemptChange::Started => take.extend(locks()),
+            AttemptChange::Received
+            | AttemptChange::Failed
+            | AttemptChange::Lost
+            | AttemptChange::Closed => free.extend(locks()),
+            AttemptChange::Offered | AttemptChange::Accepted => {}
         }
     }
     let is_held = |lock: &LockName| state.locks().contains_key(lock);
@@ -53,32 +36,31 @@ pub(super) fn concerned(events: &[Recorded]) -> (BTreeSet<Fence>, bool) {
     let mut fences = BTreeSet::new();
     let mut all = false;
     for recorded in events {
-        match &recorded.event {
-            Event::AttemptStarted { fence, .. }
-            | Event::ResultReceived { fence, .. }
-            | Event::AttemptFailed { fence, .. }
-            | Event::AttemptLost { fence, .. }
-            | Event::AttemptClosed { fence, .. } => {
-                fences.insert(*fence);
+        match recorded.event.about() {
+            About::Attempt {
+                fence,
+                change:
+                    AttemptChange::Started
+                    | AttemptChange::Received
+                    | AttemptChange::Failed
+                    | AttemptChange::Lost
+                    | AttemptChange::Closed,
+                ..
+            } => {
+                fences.insert(fence);
             }
-            Event::RunSuspended { .. }
-            | Event::RunResumed { .. }
-            | Event::CancelRequested { .. }
-            | Event::RunEnded { .. } => {
-                all = true;
+            About::Run => {
+                all |= matches!(
+                    recorded.event,
+                    Event::RunSuspended { .. }
+                        | Event::RunResumed { .. }
+                        | Event::CancelRequested { .. }
+                        | Event::RunEnded { .. }
+                );
             }
-            Event::RunSubmitted { .. }
-            | Event::PlanAdopted { .. }
-            | Event::AttemptOffered { .. }
-            | Event::LeaseExtended { .. }
-            | Event::SubtaskCompleted { .. }
-            | Event::RetryScheduled { .. }
-            | Event::SubtaskFailed { .. }
-            | Event::SubtaskSkipped { .. }
-            | Event::InterventionMade { .. }
-            | Event::InterventionJudged { .. }
-            | Event::ConcurrencyLimitChanged { .. }
-            | Event::UsageNoted { .. } => {}
+            About::Attempt { change: AttemptChange::Offered | AttemptChange::Accepted, .. }
+            | About::Subtask(_)
+            | About::Fence(_) => {}
         }
     }
     (fences, all)
