@@ -10,7 +10,9 @@ use orch_core::{
     RunPhase, Subtask, SubtaskId, SubtaskPhase, Worker, WorkerCapability, WorkerContext,
     WorkerError, WorkerKind, WorkerName, WorkerResult,
 };
-use orch_supervisor::{Refusal, ReportAnswer, SubtaskReport, Supervisor, SupervisorError, Want};
+use orch_supervisor::{
+    Refusal, ReportAnswer, SubmitOptions, SubtaskReport, Supervisor, SupervisorError, Want,
+};
 use serde_json::json;
 
 use crate::support::{plan, settings, submit, task, virtual_time};
@@ -273,4 +275,23 @@ async fn whoever_leaves_a_quiet_run_neither_suspends_it_nor_lengthens_a_lease() 
     let answer = last.report(run, SubtaskReport::new("b", result("b"))).await.unwrap();
     assert_eq!(answer, ReportAnswer::Accepted, "the owner has offered it");
     assert_eq!(last.wait(run).await.unwrap().status, EndStatus::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_resumption_that_names_no_guests_keeps_those_of_the_run() {
+    let supervisor = virtual_time().build();
+    let guests: Vec<Arc<dyn Worker>> = vec![Arc::new(agent())];
+    let options = SubmitOptions::new().plan(plan("a -> b")).guests(guests);
+    let run = supervisor.submit_with(task(), options).await.unwrap();
+    supervisor.settled(run, AT_ONCE).await.unwrap();
+    supervisor.resume(run).await.unwrap();
+    for id in ["a", "b"] {
+        let claimed = supervisor.claim(run, "agent", None, 1, None).await.unwrap();
+        let claimed = claimed.expect("the guest is still offered work");
+        assert_eq!(claimed.subtask.id, id);
+        let report = SubtaskReport::new(id, result(id)).attempt(claimed.fence, claimed.token);
+        supervisor.report(run, report).await.unwrap();
+        supervisor.settled(run, AT_ONCE).await.unwrap();
+    }
+    assert_eq!(supervisor.wait(run).await.unwrap().status, EndStatus::Completed);
 }
