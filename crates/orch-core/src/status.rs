@@ -214,8 +214,8 @@ pub struct LockWait {
     /// The number of that process.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner_pid: Option<u32>,
-    /// Whether that process is known to have ended. The lock is then freed soon, unless the processes that the run has left
-    /// cannot be ended.
+    /// Whether that process is known to have ended. A lock of its managed attempts is then freed soon, unless the processes that
+    /// they have left cannot be ended; claimed work keeps its lock until it is reported.
     pub owner_ended: bool,
 }
 

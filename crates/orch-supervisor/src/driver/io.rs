@@ -7,7 +7,7 @@ use orch_core::journal::{AcquireError, Append, AppendError, Blob, Recorded, RunH
 use orch_core::learned::Learned;
 use orch_core::{
     AggregationInput, AggregationSettings, ComplexTask, DecompositionPlan, Digest, Epoch, Failure,
-    Fence, JsonMap, MemorySnapshot, OrchestrationOutcome, OrchestrationResult, ProjectId,
+    Fence, JsonMap, LockName, MemorySnapshot, OrchestrationOutcome, OrchestrationResult, ProjectId,
     RequestKey, RunId, RunSettings, RunStatus, Seq, StoredResult, Worker, WorkerName,
 };
 
@@ -153,7 +153,7 @@ pub enum Input {
         /// Why.
         error: AcquireError,
     },
-    /// The process that owns a run, which holds a lock that is wanted here, is known to have ended.
+    /// A lock that is wanted here is held by managed attempts of a run whose owner is known to have ended.
     OwnerGone {
         /// The run.
         run: RunId,
@@ -223,11 +223,13 @@ pub enum Output {
         /// The run.
         run: RunId,
     },
-    /// Find out whether the owner of a run, which holds a lock that is wanted here, is known to be gone; answer with `OwnerGone`
-    /// if so.
+    /// Find out whether the owner of a run is known to be gone, and whether managed attempts of the run hold a lock that is
+    /// wanted here; answer with `OwnerGone` if both are so.
     CheckOwner {
         /// The run.
         run: RunId,
+        /// The lock.
+        lock: LockName,
     },
     /// Release a run.
     Release {

@@ -20,6 +20,7 @@ mod recovery;
 mod run;
 mod runs;
 mod settled;
+mod take_down;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ pub use io::{
 };
 pub use policies::Policies;
 pub(crate) use recovery::{Unfit, fold};
+pub(crate) use take_down::is_held_by_managed;
 
 use crate::machine::{Command, Refusal, State};
 use crate::pool::Pool;

@@ -13,8 +13,6 @@ use crate::machine::{Answer, Refusal, State, after, submit};
 
 /// How long to wait before a lock that another run holds is asked for again, in milliseconds.
 const FOREIGN_LOCK_MS: u64 = 250;
-/// Why a run is suspended whose owner died.
-const TAKEN_DOWN: &str = "its process has ended, and another run wants a lock that it held";
 
 impl Driver {
     /// Somebody wants this process to go on with a run.
@@ -24,6 +22,7 @@ impl Driver {
             return;
         }
         let entry = self.runs.get_or_unloaded(run);
+        entry.stay_up();
         if entry.is_owned() && entry.state.as_ref().is_some_and(|state| !state.is_suspended()) {
             let answer = Ok(Response::Answer(Answer::Done));
             self.outputs.push(Output::Reply { reply, answer });
@@ -38,23 +37,6 @@ impl Driver {
             entry.acquiring = true;
             self.outputs.push(Output::Acquire { run });
         }
-    }
-
-    /// The owner of a run has died while the run held a lock that is wanted here. What its attempts have left is ended, they are
-    /// lost, and the run is suspended: that frees its locks, and it can be resumed.
-    pub(super) fn take_down(&mut self, run: RunId) {
-        let is_cared_for = |entry: &Run| {
-            let wanted = entry.wants_ownership || entry.resuming.is_some();
-            entry.is_owned() || wanted || entry.acquiring || entry.turn.is_some()
-        };
-        if self.runs.get(&run).is_some_and(is_cared_for) || self.shutting_down.is_some() {
-            return;
-        }
-        let entry = self.runs.get_or_unloaded(run);
-        entry.wants_ownership = true;
-        entry.takes_down = true;
-        entry.acquiring = true;
-        self.outputs.push(Output::Acquire { run });
     }
 
     /// The run is ours. One that was just submitted goes on as it is; any other is loaded anew, as somebody else may have
@@ -72,10 +54,10 @@ impl Driver {
         let is_first = epoch == Epoch(0).next();
         let is_untouched = entry.state.as_ref().is_some_and(|state| state.seq() == Seq(0).next());
         entry.begun = is_first && entry.resuming.is_none() && is_untouched;
-        // Unless somebody has asked meanwhile that it goes on.
-        let takes_down = std::mem::take(&mut entry.takes_down) && entry.resuming.is_none();
-        let taken_down = takes_down.then(|| TAKEN_DOWN.to_owned());
-        if let Some(reason) = self.shutting_down.clone().or(taken_down) {
+        if std::mem::take(&mut entry.takes_down) {
+            entry.inbox.push_back(Queued { work: Work::TakeDown(epoch), reply: None });
+        }
+        if let Some(reason) = self.shutting_down.clone() {
             // It came too late: what is owned is suspended and given up again.
             entry.inbox.push_back(Queued { work: Work::Suspend(reason), reply: None });
         }
@@ -92,9 +74,8 @@ impl Driver {
     pub(super) fn not_acquired(&mut self, run: RunId, error: AcquireError, now: Timestamp) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.acquiring = false;
-        // Any other error is tried again, for the same purpose.
-        if matches!(error, AcquireError::Owned { .. } | AcquireError::NotFound(_)) {
-            entry.takes_down = false;
+        if std::mem::take(&mut entry.takes_down) && entry.resuming.is_none() {
+            return self.not_taken_down(run);
         }
         let refusal = match error {
             AcquireError::Owned { owner, .. } => {
@@ -134,7 +115,7 @@ impl Driver {
         }
     }
 
-    fn settle_or_forget(&mut self, run: RunId) {
+    pub(super) fn settle_or_forget(&mut self, run: RunId) {
         let Some(entry) = self.runs.get(&run) else { return };
         if entry.state.is_some() {
             self.settle(run);
@@ -188,10 +169,10 @@ impl Driver {
                 self.lose_ownership(run);
             }
             AppendError::LockHeld { lock, holder, .. } => {
-                entry.foreign_locks.insert(lock, after(now, FOREIGN_LOCK_MS));
+                entry.foreign_locks.insert(lock.clone(), after(now, FOREIGN_LOCK_MS));
                 requeue(entry, turn.decided);
                 if holder != run {
-                    self.outputs.push(Output::CheckOwner { run: holder });
+                    self.outputs.push(Output::CheckOwner { run: holder, lock });
                 }
             }
             AppendError::Conflict { .. } => requeue(entry, turn.decided),

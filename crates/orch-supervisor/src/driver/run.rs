@@ -126,6 +126,8 @@ pub(super) enum Work {
     End(Outcome),
     Resume(Epoch),
     Suspend(String),
+    /// Suspends a run that was acquired, in this epoch, only to free its locks.
+    TakeDown(Epoch),
 }
 
 /// An append in flight, with what follows when it is confirmed and what is to be decided anew when it is not.

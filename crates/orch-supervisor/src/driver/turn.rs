@@ -14,6 +14,7 @@ use super::Driver;
 use super::changes::{concerned, lock_changes};
 use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::run::{Queued, Turn, Work};
+use super::take_down::TAKEN_DOWN;
 use crate::guard::inline::ask;
 use crate::machine::{
     Answer, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
@@ -154,6 +155,13 @@ impl Driver {
                 Some(_) | None => Command::Resume { epoch },
             },
             Work::Suspend(reason) => Command::Suspend { reason },
+            Work::TakeDown(epoch) => {
+                let entry = self.runs.get(&run);
+                if !entry.is_some_and(|entry| entry.is_taken_down_in(epoch)) {
+                    return Ok(Response::Answer(Answer::Done));
+                }
+                Command::Suspend { reason: TAKEN_DOWN.to_owned() }
+            }
         };
         self.try_execute(run, command, staged)
     }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use orch_core::journal::{AcquireError, Append, AppendError, Journal, JournalError, Owner};
 use orch_core::{
-    Aggregator, BoxError, DecompositionRequest, Fence, MemorySnapshot, OrchestrationOutcome,
-    OrchestrationResult, RunId, Seq,
+    Aggregator, BoxError, DecompositionRequest, Fence, LockName, MemorySnapshot,
+    OrchestrationOutcome, OrchestrationResult, RunId, Seq,
 };
 
 use super::attempt::{self, Stores};
@@ -22,7 +22,7 @@ use super::results::{take_large, whole};
 use super::store_health::{
     Access, StoreHealth, acquire_failure, append_failure, failure, with_causes,
 };
-use crate::driver::{AggregateRun, Input, Output, ResultBlobs};
+use crate::driver::{AggregateRun, Input, Output, ResultBlobs, is_held_by_managed};
 use crate::error::SupervisorError;
 use crate::guard::{Guard, MemoryFailure, SLICE_LIMIT};
 use crate::machine::Outcome;
@@ -67,7 +67,7 @@ impl Engine {
                 });
             }
             Output::Acquire { run } => self.acquire(run, now),
-            Output::CheckOwner { run } => self.check_owner(run),
+            Output::CheckOwner { run, lock } => self.check_owner(run, lock),
             Output::Release { run, epoch } => self.operate(async move {
                 if let Err(error) = journal.release(run, epoch).await {
                     tracing::debug!(%run, %error, "a run could not be released; it will be free when its owner's time is over");
@@ -230,18 +230,20 @@ impl Engine {
         });
     }
 
-    /// Tells the driver when the owner of a run is known to be gone.
-    fn check_owner(&mut self, run: RunId) {
+    /// Tells the driver when a lock is held by managed attempts of a run whose owner is known to be gone.
+    fn check_owner(&mut self, run: RunId, lock: LockName) {
         let (journal, reaper) = (self.parts.journal.clone(), self.parts.reaper.clone());
         self.operate(async move {
-            // When the row cannot be read, the next try to take the lock asks again.
+            // When the run cannot be read, the next try to take the lock asks again.
             let owner = journal.row(run).await.ok().flatten().and_then(|row| row.owner);
-            match owner {
-                Some(owner) if reaper.is_gone(&owner.process).await => {
-                    Done::Input(Input::OwnerGone { run })
-                }
-                Some(_) | None => Done::Nothing,
+            let Some(owner) = owner else { return Done::Nothing };
+            if reaper.is_gone(&owner.process).await
+                && let Ok(events) = journal.load(run, Seq(0)).await
+                && is_held_by_managed(run, &events, &lock)
+            {
+                return Done::Input(Input::OwnerGone { run });
             }
+            Done::Nothing
         });
     }
 

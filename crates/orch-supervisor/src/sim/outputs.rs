@@ -1,14 +1,16 @@
 //! What a process wants done is done, after the laws have looked at it.
 
 use orch_core::learned::{Day, Learned, Moments, Reward, WorkerStats};
-use orch_core::{AggregationResult, DecompositionPlan, Event, MemorySnapshot, RunId, SubtaskIndex};
+use orch_core::{
+    AggregationResult, DecompositionPlan, Event, MemorySnapshot, RunId, Seq, SubtaskIndex,
+};
 use serde_json::json;
 
 use super::journal::Fate;
 use super::processes::Address;
 use super::violation::{Check, Law, ensure};
 use super::world::{Happening, World, short};
-use crate::driver::{AggregateRun, Input, Left, Output};
+use crate::driver::{AggregateRun, Input, Left, Output, is_held_by_managed};
 use crate::machine::Outcome;
 use orch_core::journal::{Append, Recorded};
 
@@ -24,9 +26,11 @@ impl World {
                 let wait = self.latency();
                 self.soon(wait, Happening::Acquire(from, run));
             }
-            Output::CheckOwner { run } => {
-                let owner = self.journal.store().row(run).and_then(|row| row.owner);
-                if owner.is_some_and(|owner| self.is_dead(&owner.id)) {
+            Output::CheckOwner { run, lock } => {
+                let store = self.journal.store();
+                let owner = store.row(run).and_then(|row| row.owner);
+                let is_gone = owner.is_some_and(|owner| self.is_dead(&owner.id));
+                if is_gone && is_held_by_managed(run, &store.load(run, Seq(0)), &lock) {
                     self.counters.count("locks of a dead owner");
                     let wait = self.latency();
                     let input = Input::OwnerGone { run };

@@ -7,6 +7,7 @@ mod failures;
 mod forecast;
 mod guard;
 mod lifecycle;
+mod locks;
 mod memory;
 mod pull;
 mod refusing;

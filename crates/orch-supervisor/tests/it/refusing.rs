@@ -27,6 +27,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
+use crate::locks::{AllGone, locked};
 use crate::support::{Diary, plan, sleeper, submit, virtual_time};
 
 /// More tries than this are a busy loop: the test must end, not hang.
@@ -54,6 +55,8 @@ struct Moody {
     tries: Arc<AtomicU64>,
     /// How many blobs are still to be refused.
     refuse_blobs: Arc<AtomicU32>,
+    /// How many acquisitions of runs are still to be refused.
+    refuse_acquires: Arc<AtomicU32>,
 }
 
 impl Moody {
@@ -63,6 +66,7 @@ impl Moody {
             mood: watch::Sender::new(Mood::Works),
             tries: Arc::default(),
             refuse_blobs: Arc::default(),
+            refuse_acquires: Arc::default(),
         }
     }
 
@@ -149,9 +153,7 @@ impl Journal for Moody {
 
     async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {
         self.reads().await?;
-        let left = &self.refuse_blobs;
-        let refuses = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
-        if refuses.is_ok() {
+        if takes_one(&self.refuse_blobs) {
             let source = self.refused();
             return Err(JournalError::Store { doing: "load a blob".to_owned(), source });
         }
@@ -171,6 +173,10 @@ impl Journal for Moody {
         dead: Option<Epoch>,
     ) -> Result<Epoch, AcquireError> {
         self.changes().await?;
+        if takes_one(&self.refuse_acquires) {
+            let source = self.refused();
+            return Err(JournalError::Store { doing: "acquire".to_owned(), source }.into());
+        }
         self.journal.acquire(run, owner, now, dead).await
     }
 
@@ -195,6 +201,11 @@ impl Journal for Moody {
     }
 
     async fn close(&self) {}
+}
+
+/// Counts down; tells whether it was above zero.
+fn takes_one(left: &AtomicU32) -> bool {
+    left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_ok()
 }
 
 fn on(journal: &Moody, diary: &Diary) -> Supervisor {
@@ -318,4 +329,24 @@ async fn a_blob_that_cannot_be_read_for_a_while_fails_nothing() {
     let result = supervisor.wait(run).await.unwrap();
     assert_eq!(result.status, EndStatus::Completed, "{:?}", result.errors);
     assert_eq!(journal.refuse_blobs.load(Ordering::SeqCst), 0);
+}
+
+/// Whoever wants the lock comes back, and so does the take-down.
+#[tokio::test(start_paused = true)]
+async fn a_lock_of_a_dead_run_is_freed_though_the_store_refused_the_first_tries() {
+    let (journal, diary) = (Moody::new(), Diary::default());
+    let with_reaper = |journal: &Moody| {
+        let journal = Arc::new(journal.clone());
+        virtual_time().journal(journal).worker(sleeper(8, &diary)).reaper(AllGone).build()
+    };
+    let (dead, living) = (with_reaper(&journal), with_reaper(&journal));
+    let holder = submit(&dead, locked(600)).await;
+    after(1).await;
+    journal.refuse_acquires.store(3, Ordering::SeqCst);
+    let second = submit(&living, locked(1)).await;
+    let result = tokio::time::timeout(Duration::from_secs(60), living.wait(second)).await;
+    assert_eq!(result.unwrap().unwrap().status, EndStatus::Completed);
+    assert_eq!(journal.refuse_acquires.load(Ordering::SeqCst), 0);
+    let row = journal.row(holder).await.unwrap().unwrap();
+    assert_eq!((row.summary.phase, row.owner), (RunPhase::Suspended, None));
 }
