@@ -103,7 +103,7 @@ async fn sqlite(
     let options = SqliteOptions::new().with_read_only(access == Access::Read);
     let opened = SqliteJournal::open(&path, options).await;
     let journal = opened.map_err(|error| AppError::Store(error.into()))?;
-    admission.enter(&path, journal.store_id())?;
+    admission.enter(&path, Some(journal.store_id()))?;
     Ok(Arc::new(journal))
 }
 

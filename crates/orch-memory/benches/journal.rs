@@ -189,12 +189,16 @@ async fn bare_sqlx(bare: Bare, batch: usize, synchronous: Synchronous) -> f64 {
 }
 
 fn statement(bare: Bare, batch: usize) -> String {
-    const INTO: &str = "INSERT INTO orch_events (run, seq, version, at, body)";
+    const INTO: &str = "INSERT INTO orch_events (run, seq, version, at, body, digest)";
     match bare {
-        Bare::Each => format!("{INTO} VALUES (?, ?, 1, ?, ?)"),
-        Bare::Values => format!("{INTO} VALUES {}", vec!["(?, ?, 1, ?, ?)"; batch].join(",")),
+        Bare::Each => format!("{INTO} VALUES (?, ?, 1, ?, ?, x'00')"),
+        Bare::Values => {
+            format!("{INTO} VALUES {}", vec!["(?, ?, 1, ?, ?, x'00')"; batch].join(","))
+        }
         Bare::Json => {
-            format!("{INTO} SELECT ?, value ->> 0, 1, value ->> 1, value ->> 2 FROM json_each(?)")
+            format!(
+                "{INTO} SELECT ?, value ->> 0, 1, value ->> 1, value ->> 2, x'00' FROM json_each(?)"
+            )
         }
     }
 }
@@ -219,7 +223,7 @@ async fn write(
     bodies: &[String],
     last: i64,
 ) {
-    const RUN: &str = "01890a5d-ac96-774b-bcce-b302099a8057";
+    const RUN: i64 = 1;
     const AT: i64 = 1_700_000_000_000_000;
     let query = || sqlx::query(AssertSqlSafe(sql.clone()));
     let rows = (last + 1..).zip(bodies);

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use orch_core::journal::{AppendError, RunHead, RunSummary};
 use orch_core::{Epoch, LockName, OwnerId, ProjectId, RequestKey, RunId, RunPhase, Seq};
 
+use crate::journal::chain::{self, Link};
 use crate::prepared::Prepared;
 
 /// What must be known before appends can be judged; in order, so that whoever locks it takes no two in the wrong order.
@@ -47,28 +48,34 @@ fn request(append: &Prepared) -> Option<Request> {
 /// What the store has of what was wanted.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    pub(crate) runs: HashMap<RunId, Standing>,
+    pub(crate) runs: HashMap<RunId, RunHeadRow>,
     pub(crate) locks: BTreeMap<LockKey, RunId>,
     pub(crate) requests: BTreeMap<Request, RunId>,
 }
 
-/// Where a run stands.
+/// What the row of a run says of where it stands.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Standing {
+pub(crate) struct RunHeadRow {
+    /// The row; `None` for a run that did not exist before the transaction.
+    pub(crate) id: Option<i64>,
     pub(crate) seq: Seq,
     pub(crate) epoch: Epoch,
     /// Before the transaction; empty for runs that did not exist.
     pub(crate) phase: String,
+    /// Of the last event.
+    pub(crate) digest: Link,
 }
 
 /// What the admitted appends change, beside the events and blobs that they add.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
+    /// The rows of the runs that existed before.
+    pub(crate) rows: HashMap<RunId, i64>,
     /// To be written in this order.
     pub(crate) inserts: Vec<RunInsert>,
     pub(crate) updates: HashMap<RunId, RunUpdate>,
     /// Runs that have no owner, locks and processes any more.
-    pub(crate) ended: BTreeMap<RunId, Arc<str>>,
+    pub(crate) ended: BTreeSet<RunId>,
     pub(crate) freed: Vec<LockKey>,
     /// To be taken last.
     pub(crate) taken: Vec<(LockKey, RunId)>,
@@ -85,7 +92,6 @@ pub(crate) struct RunInsert {
 /// Where a run stands after its appends.
 #[derive(Debug)]
 pub(crate) struct RunUpdate {
-    pub(crate) name: Arc<str>,
     pub(crate) summary: RunSummary,
     /// The counts of the summary as JSON.
     pub(crate) counts: String,
@@ -93,11 +99,11 @@ pub(crate) struct RunUpdate {
     /// Microseconds since 1970.
     pub(crate) updated_at: i64,
     /// Whether the phase is another than it was.
-    #[cfg_attr(
-        not(feature = "sqlite"),
-        expect(dead_code, reason = "only SQLite writes an index anew that has not changed")
-    )]
     pub(crate) moved: bool,
+    /// Of the last event.
+    pub(crate) digest: Link,
+    /// How many appends the transaction has for the run.
+    pub(crate) writes: i64,
 }
 
 /// The appends of one transaction, judged one after the other: each sees what those before it have changed.
@@ -113,8 +119,9 @@ impl Admission {
         Self { locks_before: found.locks.clone(), now: found, changes: Changes::default() }
     }
 
-    /// Checks `append`, and takes it in unless it must be refused. Its events and blobs are for the caller to write.
-    pub(crate) fn admit(&mut self, append: &Prepared) -> Result<(), AppendError> {
+    /// Checks `append`, and takes it in unless it must be refused. Its events, which get their
+    /// digests, and its blobs are for the caller to write.
+    pub(crate) fn admit(&mut self, append: &mut Prepared) -> Result<(), AppendError> {
         self.check(append)?;
         if !append.rows.is_empty() {
             self.take_in(append);
@@ -126,8 +133,8 @@ impl Admission {
     /// stop, one that is behind has to catch up, and only who is up to date can do something about locks and requests.
     fn check(&self, append: &Prepared) -> Result<(), AppendError> {
         let (run, expected) = (append.run(), append.expected);
-        let standing = self.now.runs.get(&run);
-        let (actual, epoch) = standing.map(|it| (it.seq, it.epoch)).unwrap_or_default();
+        let row = self.now.runs.get(&run);
+        let (actual, epoch) = row.map(|it| (it.seq, it.epoch)).unwrap_or_default();
         if let Some(mine) = append.epoch
             && mine != epoch
         {
@@ -159,21 +166,27 @@ impl Admission {
         })
     }
 
-    fn take_in(&mut self, append: &Prepared) {
+    fn take_in(&mut self, append: &mut Prepared) {
         let run = append.run();
-        let standing = self.now.runs.entry(run).or_default();
-        standing.seq = append.last;
+        let row = self.now.runs.entry(run).or_default();
+        row.seq = append.last;
+        for event in &mut append.rows {
+            event.digest = chain::link(&row.digest, &event.content);
+            row.digest = event.digest;
+        }
+        let before = self.changes.updates.get(&run).map_or(0, |update| update.writes);
         let update = RunUpdate {
-            name: append.name.clone(),
+            digest: row.digest,
+            writes: before + 1,
             summary: append.summary,
             counts: append.counts.clone(),
             seq: append.last,
             updated_at: append.updated_at,
-            moved: standing.phase != append.summary.phase.as_str(),
+            moved: row.phase != append.summary.phase.as_str(),
         };
         if append.expected == Seq(0) {
             let owner = append.first_owner.clone();
-            standing.epoch = owner.1;
+            row.epoch = owner.1;
             self.changes.inserts.push(RunInsert { head: append.head.clone(), owner, update });
         } else {
             self.changes.updates.insert(run, update);
@@ -188,20 +201,21 @@ impl Admission {
         self.now.locks.extend(append.take.iter().map(|lock| (key(append, lock), run)));
         if append.summary.phase == RunPhase::Ended {
             self.now.locks.retain(|_, holder| *holder != run);
-            self.changes.ended.insert(run, append.name.clone());
+            self.changes.ended.insert(run);
         }
     }
 
     /// Returns what has to be written.
     pub(crate) fn into_changes(self) -> Changes {
         let Self { now, locks_before, mut changes } = self;
+        changes.rows = now.runs.iter().filter_map(|(run, row)| Some((*run, row.id?))).collect();
         let kept = |lock: &LockKey, holder: &RunId| now.locks.get(lock) == Some(holder);
         let freed = locks_before.iter().filter(|(lock, holder)| !kept(lock, holder));
         changes.freed = freed.map(|(lock, _)| lock.clone()).collect();
         // All locks of a run that ends go, also those it has taken since.
         let ended = &changes.ended;
         let is_new = |lock: &LockKey, holder: &RunId| {
-            locks_before.get(lock) != Some(holder) || ended.contains_key(holder)
+            locks_before.get(lock) != Some(holder) || ended.contains(holder)
         };
         let taken = now.locks.iter().filter(|(lock, holder)| is_new(lock, holder));
         changes.taken = taken.map(|(lock, holder)| (lock.clone(), *holder)).collect();

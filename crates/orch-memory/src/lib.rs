@@ -34,18 +34,27 @@
 //!
 //! # The tables
 //! All are named `orch_*` and migrate under `_orch_migrations`, so that file and database may have other tenants. Times are
-//! microseconds since 1970; ids of runs are text, so that `sqlite3 orch.db` and `psql` show what `orch` shows. (As integers
-//! they would save 40 bytes and half a microsecond per event.)
+//! microseconds since 1970. A run's row has an integer `id`, to which the other tables refer; its public id is the text `run`, so that
+//! `sqlite3 orch.db` and `psql` show what `orch` shows. Tables of learned memory have the public id, since they may be in another file.
 //!
 //! | table | a row is | key |
 //! |---|---|---|
-//! | `orch_runs` | a run: head, phase, counts, last event, owner and epoch; brought up to date by every append | `run` |
-//! | `orch_events` | an event: version of the vocabulary, time, JSON; never changed | `run, seq` |
+//! | `orch_store` | the only row: the [id](StoreId) of the store | `place` |
+//! | `orch_runs` | a run: head, phase, counts, last event, owner and epoch; brought up to date by every append | `id` |
+//! | `orch_events` | an event: version of the vocabulary, time, JSON, digest; never changed | `run, seq` |
 //! | `orch_blobs` | a piece of at most 1 MiB of something large, by the hash of the whole | `hash, piece` |
-//! | `orch_locks` | a lock that a run holds | `project, name` |
+//! | `orch_resources` | what a run holds of what the runs of a project share: a lock | `project, kind, name` |
 //! | `orch_owners` | a process that may own runs, and until when it is taken to live | `id` |
 //! | `orch_processes` | the process of an attempt, until its run ends | |
-//! | `orch_store` | the only row: the [id](StoreId) of the store | `place` |
+//!
+//! A store whose tables are older than the first migration is refused: no program reads them any more.
+//!
+//! # Damage is seen
+//! The digest of an event is a hash over the digest of the event before and the event itself (`journal/chain.rs`), and the row of the
+//! run has the digest of the last one. Loading follows the chain: a run of which an event was changed, removed or added is *broken*
+//! there. [`Journal::load`](orch_core::Journal::load) refuses it with the event's place;
+//! [`load_readable`](orch_core::Journal::load_readable) gives what stands before. A blob is checked against its name. Other runs are
+//! not concerned. The chain shows damage; it keeps nobody out who may write to the store, and could make a new chain.
 //!
 //! An event above 16 KiB of JSON is a blob too; its row has the type and the blob's hash, and loading puts it together.
 //!
@@ -58,16 +67,16 @@
 //! - A time finer than a microsecond is cut to it.
 //!
 //! # Two databases, one meaning
-//! `sqlite/` and `postgres/` have a module per table each, with the same names; what does not depend on the database stands
-//! beside them: what is admitted (`admission`), how it is written (`prepared`, `codec`, `pieces`), what rows mean (`stored`).
+//! What is the same stands once: what is admitted (`admission`), how it is encoded (`prepared`, `codec`), the tables of the journal
+//! (`journal/`, a module per table) and those of learned memory (`tables/`). Their functions are generic over a `Dialect` (`sql/`),
+//! which says what differs. `sqlite/` and `postgres/` have what each does in its own way: opening, the writer, batches of events,
+//! and hearing of changes.
 //!
 //! A new table is a migration of the same name in the folders of both databases, with the same columns: `TEXT`, `INTEGER` and
 //! `BIGINT`, `BLOB` and `BYTEA`, `REAL` and `DOUBLE PRECISION`; text that is compared gets `COLLATE "C"` in PostgreSQL. Tables
-//! that migrate together are a `Schema` in `sqlite/open.rs` and one in `postgres/open.rs`. Tests compare them. The journal's
-//! statements live in a module per table under `sqlite/` and `postgres/`, functions that take a connection or a pool; rows that are
-//! read derive `sqlx::FromRow` once, for both. Those of learned memory are the same for both: functions in `tables/` that are generic
-//! over a `Dialect` (`sql`), which says what differs. In SQLite only the writer writes. In
-//! PostgreSQL others write at the same time: lock what a check depends on before it is read (`postgres/append.rs`).
+//! that migrate together are a `Schema` in `sqlite/open.rs` and one in `postgres/open.rs`. Tests compare them. In SQLite only the
+//! writer writes. In PostgreSQL others write at the same time: lock what a check depends on before it is read
+//! (`postgres/append.rs`).
 //!
 //! # Features
 //! `sqlite` (default): `SqliteJournal`. `postgres`: `PostgresJournal`, TLS by rustls. Without both only
@@ -87,27 +96,25 @@ mod embed;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod error;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod journal;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod learned;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod learned_memory;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod listing;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod memory_error;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod pieces;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod prepared;
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+mod schema;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod store_id;
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-mod stored;
 #[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod tables;
 #[cfg(feature = "alma")]

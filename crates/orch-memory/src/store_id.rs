@@ -3,9 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use rand::RngExt as _;
-
-/// The id of a store: 128 random bits, drawn when the store is made. A copy of a store has the same id.
+/// The id of a store: at least 122 random bits, drawn by the database when the store is made. A copy of a store has the same id.
 ///
 /// As text it has 32 lowercase hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,11 +17,6 @@ pub struct StoreIdError(String);
 impl StoreId {
     /// The digits of an id as text.
     const DIGITS: usize = 32;
-
-    /// Draws a new id.
-    pub(crate) fn draw() -> Self {
-        Self(rand::rng().random())
-    }
 }
 
 impl fmt::Display for StoreId {
@@ -58,12 +51,11 @@ mod tests {
 
     #[test]
     fn an_id_is_read_as_it_is_written() {
-        for id in [StoreId(0), StoreId(0xab), StoreId(u128::MAX), StoreId::draw()] {
+        for id in [StoreId(0), StoreId(0xab), StoreId(u128::MAX)] {
             let text = id.to_string();
             assert_eq!(text.len(), StoreId::DIGITS, "{text}");
             assert_eq!(text.parse(), Ok(id));
         }
-        assert_ne!(StoreId::draw(), StoreId::draw());
     }
 
     #[test]

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use super::{
-    AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Recorded, RunFilter,
-    RunRow,
+    AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Readable, Recorded,
+    RunFilter, RunRow,
 };
 use crate::{BlobRef, Epoch, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq};
 
@@ -26,6 +26,16 @@ pub trait Journal: Send + Sync + 'static {
     /// # Errors
     /// When the store fails or holds something that cannot be read.
     async fn load(&self, run: RunId, after: Seq) -> Result<Vec<Recorded>, JournalError>;
+
+    /// Loads the events of `run` after `after`, up to the first that cannot be read.
+    ///
+    /// A journal that can hold something unreadable must not take this default, which knows no part of a run.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn load_readable(&self, run: RunId, after: Seq) -> Result<Readable, JournalError> {
+        Ok(Readable { events: self.load(run, after).await?, broken: None })
+    }
 
     /// Returns the row of `run`.
     ///
@@ -104,7 +114,7 @@ pub trait Journal: Send + Sync + 'static {
     /// When the store fails.
     async fn foreign_change(&self) -> Result<(), JournalError>;
 
-    /// Notes the process of an attempt. Notes go when their run ends.
+    /// Notes the process of an attempt of a run that exists. Notes go when their run ends.
     ///
     /// # Errors
     /// When the store fails.

@@ -20,5 +20,5 @@ pub use contract::Journal;
 pub use error::{AcquireError, AppendError, JournalError};
 pub use memory::MemoryJournal;
 pub use owner::{AttemptProcess, Owner, ProcessId};
-pub use run::{Recorded, RunFilter, RunHead, RunRow, RunSummary};
+pub use run::{Readable, Recorded, RunFilter, RunHead, RunRow, RunSummary};
 pub use store::MemoryStore;

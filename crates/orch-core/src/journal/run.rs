@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Owner;
+use super::{JournalError, Owner};
 use crate::setters::setters;
 use crate::{
     ComplexTask, Counts, EndStatus, Epoch, Event, ProjectId, RequestKey, RunId, RunPhase, Seq,
@@ -19,6 +19,31 @@ pub struct Recorded {
     pub at: Timestamp,
     /// What happened.
     pub event: Event,
+}
+
+/// The events of a run as far as they can be read.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub struct Readable {
+    /// The events, in order, up to the first that cannot be read.
+    pub events: Vec<Recorded>,
+    /// Why the next event cannot be read; `None` when all can.
+    pub broken: Option<JournalError>,
+}
+
+impl Readable {
+    /// Makes the events of a run that has none.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns all events.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn into_whole(self) -> Result<Vec<Recorded>, JournalError> {
+        self.broken.map_or(Ok(self.events), Err)
+    }
 }
 
 /// What never changes about a run.
@@ -94,6 +119,8 @@ pub struct RunRow {
     pub updated_at: Timestamp,
     /// The epoch of the last owner.
     pub epoch: Epoch,
+    /// How often the row was written: by each append, and whenever the owner has changed.
+    pub rev: u64,
     /// Who owns it.
     pub owner: Option<Owner>,
 }
@@ -101,13 +128,15 @@ pub struct RunRow {
 impl RunRow {
     /// Makes the row of a run that nobody owns.
     pub fn new(head: RunHead, summary: RunSummary, seq: Seq, updated_at: Timestamp) -> Self {
-        Self { head, summary, seq, updated_at, epoch: Epoch(0), owner: None }
+        Self { head, summary, seq, updated_at, epoch: Epoch(0), rev: 0, owner: None }
     }
 }
 
 setters! { RunRow {
     /// Sets the epoch of the last owner.
     with_epoch => epoch: Epoch,
+    /// Sets how often the row was written.
+    with_rev => rev: u64,
     /// Sets who owns it.
     with_owner => owner: Option<Owner>,
 } }

@@ -33,6 +33,7 @@ struct StoredRun {
     summary: RunSummary,
     updated_at: Timestamp,
     epoch: Epoch,
+    rev: u64,
     owner: Option<OwnerId>,
 }
 
@@ -76,9 +77,11 @@ impl MemoryStore {
             summary: append.summary,
             updated_at: last.at,
             epoch: first_epoch,
+            rev: 0,
             owner: append.owner,
         });
         stored.seq = last.seq;
+        stored.rev += 1;
         stored.summary = append.summary;
         stored.updated_at = last.at;
         stored.pieces.push(append.events);
@@ -143,6 +146,7 @@ impl MemoryStore {
     fn row_of(&self, stored: &StoredRun) -> RunRow {
         RunRow::new((*stored.head).clone(), stored.summary, stored.seq, stored.updated_at)
             .with_epoch(stored.epoch)
+            .with_rev(stored.rev)
             .with_owner(stored.owner.as_ref().and_then(|id| self.owners.get(id)).cloned())
     }
 
@@ -224,6 +228,7 @@ impl MemoryStore {
         }
         stored.owner = Some(owner.clone());
         stored.epoch = stored.epoch.next();
+        stored.rev += 1;
         Ok(stored.epoch)
     }
 
@@ -233,12 +238,15 @@ impl MemoryStore {
             && stored.epoch == epoch
         {
             stored.owner = None;
+            stored.rev += 1;
         }
     }
 
-    /// Notes the process of an attempt.
+    /// Notes the process of an attempt; one of a run that does not exist is passed over.
     pub fn note_process(&mut self, note: AttemptProcess) {
-        self.processes.push(note);
+        if self.runs.contains_key(&note.run) {
+            self.processes.push(note);
+        }
     }
 
     /// Returns the noted processes of a run.

@@ -5,87 +5,54 @@
 //! runs. All processes do it in this order, and in both parts in one and the same order, so they wait for each other in
 //! no circle. Two names with one hash wait for each other without need, and nothing else.
 
+use orch_core::Seq;
 use orch_core::journal::AppendError;
-use orch_core::{BoxError, Epoch, RunId, Seq};
+use sqlx::Postgres;
 use sqlx::postgres::PgConnection;
 
-use super::{events, locks, runs};
-use crate::admission::{Admission, Changes, Found, Standing, Wanted};
+use super::events;
+use crate::admission::{Admission, Wanted};
+use crate::journal::runs;
 use crate::prepared::Prepared;
+use crate::sql::{Conn, Dialect as _, sql};
 
 /// Begins a transaction and carries out `appends`; says of each whether it was taken in. The caller commits, or rolls back
 /// on an error.
 pub(super) async fn append(
     conn: &mut PgConnection,
-    appends: &[Prepared],
+    appends: &mut [Prepared],
 ) -> sqlx::Result<Vec<Result<(), AppendError>>> {
     // Every statement must see what was committed while it waited for a lock, whatever the server's default is.
-    sqlx::raw_sql("BEGIN ISOLATION LEVEL READ COMMITTED").execute(&mut *conn).await?;
-    let mut admission = Admission::new(found(conn, appends).await?);
-    let outcomes: Vec<_> = appends.iter().map(|append| admission.admit(append)).collect();
+    sqlx::raw_sql(Postgres::BEGIN_WRITE).execute(&mut *conn).await?;
+    let wanted = Wanted::of(&*appends);
+    let journal = &mut Conn::<Postgres>::new(conn);
+    lock(journal, names(&wanted, appends)).await?;
+    let mut admission = Admission::new(runs::found(journal, &wanted).await?);
+    let outcomes: Vec<_> = appends.iter_mut().map(|append| admission.admit(append)).collect();
+    let rows = runs::write(journal, admission.into_changes()).await?;
     let admitted = appends.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-    let rows: Vec<_> = admitted.flat_map(|(append, _)| &append.rows).collect();
-    write(conn, admission.into_changes()).await?;
-    events::insert(conn, &rows).await?;
+    let events: Vec<_> = admitted.flat_map(|(append, _)| &append.rows).collect();
+    events::insert(conn, &events, &rows).await?;
     Ok(outcomes)
 }
 
-async fn found(conn: &mut PgConnection, appends: &[Prepared]) -> sqlx::Result<Found> {
-    let wanted = Wanted::of(appends);
-    let names = names(&wanted, appends);
-    if !names.is_empty() {
-        sqlx::query(
-            "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT hashtextextended(name, 0) AS key \
-             FROM unnest($1::text[]) AS name ORDER BY key) AS keys",
-        )
-        .bind(names)
-        .execute(&mut *conn)
-        .await?;
+/// Waits until nobody else has a transaction about one of `names`, until the end of this one.
+async fn lock(conn: &mut Conn<'_, Postgres>, names: Vec<[String; 1]>) -> sqlx::Result<()> {
+    if names.is_empty() {
+        return Ok(());
     }
-    let runs = wanted.runs.iter().map(RunId::to_string).collect::<Vec<_>>();
-    let rows: Vec<(String, i64, i64, String)> = sqlx::query_as(
-        "SELECT run, seq, epoch, phase FROM orch_runs WHERE run = ANY($1) ORDER BY run FOR UPDATE",
-    )
-    .bind(runs)
-    .fetch_all(&mut *conn)
-    .await?;
-    Ok(Found {
-        runs: rows.into_iter().map(standing).collect::<sqlx::Result<_>>()?,
-        locks: locks::holders(conn, &wanted.locks).await?,
-        requests: runs::answers(conn, &wanted.requests).await?,
-    })
+    let text = "SELECT pg_advisory_xact_lock(key) FROM (SELECT DISTINCT \
+                hashtextextended(u.value ->> 0, 0) AS key \
+                FROM json_array_elements($1::json) AS u (value) ORDER BY key) AS keys";
+    sql(text).bind_list(names).execute(conn).await.map(drop)
 }
 
 /// The names of what may not exist yet.
-fn names(wanted: &Wanted, appends: &[Prepared]) -> Vec<String> {
+fn names(wanted: &Wanted, appends: &[Prepared]) -> Vec<[String; 1]> {
     let new = appends.iter().filter(|append| append.expected == Seq(0));
-    let runs = new.map(|append| format!("orch run {}", append.name));
+    let runs = new.map(|append| format!("orch run {}", append.run()));
     let locks = wanted.locks.iter().map(|(project, lock)| format!("orch lock {project} {lock}"));
     let requests =
         wanted.requests.iter().map(|(project, key)| format!("orch request {project} {key}"));
-    runs.chain(locks).chain(requests).collect()
-}
-
-fn standing(
-    (run, seq, epoch, phase): (String, i64, i64, String),
-) -> sqlx::Result<(RunId, Standing)> {
-    let (seq, epoch) = (Seq(seq.cast_unsigned()), Epoch(epoch.cast_unsigned()));
-    Ok((run_id(&run)?, Standing { seq, epoch, phase }))
-}
-
-pub(super) fn run_id(text: &str) -> sqlx::Result<RunId> {
-    text.parse().map_err(|error| sqlx::Error::Decode(BoxError::from(error)))
-}
-
-async fn write(conn: &mut PgConnection, changes: Changes) -> sqlx::Result<()> {
-    let Changes { inserts, updates, ended, freed, taken } = changes;
-    for insert in inserts {
-        runs::insert(conn, insert).await?;
-    }
-    runs::update(conn, updates.into_values().collect()).await?;
-    if !ended.is_empty() {
-        runs::clear_ended(conn, ended.keys().map(RunId::to_string).collect()).await?;
-    }
-    locks::free(conn, freed).await?;
-    locks::take(conn, taken).await
+    runs.chain(locks).chain(requests).map(|name| [name]).collect()
 }

@@ -5,11 +5,11 @@ use std::sync::OnceLock;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use orch_core::journal::{
-    AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Recorded, RunFilter,
-    RunRow,
+    AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Readable, Recorded,
+    RunFilter, RunRow,
 };
 use orch_core::{BlobRef, Epoch, Journal, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq};
-use sqlx::PgPool;
+use sqlx::Postgres;
 use tokio::sync::{mpsc, oneshot};
 
 use super::open::{self, PostgresError};
@@ -17,9 +17,12 @@ use super::options::PostgresOptions;
 use super::store::Store;
 use super::tail::Tail;
 use super::writer::{Request, Writer};
-use super::{blobs, events, locks, owners, runs, store_id};
+use super::{blobs, owners};
 use crate::error::{Closed, Failure, failed_to};
+use crate::journal::owners::Acquire;
+use crate::journal::{Reader, read_store_id};
 use crate::prepared::Prepared;
+use crate::sql::Conn;
 use crate::store_id::StoreId;
 
 /// A [`Journal`] in a PostgreSQL database (15 or later), shared by any number of processes on any number of machines.
@@ -32,8 +35,8 @@ pub struct PostgresJournal {
     /// The name of this writer in notifications.
     writer: String,
     requests: mpsc::Sender<Request>,
-    pool: PgPool,
-    id: Option<StoreId>,
+    reader: Reader<Postgres>,
+    id: StoreId,
     /// Made by the first who wants to hear of changes.
     tail: OnceLock<Tail>,
 }
@@ -53,22 +56,18 @@ impl PostgresJournal {
         let store = Store::new(url, &options)?;
         let failed = |source| PostgresError::Store { store: store.name(), source };
         let mut conn = open::open(&store, &options, &open::JOURNAL).await?;
-        let id = match options.read_only {
-            true => store_id::read(&mut conn).await.map_err(failed)?,
-            false => Some(store_id::ensure(&mut conn).await.map_err(failed)?),
-        };
+        let id = read_store_id(&mut Conn::<Postgres>::new(&mut conn)).await.map_err(failed)?;
         let writer: String = sqlx::query_scalar("SELECT gen_random_uuid()::text")
             .fetch_one(&mut conn)
             .await
             .map_err(|source| failed(source.into()))?;
         let requests = Writer::start(conn, store.clone(), &writer);
-        let pool = store.pool(options.connections.max(1));
-        Ok(Self { store, writer, requests, pool, id, tail: OnceLock::new() })
+        let reader = Reader::new(store.pool(options.connections.max(1)));
+        Ok(Self { store, writer, requests, reader, id, tail: OnceLock::new() })
     }
 
-    /// Returns the id of the store. `None` when the journal is only read and an older version of orch made the store: the next
-    /// program that opens it for writing gives it an id.
-    pub fn store_id(&self) -> Option<StoreId> {
+    /// Returns the id of the store.
+    pub fn store_id(&self) -> StoreId {
         self.id
     }
 }
@@ -85,7 +84,7 @@ impl Journal for PostgresJournal {
         let run = append.head.run;
         let prepared = Box::new(Prepared::new(append)?);
         let failed = |source| AppendError::Store { run, source };
-        blobs::write(&self.pool, &prepared.blobs)
+        blobs::write(self.reader.pool(), &prepared.blobs)
             .await
             .map_err(|error| failed(Failure::from(error).into()))?;
         let (answer, wait) = oneshot::channel();
@@ -95,19 +94,23 @@ impl Journal for PostgresJournal {
     }
 
     async fn load(&self, run: RunId, after: Seq) -> Result<Vec<Recorded>, JournalError> {
-        events::load(&self.pool, run, after).await
+        self.reader.load(run, after).await?.into_whole()
+    }
+
+    async fn load_readable(&self, run: RunId, after: Seq) -> Result<Readable, JournalError> {
+        self.reader.load(run, after).await
     }
 
     async fn row(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
-        runs::row(&self.pool, run).await
+        self.reader.row(run).await
     }
 
     async fn rows(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
-        runs::rows(&self.pool, filter).await
+        self.reader.rows(filter).await
     }
 
     async fn heads(&self, runs: &[RunId]) -> Result<Vec<(RunId, Seq)>, JournalError> {
-        runs::heads(&self.pool, runs).await
+        self.reader.heads(runs).await
     }
 
     async fn run_of_request(
@@ -115,7 +118,7 @@ impl Journal for PostgresJournal {
         project: &ProjectId,
         key: &RequestKey,
     ) -> Result<Option<RunId>, JournalError> {
-        runs::run_of_request(&self.pool, project, key).await
+        self.reader.run_of_request(project, key).await
     }
 
     async fn lock_holder(
@@ -123,15 +126,15 @@ impl Journal for PostgresJournal {
         project: &ProjectId,
         lock: &LockName,
     ) -> Result<Option<RunId>, JournalError> {
-        locks::lock_holder(&self.pool, project, lock).await
+        self.reader.lock_holder(project, lock).await
     }
 
     async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {
-        blobs::read(&self.pool, name.hash).await?.ok_or(JournalError::NoBlob(name))
+        self.reader.blob(name).await
     }
 
     async fn register(&self, owner: &Owner) -> Result<(), JournalError> {
-        let done = owners::register(&self.pool, owner).await;
+        let done = owners::register(self.reader.pool(), owner).await;
         done.map_err(|source| failed_to(format!("register {}", owner.id), source))
     }
 
@@ -142,12 +145,14 @@ impl Journal for PostgresJournal {
         now: Timestamp,
         dead: Option<Epoch>,
     ) -> Result<Epoch, AcquireError> {
-        let done = owners::acquire(&self.pool, run, owner, now, dead).await;
+        let done =
+            owners::acquire(self.reader.pool(), &Acquire { run, owner: owner.clone(), now, dead })
+                .await;
         done.map_err(|source| failed_to(format!("acquire run {run}"), source))?
     }
 
     async fn release(&self, run: RunId, epoch: Epoch) -> Result<(), JournalError> {
-        let done = owners::release(&self.pool, run, epoch).await;
+        let done = owners::release(self.reader.pool(), run, epoch).await;
         done.map_err(|source| failed_to(format!("release run {run}"), source))
     }
 
@@ -158,12 +163,12 @@ impl Journal for PostgresJournal {
     }
 
     async fn note_process(&self, note: AttemptProcess) -> Result<(), JournalError> {
-        let done = owners::note_process(&self.pool, &note).await;
+        let done = owners::note_process(self.reader.pool(), &note).await;
         done.map_err(|source| failed_to(format!("note a process of run {}", note.run), source))
     }
 
     async fn processes(&self, run: RunId) -> Result<Vec<AttemptProcess>, JournalError> {
-        owners::processes(&self.pool, run).await
+        self.reader.processes(run).await
     }
 
     async fn close(&self) {
@@ -174,6 +179,6 @@ impl Journal for PostgresJournal {
         if self.requests.send(Request::Close(closed)).await.is_ok() {
             wait.await.ok();
         }
-        self.pool.close().await;
+        self.reader.pool().close().await;
     }
 }

@@ -11,7 +11,7 @@
 //! that guards it; an answer comes after the commit, never before.
 //!
 //! What is the same on SQLite stands one level up: what is admitted (`admission`), how it is encoded (`prepared`, `codec`),
-//! what rows mean (`stored`).
+//! the tables (`journal`).
 
 mod address;
 mod append;
@@ -19,14 +19,11 @@ mod blobs;
 mod dialect;
 mod events;
 mod journal;
-mod locks;
 mod memory;
 mod open;
 mod options;
 mod owners;
-mod runs;
 mod store;
-mod store_id;
 mod tail;
 mod writer;
 

@@ -1,11 +1,13 @@
 //! Opening a database: connection, migrations.
 
 use orch_core::BoxError;
-use sqlx::migrate::Migrator;
+use sqlx::Postgres;
 use sqlx::postgres::PgConnection;
 
 use super::options::PostgresOptions;
 use super::store::Store;
+use crate::schema::{Schema, Tables};
+use crate::sql::Conn;
 
 /// Why a database could not be opened as a journal. No variant has the password.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,15 @@ pub enum PostgresError {
         /// The latest version that this program knows.
         known: i64,
     },
+    /// An early version of orch has made the tables, and no program brings them up to date: move them away.
+    #[error(
+        "{store} has tables of an early version of orch, which this program cannot read; move them away (another schema, or \
+         another database), and new ones are made"
+    )]
+    Outdated {
+        /// The address without the password.
+        store: String,
+    },
     /// There are no tables, and a journal that is only read does not make them: open it for writing once.
     #[error("{store} has no tables of orch")]
     Missing {
@@ -83,41 +94,19 @@ pub enum PostgresError {
     },
 }
 
-/// Tables that belong together and migrate together.
-pub(super) struct Schema {
-    migrations: fn() -> Migrator,
-    /// The table that says which migrations a database has; its name is ours, since there may be other tenants.
-    table: &'static str,
-    /// Reads the last migration from it.
-    applied: &'static str,
-    /// The oldest version of the tables that this program can read as they are.
-    readable: i64,
-}
-
 /// The tables of the journal.
 pub(super) const JOURNAL: Schema = Schema {
     migrations: || sqlx::migrate!("migrations/postgres"),
     table: "_orch_migrations",
-    applied: "SELECT max(version) FROM _orch_migrations WHERE success",
-    // Version 2 has added the id of the store.
-    readable: 1,
+    applied: "SELECT version, checksum FROM _orch_migrations WHERE success ORDER BY version DESC LIMIT 1",
 };
 
 /// The tables of learned memory.
 pub(super) const MEMORY: Schema = Schema {
     migrations: || sqlx::migrate!("migrations/memory/postgres"),
     table: "_orch_memory_migrations",
-    applied: "SELECT max(version) FROM _orch_memory_migrations WHERE success",
-    readable: 1,
+    applied: "SELECT version, checksum FROM _orch_memory_migrations WHERE success ORDER BY version DESC LIMIT 1",
 };
-
-impl Schema {
-    fn migrations(&self) -> Migrator {
-        let mut migrations = (self.migrations)();
-        migrations.dangerous_set_table_name(self.table);
-        migrations
-    }
-}
 
 /// Connects, and makes the tables or brings them up to date unless they are only to be read.
 pub(super) async fn open(
@@ -130,14 +119,18 @@ pub(super) async fn open(
         .connect()
         .await
         .map_err(|source| PostgresError::Connect { store: name.clone(), source: source.into() })?;
-    match tables(&mut conn, &name, schema).await? {
+    let tables = schema.look(&mut Conn::<Postgres>::new(&mut conn)).await;
+    let tables = tables
+        .map_err(|source| PostgresError::Store { store: name.clone(), source: source.into() })?;
+    match tables {
         Tables::Current => return Ok(conn),
-        Tables::Missing if options.read_only => return Err(PostgresError::Missing { store: name }),
-        Tables::Older(version) if options.read_only && version >= schema.readable => {
-            return Ok(conn);
+        Tables::Newer { version, known } => {
+            return Err(PostgresError::Newer { store: name, version, known });
         }
-        Tables::Older(_) if options.read_only => return Err(PostgresError::Older { store: name }),
-        Tables::Missing | Tables::Older(_) => {}
+        Tables::Outdated => return Err(PostgresError::Outdated { store: name }),
+        Tables::Missing if options.read_only => return Err(PostgresError::Missing { store: name }),
+        Tables::Older if options.read_only => return Err(PostgresError::Older { store: name }),
+        Tables::Missing | Tables::Older => {}
     }
     // Of several processes that find old tables one migrates, the others wait for its lock and find nothing left to do.
     schema
@@ -146,43 +139,4 @@ pub(super) async fn open(
         .await
         .map_err(|source| PostgresError::Store { store: name, source: source.into() })?;
     Ok(conn)
-}
-
-/// How the tables are.
-enum Tables {
-    Missing,
-    /// Their version.
-    Older(i64),
-    Current,
-}
-
-/// Looks at the tables, by reading only.
-async fn tables(
-    conn: &mut PgConnection,
-    store: &str,
-    schema: &Schema,
-) -> Result<Tables, PostgresError> {
-    let failed = |source: sqlx::Error| PostgresError::Store {
-        store: store.to_owned(),
-        source: source.into(),
-    };
-    let known = schema.migrations().iter().map(|migration| migration.version).max().unwrap_or(0);
-    let exists: bool = sqlx::query_scalar("SELECT to_regclass($1) IS NOT NULL")
-        .bind(schema.table)
-        .fetch_one(&mut *conn)
-        .await
-        .map_err(failed)?;
-    if !exists {
-        return Ok(Tables::Missing);
-    }
-    let applied: Option<i64> =
-        sqlx::query_scalar(schema.applied).fetch_one(conn).await.map_err(failed)?;
-    match applied {
-        Some(version) if version > known => {
-            Err(PostgresError::Newer { store: store.to_owned(), version, known })
-        }
-        Some(version) if version == known => Ok(Tables::Current),
-        Some(version) => Ok(Tables::Older(version)),
-        None => Ok(Tables::Missing),
-    }
 }

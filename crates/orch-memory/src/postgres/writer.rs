@@ -87,18 +87,18 @@ impl Writer {
                 }
             }
         }
-        let outcomes = self.append_all(&appends).await;
+        let outcomes = self.append_all(&mut appends).await;
         for (answer, outcome) in answers.into_iter().zip(outcomes) {
             answer.send(outcome).ok();
         }
     }
 
-    async fn append_all(&mut self, appends: &[Prepared]) -> Vec<Result<(), AppendError>> {
+    async fn append_all(&mut self, appends: &mut [Prepared]) -> Vec<Result<(), AppendError>> {
         match self.answered(appends).await {
             Ok(outcomes) => outcomes,
             Err(Failed::Refused(_)) => {
                 let mut outcomes = Vec::with_capacity(appends.len());
-                for alone in appends.chunks(1) {
+                for alone in appends.chunks_mut(1) {
                     let outcome = self.answered(alone).await;
                     outcomes.extend(outcome.unwrap_or_else(|failed| failed.of_all(alone)));
                 }
@@ -110,7 +110,7 @@ impl Writer {
 
     async fn answered(
         &mut self,
-        appends: &[Prepared],
+        appends: &mut [Prepared],
     ) -> Result<Vec<Result<(), AppendError>>, Failed> {
         // Whoever is stopped half-way has dropped the connection.
         let outcomes = tokio::time::timeout(ANSWER, self.transact(appends)).await;
@@ -122,7 +122,7 @@ impl Writer {
     /// Carries out `appends` in one transaction.
     async fn transact(
         &mut self,
-        appends: &[Prepared],
+        appends: &mut [Prepared],
     ) -> Result<Vec<Result<(), AppendError>>, Failed> {
         if appends.is_empty() {
             return Ok(Vec::new());

@@ -28,6 +28,12 @@ macro_rules! columns {
             }
         }
 
+        impl FromColumns for Option<$kind> {
+            fn from_columns<D: Dialect>(row: &D::Row) -> sqlx::Result<Self> {
+                Self::read::<D>(row, 0)
+            }
+        }
+
         impl FromColumns for $kind {
             fn from_columns<D: Dialect>(row: &D::Row) -> sqlx::Result<Self> {
                 Self::read::<D>(row, 0)
@@ -60,6 +66,7 @@ tuples! {
     (A 0, B 1, C 2)
     (A 0, B 1, C 2, E 3)
     (A 0, B 1, C 2, E 3, F 4)
+    (A 0, B 1, C 2, E 3, F 4, G 5)
 }
 
 /// Declares a struct that is read from the columns of a row in the order of its fields.

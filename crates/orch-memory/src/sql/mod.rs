@@ -17,7 +17,7 @@ use sqlx::pool::PoolConnection;
 use sqlx::{Database, SqlStr, Transaction};
 
 pub(crate) use columns::{Column, FromColumns, row};
-pub(crate) use statement::{Statement, sql};
+pub(crate) use statement::{Statement, sql, with_list};
 pub(crate) use value::Value;
 
 /// What a database will have answered; boxed, since a macro writes the functions, where `async_trait` does not look.
@@ -29,6 +29,16 @@ pub(crate) trait Dialect: Database {
     const BEGIN_READ: &'static str;
     /// Begins a transaction that writes, and sees what was committed while a statement waited for a lock.
     const BEGIN_WRITE: &'static str;
+    /// Reads the name of the table `$1`, if there is one.
+    const FIND_TABLE: &'static str;
+    /// The body of an event as bytes: a damaged one need not be a text.
+    const BODY: &'static str;
+    /// The rows `u.value` of the JSON array `$1`.
+    const LIST: &'static str;
+    /// Reads where the runs of a list stand, so that they stay so until the end of the transaction.
+    const HEADS: &'static str;
+    /// Inserts a piece of a blob, unless it is there.
+    const INSERT_PIECE: &'static str;
     /// Makes whoever writes learned memory the only one, where beginning to write does not do so already.
     const LOCK_MEMORY: Option<&'static str>;
     /// Reads the summaries of all workers of project `$1`, those of a type in one row.
@@ -108,6 +118,13 @@ pub(crate) use dialect_functions;
 
 /// A connection that knows its dialect, so that callers need not name it.
 pub(crate) struct Conn<'c, D: Dialect>(&'c mut D::Connection);
+
+impl<'c, D: Dialect> Conn<'c, D> {
+    /// Lends a connection.
+    pub(crate) fn new(conn: &'c mut D::Connection) -> Self {
+        Self(conn)
+    }
+}
 
 impl<'c, D: Dialect> From<&'c mut PoolConnection<D>> for Conn<'c, D> {
     fn from(conn: &'c mut PoolConnection<D>) -> Self {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use orch_core::BoxError;
+use serde::Serialize;
 use sqlx::{Arguments as _, AssertSqlSafe, SqlSafeStr as _};
 
 use super::{Conn, Dialect, FromColumns, Value};
@@ -19,7 +20,17 @@ pub(crate) fn sql<D: Dialect>(text: impl Into<Cow<'static, str>>) -> Statement<D
     Statement { text: text.into(), arguments: Ok(D::Arguments::default()) }
 }
 
+/// Puts the rows of the list that [`bind_list`](Statement::bind_list) binds first in the place of `{list}`; each is `u.value`.
+pub(crate) fn with_list<D: Dialect>(text: &str) -> String {
+    text.replace("{list}", D::LIST)
+}
+
 impl<D: Dialect> Statement<D> {
+    /// Binds a list, whose items have their parts at the places `u.value ->> 0`, `u.value ->> 1`, ..
+    pub(crate) fn bind_list(self, list: impl Serialize) -> Self {
+        self.bind(serde_json::to_string(&list).expect("texts and numbers have a JSON form"))
+    }
+
     /// Binds the next value.
     pub(crate) fn bind<'v>(mut self, value: impl Into<Value<'v>>) -> Self {
         self.add(value.into());

@@ -38,6 +38,12 @@ pub enum OpenError {
         /// The latest version that this program knows.
         known: i64,
     },
+    /// An early version of orch has made the tables, and no program brings them up to date: move the file away.
+    #[error("{} was written by an early version of orch, which this program cannot read; move it away, and a new one is made", .path.display())]
+    Outdated {
+        /// The file.
+        path: PathBuf,
+    },
     /// The tables are missing or old, and a journal that is only read does not change them: open it for writing once.
     #[error("{} has no tables of orch, or old ones", .path.display())]
     Older {

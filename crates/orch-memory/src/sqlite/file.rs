@@ -55,13 +55,13 @@ pub(super) struct StoreFile {
     path: PathBuf,
     /// Which file it is, whatever its name; `None` where that cannot be told.
     identity: Option<(u64, u64)>,
-    /// The id of the store in it; `None` for one of an older version that is only read.
-    id: Option<StoreId>,
+    /// The id of the store in it.
+    id: StoreId,
 }
 
 impl StoreFile {
     /// Takes note of the file at `path`, which was just opened.
-    pub(super) fn new(path: &Path, id: Option<StoreId>) -> Self {
+    pub(super) fn new(path: &Path, id: StoreId) -> Self {
         let identity = std::fs::metadata(path).ok().as_ref().and_then(identity);
         Self { path: path.to_owned(), identity, id }
     }
@@ -76,7 +76,7 @@ impl StoreFile {
 
     /// Looks whether the file is still where it was opened, and if not, through a new connection, at what is there.
     pub(super) async fn check(&self) -> Result<(), StoreLost> {
-        let Some(expected) = self.id else { return Ok(()) };
+        let expected = self.id;
         if self.is_in_place() {
             return Ok(());
         }

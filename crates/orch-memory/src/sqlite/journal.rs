@@ -8,23 +8,26 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 use orch_core::journal::{
-    AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Recorded, RunFilter,
-    RunRow,
+    AcquireError, Append, AppendError, AttemptProcess, JournalError, Owner, Readable, Recorded,
+    RunFilter, RunRow,
 };
 use orch_core::{
     BlobRef, BoxError, Epoch, Journal, LockName, OwnerId, ProjectId, RequestKey, RunId, Seq,
 };
-use sqlx::SqlitePool;
+use sqlx::Sqlite;
 use tokio::sync::{mpsc, oneshot};
 
 use super::error::OpenError;
 use super::file::{StoreFile, StoreLost};
+use super::open;
 use super::options::SqliteOptions;
-use super::request::{Acquire, Request, Slot, Write};
+use super::request::{PendingReply, Request, Write};
 use super::writer::Writer;
-use super::{blobs, events, locks, open, owners, runs, store_id};
 use crate::error::{Closed, failed_to};
+use crate::journal::owners::Acquire;
+use crate::journal::{Reader, read_store_id};
 use crate::prepared::Prepared;
+use crate::sql::Conn;
 use crate::store_id::StoreId;
 
 /// How long to wait between two looks for changes of other processes.
@@ -39,8 +42,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct SqliteJournal {
     requests: mpsc::Sender<Request>,
-    readers: SqlitePool,
-    id: Option<StoreId>,
+    reader: Reader<Sqlite>,
+    id: StoreId,
     file: Arc<StoreFile>,
     /// The changes of others of which somebody has been told.
     seen: AtomicU64,
@@ -57,25 +60,23 @@ impl SqliteJournal {
         let path = path.as_ref();
         let failed = |source| OpenError::Store { path: path.to_owned(), source };
         let mut connections = open::open(path, &options, &open::JOURNAL).await?;
-        let id = match options.read_only {
-            true => store_id::read(&mut connections.writer).await.map_err(failed)?,
-            false => Some(store_id::ensure(&mut connections.writer).await.map_err(failed)?),
-        };
+        let id = read_store_id(&mut Conn::<Sqlite>::new(&mut connections.writer)).await;
+        let id = id.map_err(failed)?;
         let file = Arc::new(StoreFile::new(path, id));
         let requests = Writer::start(connections.writer, connections.reconnect, file.clone())
             .await
             .map_err(|source| failed(source.into()))?;
-        Ok(Self { requests, readers: connections.readers, id, file, seen: AtomicU64::new(0) })
+        let reader = Reader::new(connections.readers);
+        Ok(Self { requests, reader, id, file, seen: AtomicU64::new(0) })
     }
 
-    /// Returns the id of the store. `None` when the journal is only read and an older version of orch made the store: the next
-    /// program that opens it for writing gives it an id.
-    pub fn store_id(&self) -> Option<StoreId> {
+    /// Returns the id of the store.
+    pub fn store_id(&self) -> StoreId {
         self.id
     }
 
     /// Reads the id of the store in the file at `path`: creates and changes nothing. `None` when the file is a database without
-    /// such an id, for example the store of an older version of orch.
+    /// such an id.
     ///
     /// # Errors
     /// When the file cannot be read; see [`OpenError`].
@@ -121,9 +122,9 @@ impl SqliteJournal {
     async fn write(
         &self,
         doing: impl Fn() -> String,
-        write: impl FnOnce(Slot<(), JournalError>) -> Write,
+        write: impl FnOnce(PendingReply<(), JournalError>) -> Write,
     ) -> Result<(), JournalError> {
-        self.ask(|answer| Request::Write(write(Slot::new(answer))))
+        self.ask(|answer| Request::Write(write(PendingReply::new(answer))))
             .await
             .unwrap_or_else(|closed| Err(failed_to(doing(), closed)))
     }
@@ -134,25 +135,29 @@ impl Journal for SqliteJournal {
     async fn append(&self, append: Append) -> Result<(), AppendError> {
         let run = append.head.run;
         let prepared = Box::new(Prepared::new(append)?);
-        self.ask(|answer| Request::Write(Write::Append(prepared, Slot::new(answer))))
+        self.ask(|answer| Request::Write(Write::Append(prepared, PendingReply::new(answer))))
             .await
             .unwrap_or_else(|closed| Err(AppendError::Store { run, source: Box::new(closed) }))
     }
 
     async fn load(&self, run: RunId, after: Seq) -> Result<Vec<Recorded>, JournalError> {
-        events::load(&self.readers, run, after).await
+        self.reader.load(run, after).await?.into_whole()
+    }
+
+    async fn load_readable(&self, run: RunId, after: Seq) -> Result<Readable, JournalError> {
+        self.reader.load(run, after).await
     }
 
     async fn row(&self, run: RunId) -> Result<Option<RunRow>, JournalError> {
-        runs::row(&self.readers, run).await
+        self.reader.row(run).await
     }
 
     async fn rows(&self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
-        runs::rows(&self.readers, filter).await
+        self.reader.rows(filter).await
     }
 
     async fn heads(&self, runs: &[RunId]) -> Result<Vec<(RunId, Seq)>, JournalError> {
-        runs::heads(&self.readers, runs).await
+        self.reader.heads(runs).await
     }
 
     async fn run_of_request(
@@ -160,7 +165,7 @@ impl Journal for SqliteJournal {
         project: &ProjectId,
         key: &RequestKey,
     ) -> Result<Option<RunId>, JournalError> {
-        runs::run_of_request(&self.readers, project, key).await
+        self.reader.run_of_request(project, key).await
     }
 
     async fn lock_holder(
@@ -168,11 +173,11 @@ impl Journal for SqliteJournal {
         project: &ProjectId,
         lock: &LockName,
     ) -> Result<Option<RunId>, JournalError> {
-        locks::lock_holder(&self.readers, project, lock).await
+        self.reader.lock_holder(project, lock).await
     }
 
     async fn blob(&self, name: BlobRef) -> Result<Vec<u8>, JournalError> {
-        blobs::read(&self.readers, name.hash).await?.ok_or(JournalError::NoBlob(name))
+        self.reader.blob(name).await
     }
 
     async fn register(&self, owner: &Owner) -> Result<(), JournalError> {
@@ -188,7 +193,7 @@ impl Journal for SqliteJournal {
         dead: Option<Epoch>,
     ) -> Result<Epoch, AcquireError> {
         let acquire = Acquire { run, owner: owner.clone(), now, dead };
-        self.ask(|answer| Request::Write(Write::Acquire(acquire, Slot::new(answer))))
+        self.ask(|answer| Request::Write(Write::Acquire(acquire, PendingReply::new(answer))))
             .await
             .unwrap_or_else(|closed| Err(failed_to(format!("acquire run {run}"), closed).into()))
     }
@@ -215,13 +220,13 @@ impl Journal for SqliteJournal {
     }
 
     async fn processes(&self, run: RunId) -> Result<Vec<AttemptProcess>, JournalError> {
-        owners::processes(&self.readers, run).await
+        self.reader.processes(run).await
     }
 
     async fn close(&self) {
         let (closed, wait) = oneshot::channel();
         // The readers first: the last connection to go tidies up the file, and a reader cannot.
-        self.readers.close().await;
+        self.reader.pool().close().await;
         if self.requests.send(Request::Close(closed)).await.is_ok() {
             wait.await.ok();
         }

@@ -17,14 +17,10 @@ mod error;
 mod events;
 mod file;
 mod journal;
-mod locks;
 mod memory;
 mod open;
 mod options;
-mod owners;
 mod request;
-mod runs;
-mod store_id;
 mod writer;
 
 pub use error::OpenError;

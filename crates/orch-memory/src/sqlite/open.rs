@@ -3,58 +3,34 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::migrate::{MigrateError, Migrator};
+use orch_core::BoxError;
+use sqlx::migrate::MigrateError;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Sqlite};
 
 use super::error::{OpenError, SQLITE_BUSY, SQLITE_NOTADB, primary_code};
 use super::options::{SqliteOptions, Synchronous};
-use super::store_id;
+use crate::journal::read_store_id as read_id;
+use crate::schema::{Schema, Tables, table_exists};
+use crate::sql::Conn;
 use crate::store_id::StoreId;
-
-/// Tables that belong together and migrate together. Journal and memory may be in one file or in two.
-pub(super) struct Schema {
-    migrations: fn() -> Migrator,
-    /// The table that says which migrations a file has; its name is ours, since the file may have other tenants.
-    table: &'static str,
-    /// Reads the last migration from it.
-    applied: &'static str,
-    /// The oldest version of the tables that this program can read as they are.
-    readable: i64,
-}
 
 /// The tables of the journal.
 pub(super) const JOURNAL: Schema = Schema {
     migrations: || sqlx::migrate!("migrations/sqlite"),
     table: "_orch_migrations",
-    applied: "SELECT max(version) FROM _orch_migrations WHERE success",
-    // Version 2 has added the id of the store.
-    readable: 1,
+    applied: "SELECT version, checksum FROM _orch_migrations WHERE success ORDER BY version DESC LIMIT 1",
 };
 
 /// The tables of learned memory.
 pub(super) const MEMORY: Schema = Schema {
     migrations: || sqlx::migrate!("migrations/memory/sqlite"),
     table: "_orch_memory_migrations",
-    applied: "SELECT max(version) FROM _orch_memory_migrations WHERE success",
-    readable: 1,
+    applied: "SELECT version, checksum FROM _orch_memory_migrations WHERE success ORDER BY version DESC LIMIT 1",
 };
-
-impl Schema {
-    fn migrations(&self) -> Migrator {
-        let mut migrations = (self.migrations)();
-        migrations.dangerous_set_table_name(self.table);
-        migrations
-    }
-
-    /// The version that the tables have when all migrations were applied.
-    fn known(&self) -> i64 {
-        self.migrations().iter().map(|migration| migration.version).max().unwrap_or(0)
-    }
-}
 
 /// The connection of the writer and the pool of the readers.
 pub(super) struct Connections {
@@ -149,9 +125,9 @@ async fn open_existing(
     schema: &Schema,
 ) -> Result<SqliteConnection, OpenError> {
     let mut conn = connect_existing(path, connect).await?;
-    let refusal = match version(&mut conn, path, schema).await {
-        Ok(Some(version)) if version >= schema.readable => return Ok(conn),
-        Ok(Some(_) | None) => OpenError::Older { path: path.to_owned() },
+    let refusal = match look(&mut conn, path, schema).await {
+        Ok(Standing::Current) => return Ok(conn),
+        Ok(Standing::Behind) => OpenError::Older { path: path.to_owned() },
         Err(error) => error,
     };
     Err(refused(conn, refusal).await)
@@ -193,12 +169,20 @@ async fn id_through(
     connect: &SqliteConnectOptions,
 ) -> Result<Option<StoreId>, OpenError> {
     let mut conn = connect_existing(path, connect).await?;
-    let id = store_id::read(&mut conn).await;
+    let id = find_store_id(&mut conn).await;
     conn.close().await.map_err(|error| classify(path, error))?;
     id.map_err(|source| match source.downcast() {
         Ok(error) => classify(path, *error),
         Err(source) => OpenError::Store { path: path.to_owned(), source },
     })
+}
+
+async fn find_store_id(conn: &mut SqliteConnection) -> Result<Option<StoreId>, BoxError> {
+    let conn = &mut Conn::<Sqlite>::new(conn);
+    match table_exists(conn, "orch_store").await? {
+        true => read_id(conn).await.map(Some),
+        false => Ok(None),
+    }
 }
 
 /// Turning a fresh file to WAL mode needs the file alone and does not wait for others, so processes that open it at the
@@ -239,35 +223,32 @@ async fn bring_up_to_date(
     path: &Path,
     schema: &Schema,
 ) -> Result<(), OpenError> {
-    if version(conn, path, schema).await? == Some(schema.known()) {
-        return Ok(());
+    match look(conn, path, schema).await? {
+        Standing::Current => Ok(()),
+        Standing::Behind => migrate(conn, path, schema).await,
     }
-    migrate(conn, path, schema).await
 }
 
-/// Returns the version of the tables, by reading only; `None` when there are none.
-async fn version(
+/// How tables are that this program can use.
+enum Standing {
+    Current,
+    /// Missing or old.
+    Behind,
+}
+
+/// Looks at the tables, by reading only.
+async fn look(
     conn: &mut SqliteConnection,
     path: &Path,
     schema: &Schema,
-) -> Result<Option<i64>, OpenError> {
-    let known = schema.known();
-    let store = |error| classify(path, error);
-    let exists: Option<i64> = sqlx::query_scalar("SELECT 1 FROM sqlite_master WHERE name = ?")
-        .bind(schema.table)
-        .fetch_optional(&mut *conn)
-        .await
-        .map_err(store)?;
-    if exists.is_none() {
-        return Ok(None);
-    }
-    let applied: Option<i64> =
-        sqlx::query_scalar(schema.applied).fetch_one(conn).await.map_err(store)?;
-    match applied {
-        Some(version) if version > known => {
-            Err(OpenError::Newer { path: path.to_owned(), version, known })
-        }
-        applied => Ok(applied),
+) -> Result<Standing, OpenError> {
+    let tables = schema.look(&mut Conn::<Sqlite>::new(conn)).await;
+    let path = path.to_owned();
+    match tables.map_err(|error| classify(&path, error))? {
+        Tables::Current => Ok(Standing::Current),
+        Tables::Missing | Tables::Older => Ok(Standing::Behind),
+        Tables::Outdated => Err(OpenError::Outdated { path }),
+        Tables::Newer { version, known } => Err(OpenError::Newer { path, version, known }),
     }
 }
 

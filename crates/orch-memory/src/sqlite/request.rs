@@ -3,14 +3,15 @@
 use orch_core::journal::{
     AcquireError, AppendError, AttemptProcess, JournalError, Owner, RunFilter, RunRow,
 };
-use orch_core::{Epoch, OwnerId, RunId};
-use sqlx::SqliteConnection;
+use orch_core::{Epoch, RunId};
+use sqlx::Sqlite;
 use tokio::sync::oneshot;
 
 use super::append::Appends;
-use super::owners;
 use crate::error::{Failure, failed_to};
+use crate::journal::owners::{self, Acquire};
 use crate::prepared::Prepared;
+use crate::sql::Conn;
 
 /// A message to the writer.
 pub(super) enum Request {
@@ -26,28 +27,20 @@ pub(super) enum Request {
 
 /// Something to write, with the way back.
 pub(super) enum Write {
-    Append(Box<Prepared>, Slot<(), AppendError>),
-    Register(Owner, Slot<(), JournalError>),
-    Acquire(Acquire, Slot<Epoch, AcquireError>),
-    Release(RunId, Epoch, Slot<(), JournalError>),
-    Note(AttemptProcess, Slot<(), JournalError>),
-}
-
-/// Who asks for the ownership of what.
-pub(super) struct Acquire {
-    pub(super) run: RunId,
-    pub(super) owner: OwnerId,
-    pub(super) now: jiff::Timestamp,
-    pub(super) dead: Option<Epoch>,
+    Append(Box<Prepared>, PendingReply<(), AppendError>),
+    Register(Owner, PendingReply<(), JournalError>),
+    Acquire(Acquire, PendingReply<Epoch, AcquireError>),
+    Release(RunId, Epoch, PendingReply<(), JournalError>),
+    Note(AttemptProcess, PendingReply<(), JournalError>),
 }
 
 /// The way back to who asked, and the outcome until the transaction is known to be durable.
-pub(super) struct Slot<T, E> {
+pub(super) struct PendingReply<T, E> {
     answer: oneshot::Sender<Result<T, E>>,
     outcome: Option<Result<T, E>>,
 }
 
-impl<T, E> Slot<T, E> {
+impl<T, E> PendingReply<T, E> {
     pub(super) fn new(answer: oneshot::Sender<Result<T, E>>) -> Self {
         Self { answer, outcome: None }
     }
@@ -67,7 +60,7 @@ impl Write {
     /// outcome: it writes nothing.
     pub(super) async fn append(
         &mut self,
-        conn: &mut SqliteConnection,
+        conn: &mut Conn<'_, Sqlite>,
         appends: &mut Appends,
     ) -> sqlx::Result<()> {
         if let Self::Append(append, slot) = self {
@@ -77,7 +70,7 @@ impl Write {
     }
 
     /// Carries out what is no append within the open transaction and keeps the outcome.
-    pub(super) async fn carry_out(&mut self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
+    pub(super) async fn carry_out(&mut self, conn: &mut Conn<'_, Sqlite>) -> sqlx::Result<()> {
         match self {
             Self::Append(..) => {}
             Self::Register(owner, slot) => {

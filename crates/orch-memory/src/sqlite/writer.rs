@@ -13,16 +13,18 @@ use std::sync::Arc;
 
 use orch_core::journal::{JournalError, RunFilter, RunRow};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Sqlite};
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::Appends;
+use super::blobs;
 use super::file::StoreFile;
 use super::request::{Request, Write};
-use super::{blobs, runs};
 use crate::admission::Wanted;
 use crate::error::{Failure, failed_to};
-use crate::pieces::PIECE;
+use crate::journal::pieces::PIECE;
+use crate::journal::runs;
+use crate::sql::Conn;
 
 /// How many requests may wait before those who ask must.
 pub(super) const WAITING: usize = 1_024;
@@ -137,7 +139,7 @@ impl Writer {
 
     async fn list(&mut self, filter: &RunFilter) -> Result<Vec<RunRow>, JournalError> {
         match self.connection().await {
-            Ok(conn) => runs::rows(conn, filter).await,
+            Ok(conn) => runs::rows(&mut Conn::<Sqlite>::new(conn), filter).await,
             Err(error) => Err(failed_to("list runs".to_owned(), error)),
         }
     }
@@ -179,13 +181,13 @@ async fn transact(conn: &mut SqliteConnection, writes: &mut [Write]) -> sqlx::Re
         blobs::write_ahead(conn, blobs()).await?;
     }
     let wanted = Wanted::of(appends());
-    let mut appends = Appends::begin(conn, &wanted).await?;
+    let mut appends = Appends::begin(&mut Conn::new(conn), &wanted).await?;
     for write in writes.iter_mut() {
-        write.append(conn, &mut appends).await?;
+        write.append(&mut Conn::new(conn), &mut appends).await?;
     }
     appends.flush(conn).await?;
     for write in writes {
-        write.carry_out(conn).await?;
+        write.carry_out(&mut Conn::new(conn)).await?;
     }
     sqlx::query("COMMIT").execute(conn).await?;
     Ok(())

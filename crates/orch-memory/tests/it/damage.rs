@@ -41,26 +41,26 @@ fn check_corrupt(error: JournalError, what: String, reason: &str) {
 
 #[tokio::test]
 async fn unreadable_events_are_named() {
+    const CHANGED: &str = "it does not match its digest";
     for (sql, seq, reason) in [
-        ("UPDATE orch_events SET body = '{\"type\":' WHERE seq = 2", 2, "EOF"),
-        (
-            "UPDATE orch_events SET body = '{\"type\":\"moon_landed\"}' WHERE seq = 1",
-            1,
-            "moon_landed",
-        ),
-        ("UPDATE orch_events SET body = x'ff00' WHERE seq = 1", 1, "expected value"),
-        ("UPDATE orch_events SET version = 2 WHERE seq = 2", 2, "it has version 2"),
-        ("UPDATE orch_events SET version = 0 WHERE seq = 2", 2, "never was a version 0"),
-        (
-            "UPDATE orch_events SET at = 9223372036854775807 WHERE seq = 2",
-            2,
-            "not in the required range",
-        ),
-        ("UPDATE orch_events SET blob = 'x' WHERE seq = 3", 3, "`x` names no blob"),
+        ("UPDATE orch_events SET body = body || ' ' WHERE seq = 2", 2, CHANGED),
+        ("UPDATE orch_events SET body = x'ff00' WHERE seq = 1", 1, CHANGED),
+        ("UPDATE orch_events SET version = version + 1 WHERE seq = 2", 2, CHANGED),
+        ("UPDATE orch_events SET at = at + 1 WHERE seq = 2", 2, CHANGED),
+        ("UPDATE orch_events SET digest = x'00' WHERE seq = 2", 2, CHANGED),
+        ("UPDATE orch_events SET blob = 'x' WHERE seq = 3", 3, CHANGED),
+        ("UPDATE orch_runs SET digest = 'x'", 3, CHANGED),
+        ("DELETE FROM orch_events WHERE seq = 2", 2, "it is missing"),
+        ("DELETE FROM orch_events WHERE seq = 3", 3, "it is missing"),
+        ("DELETE FROM orch_events", 1, "it is missing"),
         ("DELETE FROM orch_blobs", 3, "is missing"),
     ] {
         let damaged = damaged(sql).await;
         let error = damaged.journal.load(damaged.run.id(), Seq(0)).await.unwrap_err();
+        let readable = damaged.journal.load_readable(damaged.run.id(), Seq(0)).await.unwrap();
+        let seen: Vec<u64> = readable.events.iter().map(|recorded| recorded.seq.0).collect();
+        assert_eq!(seen, (1..seq).collect::<Vec<_>>(), "all before it is shown");
+        assert_eq!(readable.broken.unwrap().to_string(), error.to_string());
         check_corrupt(error, format!("event {seq} of run {}", damaged.run.id()), reason);
     }
 }

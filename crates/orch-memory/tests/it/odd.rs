@@ -62,8 +62,10 @@ async fn a_damaged_run_is_named_and_the_others_are_learned() {
         lesson.append_all(&*journal).await;
     }
     let memory = home.memory(&journal).await;
-    let damage =
-        format!("UPDATE orch_events SET body = '{{' WHERE seq = 2 AND run = '{}'", damaged.id());
+    let damage = format!(
+        "UPDATE orch_events SET body = '{{' WHERE seq = 2 AND run = (SELECT id FROM orch_runs WHERE run = '{}')",
+        damaged.id()
+    );
     execute(&mut raw(&file).await, damage).await;
     let project = ProjectId::new("p");
     for _ in 0..2 {

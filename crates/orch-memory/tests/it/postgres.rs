@@ -71,8 +71,11 @@ async fn tables_of_other_versions_are_refused() {
     let mut conn = raw(&database).await;
     let known = number(&mut conn, "SELECT max(version) FROM _orch_migrations").await;
     execute(&mut conn, "UPDATE _orch_migrations SET version = version - 1000").await;
-    let error = refused(&database.url(), reading()).await;
-    assert!(matches!(error, PostgresError::Older { .. }), "{error:?}");
+    for options in [PostgresOptions::new(), reading()] {
+        let error = refused(&database.url(), options).await;
+        assert!(matches!(error, PostgresError::Outdated { .. }), "{error:?}");
+        assert!(error.to_string().contains("move them away"), "{error}");
+    }
     execute(&mut conn, "UPDATE _orch_migrations SET version = version + 2000").await;
     for options in [PostgresOptions::new(), reading()] {
         let error = refused(&database.url(), options).await;

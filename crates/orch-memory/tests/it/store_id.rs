@@ -1,14 +1,13 @@
 //! The id of a store: it has one from the start, keeps it, and takes it along when it is copied.
 
+use std::sync::Arc;
+
 use orch_core::Journal;
-use orch_core::journal::RunFilter;
-use orch_memory::{OpenError, PostgresJournal, PostgresOptions, SqliteJournal, StoreId};
-use sqlx::{Connection, Executor};
+use orch_memory::{
+    LearnedMemory, OpenError, PostgresJournal, PostgresOptions, SqliteJournal, StoreId,
+};
 
-use crate::support::{TempFile, TestDatabase, execute, open, open_with_id, quick, raw};
-
-/// What an older version of orch has left: the tables of version 1.
-const AS_OLD: &str = "DROP TABLE orch_store; DELETE FROM _orch_migrations WHERE version = 2";
+use crate::support::{TempFile, TestDatabase, execute, open, open_with_id, quick, raw, text};
 
 async fn id_in(file: &TempFile) -> Option<StoreId> {
     SqliteJournal::read_store_id(file).await.unwrap()
@@ -19,43 +18,60 @@ async fn a_store_keeps_its_id_and_a_copy_has_it_too() {
     let (file, copy) = (TempFile::new(), TempFile::new());
     let journal = open(&file).await;
     let id = journal.store_id();
-    assert_eq!(id_in(&file).await, id, "while somebody has it open");
+    assert_eq!(id_in(&file).await, Some(id), "while somebody has it open");
     journal.close().await;
     assert_eq!(open(&file).await.store_id(), id);
     std::fs::create_dir(copy.path().parent().unwrap()).unwrap();
     std::fs::copy(file.path(), copy.path()).unwrap();
-    assert_eq!(id_in(&copy).await, id);
+    assert_eq!(id_in(&copy).await, Some(id));
     assert_ne!(open(TempFile::new()).await.store_id(), id);
 }
 
-#[tokio::test]
-async fn a_store_of_an_older_version_is_read_as_it_is_and_gets_its_id_when_it_is_written() {
-    let file = TempFile::new();
-    open(&file).await.close().await;
-    execute(&mut raw(&file).await, AS_OLD).await;
-    let reading = quick().with_read_only(true);
-    let reader = SqliteJournal::open(&file, reading.clone()).await.unwrap();
-    assert_eq!(reader.rows(&RunFilter::new()).await.unwrap(), []);
-    assert_eq!((reader.store_id(), id_in(&file).await), (None, None));
-    let id = open(&file).await.store_id();
-    assert!(id.is_some());
-    assert_eq!(SqliteJournal::open(&file, reading).await.unwrap().store_id(), id);
+/// What version 1 has left in a file: the table of its migrations.
+fn early(table: &str, last: u32) -> String {
+    format!(
+        "CREATE TABLE {table} (version BIGINT PRIMARY KEY, description TEXT NOT NULL, \
+         installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, \
+         checksum BLOB NOT NULL, execution_time BIGINT NOT NULL); \
+         INSERT INTO {table} VALUES ({last}, 'journal', CURRENT_TIMESTAMP, true, x'00', 0)"
+    )
 }
 
 #[tokio::test]
-async fn a_database_of_an_older_version_is_read_as_it_is_and_gets_its_id_when_it_is_written() {
+async fn a_store_of_an_early_version_is_refused_and_left_as_it_is() {
+    for last in [1, 2] {
+        let file = TempFile::new();
+        std::fs::create_dir(file.path().parent().unwrap()).unwrap();
+        execute(&mut raw(&file).await, early("_orch_migrations", last)).await;
+        for options in [quick(), quick().with_read_only(true)] {
+            let error = SqliteJournal::open(&file, options).await.unwrap_err();
+            assert!(matches!(error, OpenError::Outdated { .. }), "{error:?}");
+            assert!(error.to_string().contains("move it away"), "{error}");
+        }
+        let tables = "SELECT group_concat(name) FROM sqlite_master WHERE type = 'table'";
+        assert_eq!(text(&mut raw(&file).await, tables).await, "_orch_migrations");
+    }
+}
+
+#[tokio::test]
+async fn a_memory_of_an_early_version_is_refused() {
+    let file = TempFile::new();
+    let journal: Arc<dyn Journal> = Arc::new(open(&file).await);
+    execute(&mut raw(&file).await, early("_orch_memory_migrations", 1)).await;
+    for options in [quick(), quick().with_read_only(true)] {
+        let opened = LearnedMemory::sqlite(file.path(), &options, journal.clone()).await;
+        assert!(matches!(opened, Err(OpenError::Outdated { .. })), "{:?}", opened.err());
+    }
+}
+
+#[tokio::test]
+async fn a_database_keeps_its_id() {
     let Some(database) = TestDatabase::create() else { return };
-    open_with_id(&database.url()).await.0.close().await;
-    let mut conn = sqlx::PgConnection::connect(&database.url()).await.unwrap();
-    conn.execute(AS_OLD).await.unwrap();
-    let reading = || PostgresOptions::new().with_read_only(true);
-    let reader = PostgresJournal::open(&database.url(), reading()).await.unwrap();
-    assert_eq!(reader.rows(&RunFilter::new()).await.unwrap(), []);
-    assert_eq!(reader.store_id(), None);
-    let (_, id) = open_with_id(&database.url()).await;
-    assert!(id.is_some());
+    let (journal, id) = open_with_id(&database.url()).await;
+    journal.close().await;
     assert_eq!(open_with_id(&database.url()).await.1, id);
-    let reader = PostgresJournal::open(&database.url(), reading()).await.unwrap();
+    let reading = PostgresOptions::new().with_read_only(true);
+    let reader = PostgresJournal::open(&database.url(), reading).await.unwrap();
     assert_eq!(reader.store_id(), id);
 }
 

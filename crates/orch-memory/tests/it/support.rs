@@ -63,7 +63,7 @@ pub(crate) async fn open_at(place: &str) -> Box<dyn Journal> {
 }
 
 /// Opens the journal at a path or an address, and returns the id of its store, too.
-pub(crate) async fn open_with_id(place: &str) -> (Box<dyn Journal>, Option<StoreId>) {
+pub(crate) async fn open_with_id(place: &str) -> (Box<dyn Journal>, StoreId) {
     if place.contains("://") {
         let journal = PostgresJournal::open(place, PostgresOptions::new()).await.unwrap();
         let id = journal.store_id();

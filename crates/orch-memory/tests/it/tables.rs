@@ -83,7 +83,7 @@ async fn both_databases_have_the_same_tables() {
 pub(crate) async fn sqlite_rows(conn: &mut SqliteConnection) -> Vec<String> {
     let mut rows = Vec::new();
     for (table, columns) in of_sqlite(conn).await {
-        let sql = selection(&table, &columns, "hex(bytes)");
+        let sql = selection(&table, &columns, |column| format!("hex({column})"));
         let found: Vec<String> =
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *conn).await.unwrap();
         rows.extend(found);
@@ -96,7 +96,7 @@ pub(crate) async fn sqlite_rows(conn: &mut SqliteConnection) -> Vec<String> {
 pub(crate) async fn postgres_rows(conn: &mut PgConnection) -> Vec<String> {
     let mut rows = Vec::new();
     for (table, columns) in of_postgres(conn).await {
-        let sql = selection(&table, &columns, "upper(encode(bytes, 'hex'))");
+        let sql = selection(&table, &columns, |column| format!("upper(encode({column}, 'hex'))"));
         let found: Vec<String> =
             sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut *conn).await.unwrap();
         rows.extend(found);
@@ -105,9 +105,13 @@ pub(crate) async fn postgres_rows(conn: &mut PgConnection) -> Vec<String> {
     rows
 }
 
-fn selection(table: &str, columns: &[(String, String, bool, i64)], bytes: &str) -> String {
+fn selection(
+    table: &str,
+    columns: &[(String, String, bool, i64)],
+    bytes: fn(&str) -> String,
+) -> String {
     let values = columns.iter().map(|(name, kind, ..)| {
-        let value = if kind == "BLOB" { bytes } else { name };
+        let value = if kind == "BLOB" { bytes(name) } else { name.clone() };
         format!("coalesce(CAST({value} AS TEXT), 'null')")
     });
     let values: Vec<_> = values.collect();

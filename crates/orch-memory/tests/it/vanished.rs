@@ -67,7 +67,7 @@ async fn another_store_in_the_place_is_named_and_takes_no_harm() {
     let (other, others) = (TempFile::new(), SampleRun::new(2));
     let stranger = open(&other).await;
     stranger.append(others.step(0, 1)).await.unwrap();
-    let ids = (journal.store_id().unwrap(), stranger.store_id().unwrap());
+    let ids = (journal.store_id(), stranger.store_id());
     stranger.close().await;
     // Only the file: the WAL file of the old one now lies beside the new one.
     fs::rename(other.path(), file.path()).unwrap();
@@ -84,7 +84,7 @@ async fn another_store_in_the_place_is_named_and_takes_no_harm() {
 #[tokio::test]
 async fn a_copy_and_a_file_that_is_no_store_are_told_apart() {
     let (file, journal, _) = in_use().await;
-    let id = journal.store_id().unwrap();
+    let id = journal.store_id();
     journal.close().await;
     let journal = open(&file).await;
     let copy = beside(&file, "copy.db");

@@ -8,25 +8,29 @@ use orch_core::journal::{
 };
 use orch_core::{BoxError, ComplexTask, Digest, Epoch, Fence, RequestKey, RunId, Seq};
 
+use super::chain::{Content, Link};
 use crate::codec;
+use crate::sql::row;
 
 /// How many events are read at a time: enough to make the query itself cheap, few enough that no read transaction stays open
 /// for long.
 pub(crate) const PAGE: i64 = 1_024;
 
+row! {
 /// A row of `orch_events`.
-#[derive(sqlx::FromRow)]
 pub(crate) struct StoredEvent {
     pub(crate) seq: i64,
     version: i64,
     at: i64,
     body: Vec<u8>,
     blob: Option<String>,
+    pub(crate) digest: Vec<u8>,
+}
 }
 
 impl StoredEvent {
     /// Returns the name of the blob that the event is in.
-    pub(crate) fn blob(&self, run: &str) -> Result<Option<Digest>, JournalError> {
+    pub(crate) fn blob(&self, run: RunId) -> Result<Option<Digest>, JournalError> {
         let Some(hash) = &self.blob else { return Ok(None) };
         hash.parse().map(Some).map_err(|_| self.corrupt(run, format!("`{hash}` names no blob")))
     }
@@ -34,7 +38,7 @@ impl StoredEvent {
     /// Reads the event; `blob` has the bytes of [`blob`](Self::blob) as far as they are there.
     pub(crate) fn into_recorded(
         self,
-        run: &str,
+        run: RunId,
         blob: Option<Vec<u8>>,
     ) -> Result<Recorded, JournalError> {
         let body = match (&self.blob, &blob) {
@@ -51,13 +55,24 @@ impl StoredEvent {
         Ok(Recorded { seq: Seq(self.seq.cast_unsigned()), at, event })
     }
 
-    fn corrupt(&self, run: &str, reason: String) -> JournalError {
-        JournalError::Corrupt { what: format!("event {} of run {run}", self.seq), reason }
+    /// Returns the hash of the event's content.
+    pub(crate) fn content(&self, run: RunId) -> Link {
+        let Self { seq, version, at, ref body, ref blob, digest: _ } = *self;
+        Content { run, seq, version, at, body, blob: blob.as_deref() }.hash()
+    }
+
+    fn corrupt(&self, run: RunId, reason: String) -> JournalError {
+        event_corrupt(run, self.seq, reason)
     }
 }
 
+/// Says that an event cannot be read.
+pub(crate) fn event_corrupt(run: RunId, seq: i64, reason: impl Into<String>) -> JournalError {
+    JournalError::Corrupt { what: format!("event {seq} of run {run}"), reason: reason.into() }
+}
+
+row! {
 /// A row of `orch_runs`, with that of its owner in `orch_owners`.
-#[derive(sqlx::FromRow)]
 pub(crate) struct StoredRun {
     run: String,
     project: String,
@@ -70,6 +85,7 @@ pub(crate) struct StoredRun {
     counts: String,
     seq: i64,
     epoch: i64,
+    rev: i64,
     created_at: i64,
     updated_at: i64,
     id: Option<String>,
@@ -79,11 +95,12 @@ pub(crate) struct StoredRun {
     boot: Option<String>,
     until: Option<i64>,
 }
+}
 
 impl StoredRun {
     /// What is to be read; a condition follows.
     pub(crate) const SELECT: &str = "SELECT r.run, r.project, r.task_id, r.task_type, \
-         r.description, r.request_key, r.phase, r.end_status, r.counts, r.seq, r.epoch, \
+         r.description, r.request_key, r.phase, r.end_status, r.counts, r.seq, r.epoch, r.rev, \
          r.created_at, r.updated_at, o.id, o.name, o.pid, o.start, o.boot, o.until \
          FROM orch_runs AS r LEFT JOIN orch_owners AS o ON o.id = r.owner WHERE ";
 
@@ -110,12 +127,12 @@ impl StoredRun {
         let updated_at = Timestamp::from_microsecond(self.updated_at)?;
         Ok(RunRow::new(head, summary, Seq(self.seq.cast_unsigned()), updated_at)
             .with_epoch(Epoch(self.epoch.cast_unsigned()))
+            .with_rev(self.rev.cast_unsigned())
             .with_owner(owner))
     }
 }
 
 /// A row of `orch_owners`.
-#[derive(sqlx::FromRow)]
 pub(crate) struct StoredOwner {
     id: String,
     name: String,
@@ -132,21 +149,35 @@ impl StoredOwner {
     }
 }
 
-/// Who owns a run.
-#[derive(sqlx::FromRow)]
-pub(crate) struct StoredOwnership {
-    pub(crate) epoch: i64,
-    #[sqlx(flatten)]
-    pub(crate) owner: StoredOwner,
+row! {
+    /// Who owns a run.
+    pub(crate) struct StoredOwnership {
+        epoch: i64,
+        id: String,
+        name: String,
+        pid: i64,
+        start: i64,
+        boot: String,
+        until: i64,
+    }
 }
 
+impl StoredOwnership {
+    pub(crate) fn into_parts(self) -> Result<(Epoch, Owner), BoxError> {
+        let Self { epoch, id, name, pid, start, boot, until } = self;
+        let owner = StoredOwner { id, name, pid, start, boot, until }.into_owner()?;
+        Ok((Epoch(epoch.cast_unsigned()), owner))
+    }
+}
+
+row! {
 /// A row of `orch_processes`.
-#[derive(sqlx::FromRow)]
 pub(crate) struct StoredProcess {
     fence: i64,
     pid: i64,
     start: i64,
     boot: String,
+}
 }
 
 impl StoredProcess {

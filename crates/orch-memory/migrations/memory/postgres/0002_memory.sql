@@ -1,4 +1,5 @@
 -- Learned memory: sums over finished attempts and runs, and examples. Times are microseconds since 1970-01-01 UTC.
+-- The first migration. Its number is above that of earlier tables, which no program reads any more.
 
 -- How far each run was folded; moves in the transaction that adds what was folded.
 CREATE TABLE orch_folded (
