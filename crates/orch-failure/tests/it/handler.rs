@@ -25,6 +25,9 @@ struct Question {
     tried: Vec<WorkerName>,
     constraints: Option<Constraints>,
     time_budget_ms: Option<u64>,
+    loads: BTreeMap<WorkerName, f64>,
+    tallies: Tallies,
+    history: Tallies,
 }
 
 impl Question {
@@ -39,6 +42,9 @@ impl Question {
             tried: vec!["a".into()],
             constraints: None,
             time_budget_ms: None,
+            loads: BTreeMap::new(),
+            tallies: Tallies::default(),
+            history: Tallies::default(),
         }
     }
 
@@ -68,8 +74,8 @@ impl Question {
     }
 
     fn ask(&self) -> FailureDecision {
-        let (loads, tallies) = (BTreeMap::new(), Tallies::default());
-        let routing = RoutingContext::new(&self.workers, &loads, &tallies)
+        let routing = RoutingContext::new(&self.workers, &self.loads, &self.tallies)
+            .with_history(Some(&self.history))
             .with_constraints(self.constraints.as_ref())
             .with_time_budget_ms(self.time_budget_ms);
         let context = FailureContext::new(&self.policy, routing, &self.tried, 0.5)
@@ -150,6 +156,24 @@ fn the_fallback_is_the_best_that_is_able_admitted_and_untried() {
     let mut second = asked(&workers).failures(2);
     second.tried = vec!["c".into(), "a".into()];
     second.retries_on(Some("b"), 1_000);
+}
+
+#[test]
+fn the_fallback_depends_on_load_and_on_what_was_seen_of_workers() {
+    let asked = || Question::about(Cause::Crash).workers(&[("a", 1.0), ("b", 0.4), ("c", 0.6)]);
+    asked().retries_on(Some("c"), 500);
+
+    let mut busy = asked();
+    busy.loads.insert("c".into(), 0.5);
+    busy.retries_on(Some("b"), 500);
+
+    let mut failed_in_this_run = asked();
+    failed_in_this_run.tallies.record(&"c".into(), "work", false);
+    failed_in_this_run.retries_on(Some("b"), 500);
+
+    let mut failed_in_earlier_runs = asked();
+    failed_in_earlier_runs.history.add(&"c".into(), "work", 1.0, 0.0);
+    failed_in_earlier_runs.retries_on(Some("b"), 500);
 }
 
 #[test]

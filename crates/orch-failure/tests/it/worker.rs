@@ -14,7 +14,7 @@ struct Fixed {
     fit: f64,
 }
 
-/// Makes a worker whose `can_handle` is `fit`, and whose one capability has its own name.
+/// Makes a worker whose `can_handle` is `fit` times its history and its free capacity, and whose one capability has its own name.
 pub(crate) fn worker(name: &str, fit: f64) -> Arc<dyn Worker> {
     let capabilities = vec![WorkerCapability::new(name, ["*"])];
     Arc::new(Fixed { name: name.into(), capabilities, fit })
@@ -30,8 +30,8 @@ impl Worker for Fixed {
         &self.capabilities
     }
 
-    fn can_handle(&self, _subtask: &Subtask, _standing: &Standing) -> f64 {
-        self.fit
+    fn can_handle(&self, _subtask: &Subtask, standing: &Standing) -> f64 {
+        self.fit * standing.success * (1.0 - standing.load)
     }
 
     async fn execute(&self, _context: WorkerContext) -> Result<WorkerResult, WorkerError> {

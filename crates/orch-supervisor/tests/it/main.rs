@@ -9,6 +9,7 @@ mod guard;
 mod lifecycle;
 mod locks;
 mod memory;
+mod policies;
 mod pull;
 mod refusing;
 mod scopes;
