@@ -10,6 +10,7 @@ mod json_names;
 mod plan_json;
 mod printable;
 mod replicas;
+mod run_view;
 mod scale;
 mod scopes;
 mod signals;

@@ -1,6 +1,7 @@
 //! An attempt in a run: open, with what is needed to end it, or closed, with what it reported.
 
 use jiff::Timestamp;
+pub use orch_core::AttemptKind;
 use orch_core::{Digest, SubtaskIndex, Token, WorkerName};
 
 use super::command::ReportAnswer;
@@ -31,17 +32,6 @@ pub struct Attempt {
     pub until: Timestamp,
     /// What is set aside for its cost, in millionths of a US dollar.
     pub reserved: Option<u64>,
-}
-
-/// How an attempt is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttemptKind {
-    /// The engine runs it.
-    Managed,
-    /// A pull worker may claim it.
-    Offered,
-    /// A pull worker has claimed it.
-    Claimed,
 }
 
 /// An attempt that is over.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::{
-    CancelReason, Digest, EndStatus, Event, Fence, RequestKey, RunSettings, Seq, StoredResult,
-    Subtask, SubtaskIndex, Token, Usage,
+    CancelReason, Digest, EndStatus, Event, Fence, RequestKey, RunSettings, RunView, Seq,
+    StoredResult, Subtask, SubtaskIndex, Token, Usage,
 };
 
 use crate::machine::State;
@@ -17,6 +17,8 @@ pub(super) struct Book {
     pub(super) seq: Seq,
     /// The machine's own fold, one event at a time.
     pub(super) fold: State,
+    /// What others than the machine see of the run.
+    pub(super) view: RunView,
     pub(super) settings: Arc<RunSettings>,
     pub(super) subtasks: Vec<Arc<Subtask>>,
     /// What each subtask depends on, and whether it tolerates a failure there.
@@ -64,9 +66,12 @@ pub(super) struct Money {
 
 impl Book {
     /// Begins with the first event of a run.
-    pub(super) fn begin(fold: State, settings: Arc<RunSettings>) -> Self {
+    pub(super) fn begin(fold: State, settings: Arc<RunSettings>, first: &Recorded) -> Self {
+        let mut view = RunView::default();
+        view.apply(first);
         Self {
             seq: Seq(1),
+            view,
             concurrency_limit: settings
                 .initial_concurrency_limit
                 .clamp(1, settings.max_parallel.max(1)),
@@ -91,6 +96,7 @@ impl Book {
     pub(super) fn note(&mut self, recorded: &Recorded) {
         self.seq = recorded.seq;
         self.fold.apply(recorded.seq, recorded.at, &recorded.event);
+        self.view.apply(recorded);
         match &recorded.event {
             Event::RunSubmitted { .. }
             | Event::RetryScheduled { .. }

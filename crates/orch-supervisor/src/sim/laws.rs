@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use orch_core::{Fence, RunId};
+use orch_core::{Fence, RunId, SubtaskView};
 
+use super::book::Book;
 use super::processes::Address;
 use super::violation::{Check, Law, ensure};
 use super::world::World;
@@ -86,6 +87,33 @@ impl World {
             format!("{address} does not make the output of run {run}")
         })
     }
+}
+
+/// Checks that the view of a run says the same as the machine's fold of the same events.
+pub(super) fn view_equals_state(book: &Book) -> Check {
+    let (view, state) = (&book.view, &book.fold);
+    let says = |same: bool, what: &str| {
+        ensure(same, Law::ViewEqualsState, || {
+            format!("the view and the machine differ in {what} after event {}", state.seq())
+        })
+    };
+    let end = state.end().map(|end| end.status);
+    says((view.seq, view.phase()) == (state.seq(), state.phase()), "where the run stands")?;
+    says(view.end_status == end, "how the run ended")?;
+    says(view.counts() == state.counts(), "the counts of subtasks")?;
+    let phases = view.subtasks.iter().map(|subtask| subtask.phase_at(state.at()));
+    says(phases.eq(state.nodes().iter().map(|node| node.state.phase())), "where subtasks stand")?;
+    let accepted = view.subtasks.iter().map(SubtaskView::accepted);
+    says(accepted.eq(state.nodes().iter().map(|node| node.state.accepted())), "what is accepted")?;
+    let shown = view.open_attempts().map(|(fence, subtask, attempt)| {
+        (fence, subtask, attempt.token, &attempt.worker, attempt.kind, attempt.since, attempt.until)
+    });
+    let open = state.open().iter().filter_map(|fence| {
+        let attempt = state.attempt(*fence)?;
+        let (worker, kind) = (&attempt.worker, attempt.kind);
+        Some((*fence, attempt.subtask, attempt.token, worker, kind, attempt.since, attempt.until))
+    });
+    says(shown.eq(open), "open attempts")
 }
 
 /// Says where two states differ, in a few words.

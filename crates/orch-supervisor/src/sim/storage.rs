@@ -6,6 +6,7 @@ use orch_core::{Event, RunId, Seq};
 use super::book::Book;
 use super::commits;
 use super::journal::Fate;
+use super::laws::view_equals_state;
 use super::processes::Address;
 use super::violation::Check;
 use super::world::{Happening, World, short};
@@ -70,6 +71,7 @@ impl World {
             commits::check(&self.books, run, recorded)?;
             self.check_writer(by, run, recorded)?;
             self.enter(run, recorded);
+            self.books.get(&run).map_or(Ok(()), view_equals_state)?;
             if let Event::RunResumed { .. } = recorded.event {
                 let earlier = self.owners.insert(run, (self.now, by));
                 if earlier.is_some_and(|(_, other)| other != by) {
@@ -96,7 +98,7 @@ impl World {
                 };
                 let fold = crate::machine::submit(run, recorded.event.clone(), recorded.at);
                 if let Some(fold) = fold {
-                    self.books.insert(run, Book::begin(fold, settings.clone()));
+                    self.books.insert(run, Book::begin(fold, settings.clone(), recorded));
                 }
             }
         }

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Law {
     /// The fold of the journal is the state of whoever has nothing in flight, obligations included.
     ReplayEqualsLive,
+    /// The view of a run says the same as the machine: where run and subtasks stand, open attempts, accepted results.
+    ViewEqualsState,
     /// What a process carries out is what its runs oblige it to, no more and no less.
     EffectsAreObligations,
     /// No subtask is given to anybody before what it depends on is accepted, or has failed and may.
