@@ -73,7 +73,7 @@ pub use error::AppError;
 #[cfg(feature = "webhooks")]
 pub use feed::WebhookSink;
 pub use feed::{Feeds, FileSink, LifecycleEvent, Sink};
-pub use history::{AttemptEnd, AttemptRecord, SubtaskHistory, history};
+pub use history::{AttemptRecord, SubtaskHistory, history};
 pub use issue::{Issue, Issues};
 pub use log_fields::log_fields;
 pub use note::Note;

@@ -18,7 +18,8 @@ use crate::error::ToolError;
 use crate::files::Files;
 use crate::mode::Mode;
 use crate::request::{self, Note};
-use crate::view::{View, Views};
+use crate::view::Views;
+use orch_core::RunView;
 
 /// How long a call waits for the engine to offer what became ready.
 const SETTLE: Duration = Duration::from_millis(250);
@@ -134,7 +135,7 @@ impl Desk {
     }
 
     /// Returns a run, folded.
-    pub(crate) async fn view(&self, run: RunId) -> Result<Arc<View>, ToolError> {
+    pub(crate) async fn view(&self, run: RunId) -> Result<Arc<RunView>, ToolError> {
         let view = self.views.load(self.journal(), run).await?;
         view.ok_or_else(|| ToolError::NoRun(run.to_string()))
     }

@@ -16,7 +16,7 @@ use crate::error::ToolError;
 use crate::files::name_of;
 use crate::handle;
 use crate::prompt::{Told, in_file, inputs, prompt};
-use crate::view::View;
+use orch_core::RunView;
 
 /// How many subtasks a worker that no file describes may hold at once.
 const SLOTS: u32 = 64;
@@ -97,7 +97,7 @@ pub(crate) async fn hand_out(
 async fn draft(
     desk: &Desk,
     run: RunId,
-    view: &View,
+    view: &RunView,
     left: &mut VecDeque<Candidate<'_>>,
     wanted: &Wanted<'_>,
     given: usize,
@@ -136,7 +136,7 @@ async fn draft(
 async fn finished(
     desk: &Desk,
     run: RunId,
-    view: &View,
+    view: &RunView,
     drafts: &[Draft],
     got: &Claimed,
     room: usize,
@@ -274,11 +274,11 @@ pub(crate) struct Asked<'a> {
 pub(crate) async fn make(
     desk: &Desk,
     run: RunId,
-    view: &View,
+    view: &RunView,
     asked: Asked<'_>,
 ) -> Result<HandOut, ToolError> {
     let Asked { index, attempt: (fence, token), worker, lease_until, room } = asked;
-    let spec = &view.nodes[index].spec;
+    let spec = &view.subtasks[index].spec;
     let told = Told {
         inputs: inputs(&desk.files, desk.journal(), run, view, index).await?,
         time_limit: desk.worker(worker).and_then(|worker| worker.timeout()),

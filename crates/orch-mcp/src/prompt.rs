@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::answer::size;
 use crate::error::ToolError;
 use crate::files::{FileError, Files, folder_of, name_of};
-use crate::view::{Node, View};
+use orch_core::{RunView, SubtaskView};
 
 /// The most bytes of a prompt, as it is written in JSON.
 pub(crate) const MOST_BYTES: usize = 2_048;
@@ -36,11 +36,11 @@ pub(crate) struct Told {
 pub(crate) fn prompt(
     files: &Files,
     run: RunId,
-    view: &View,
+    view: &RunView,
     (index, fence): (usize, Fence),
     told: &Told,
 ) -> Result<Prompt, FileError> {
-    let node = &view.nodes[index];
+    let node = &view.subtasks[index];
     files.make_folder(run)?;
     let name = name_of(index, node.spec.id.as_str());
     let result_file = result_file(run, (index, node), fence);
@@ -68,7 +68,11 @@ pub(crate) fn in_file(
 }
 
 /// Returns where an attempt writes its result, in the project.
-pub(crate) fn result_file(run: RunId, (index, node): (usize, &Node), fence: Fence) -> String {
+pub(crate) fn result_file(
+    run: RunId,
+    (index, node): (usize, &SubtaskView),
+    fence: Fence,
+) -> String {
     format!("{}/{}.{fence}.md", folder_of(run), name_of(index, node.spec.id.as_str()))
 }
 
@@ -77,11 +81,11 @@ pub(crate) async fn inputs(
     files: &Files,
     journal: &dyn Journal,
     run: RunId,
-    view: &View,
+    view: &RunView,
     index: usize,
 ) -> Result<Vec<String>, ToolError> {
     let mut lines = Vec::new();
-    for id in &view.nodes[index].spec.dependencies {
+    for id in &view.subtasks[index].spec.dependencies {
         let Some((index, dependency)) = view.find(id.as_str()) else { continue };
         lines.push(match accepted_file(files, journal, run, index, dependency).await? {
             Some(path) => format!("- {id}: {path}"),
@@ -97,9 +101,9 @@ pub(crate) async fn accepted_file(
     journal: &dyn Journal,
     run: RunId,
     index: usize,
-    node: &Node,
+    node: &SubtaskView,
 ) -> Result<Option<String>, ToolError> {
-    let Some(stored) = &node.accepted else { return Ok(None) };
+    let Some(stored) = node.accepted() else { return Ok(None) };
     let name = format!("accepted/{}", name_of(index, node.spec.id.as_str()));
     let path = match stored.blob {
         None => files.keep(run, &name, &stored.result.output)?,
@@ -116,7 +120,7 @@ pub(crate) async fn accepted_file(
     Ok(Some(path))
 }
 
-fn write(view: &View, node: &Node, told: &Told, result_file: &str) -> String {
+fn write(view: &RunView, node: &SubtaskView, told: &Told, result_file: &str) -> String {
     let spec = &node.spec;
     let mut text = String::new();
     if let Some(task) = view.task.as_ref().filter(|task| task.description != spec.description) {

@@ -16,7 +16,7 @@ use crate::args::Delegate;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::mode::Mode;
-use crate::view::View;
+use orch_core::RunView;
 
 /// How long a task counts as the same request, in seconds.
 const WINDOW_S: i64 = 10 * 60;
@@ -92,7 +92,7 @@ impl Note {
     }
 
     /// Returns the note of a run; only runs of such a server have one.
-    pub(crate) fn of(view: &View) -> Option<Self> {
+    pub(crate) fn of(view: &RunView) -> Option<Self> {
         Self::deserialize(view.settings.as_ref()?.annotations.get(NOTE)?).ok()
     }
 }

@@ -16,7 +16,7 @@ use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::prompt::accepted_file;
 use crate::tools::{finish, progress};
-use crate::view::View;
+use orch_core::RunView;
 
 /// All runs; a slash and an id after it is one of them.
 const ALL: &str = "alma://orchestrations";
@@ -130,17 +130,18 @@ async fn subtasks(
     desk: &Desk,
     run: RunId,
     status: &RunStatus,
-    view: &View,
+    view: &RunView,
 ) -> Result<Vec<Value>, ToolError> {
     let mut lines = Vec::new();
-    for (index, (node, subtask)) in view.nodes.iter().zip(&status.subtasks).enumerate().take(NODES)
+    for (index, (node, subtask)) in
+        view.subtasks.iter().zip(&status.subtasks).enumerate().take(NODES)
     {
         let mut line = json!({
             "subtask_id": node.spec.id,
             "description": short(&node.spec.description, TEXT_BYTES),
             "dependencies": node.spec.dependencies,
             "status": subtask.status,
-            "worker": subtask.worker.as_ref().or(node.worker.as_ref()),
+            "worker": subtask.worker.as_ref().or(node.worker()),
         });
         if let Some(path) = accepted_file(&desk.files, desk.journal(), run, index, node).await? {
             line["result_file"] = path.into();
@@ -151,9 +152,10 @@ async fn subtasks(
 }
 
 /// Writes the graph as Mermaid: nodes by their place in the plan, as ids may be any text.
-fn mermaid(status: &RunStatus, view: &View) -> String {
+fn mermaid(status: &RunStatus, view: &RunView) -> String {
     let mut text = "graph TD\n".to_owned();
-    for (index, (node, subtask)) in view.nodes.iter().zip(&status.subtasks).enumerate().take(NODES)
+    for (index, (node, subtask)) in
+        view.subtasks.iter().zip(&status.subtasks).enumerate().take(NODES)
     {
         let label = short(&format!("{}: {}", node.spec.id, subtask.status), TEXT_BYTES);
         let label = label.replace('#', "#35;").replace('"', "#quot;");

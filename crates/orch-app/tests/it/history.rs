@@ -1,7 +1,7 @@
 //! What happened to a subtask.
 
-use orch_app::{Access, AttemptEnd, TaskFile, Workers, history, open_store, supervisor};
-use orch_core::{Cause, Seq};
+use orch_app::{Access, TaskFile, Workers, history, open_store, supervisor};
+use orch_core::{AttemptEnd, Cause, Seq};
 
 use crate::{folder, load};
 

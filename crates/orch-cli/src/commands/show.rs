@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_app::{Access, AttemptEnd, AttemptRecord, Show, SubtaskHistory};
+use orch_app::{Access, AttemptRecord, Show, SubtaskHistory};
+use orch_core::AttemptEnd;
 use orch_core::journal::Journal;
 use orch_core::{Event, LockWait, OrchestrationResult, RunId, Seq, nearest};
 use orch_supervisor::Supervisor;

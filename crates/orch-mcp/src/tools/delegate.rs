@@ -20,7 +20,7 @@ use crate::listener::{Progress, Teller};
 use crate::mode::{self, Mode};
 use crate::names::{self, did_you_mean};
 use crate::request::{self, Note, Request};
-use crate::view::View;
+use orch_core::RunView;
 
 /// What is kept free of an answer for the first lines of the plan.
 const PLAN_ROOM: usize = 500;
@@ -147,8 +147,8 @@ async fn refuse_without_plan(desk: &Desk, status: &RunStatus) -> Result<(), Tool
 }
 
 /// One line a subtask: id, what it waits for, who does it as far as that is known, what it is.
-fn lines(desk: &Desk, view: &View, status: &RunStatus) -> Vec<String> {
-    let line = |(node, subtask): (&crate::view::Node, &orch_core::SubtaskStatus)| {
+fn lines(desk: &Desk, view: &RunView, status: &RunStatus) -> Vec<String> {
+    let line = |(node, subtask): (&orch_core::SubtaskView, &orch_core::SubtaskStatus)| {
         let after: Vec<&str> = node.spec.dependencies.iter().map(|id| id.as_str()).collect();
         let after = match after.as_slice() {
             [] => String::new(),
@@ -168,7 +168,7 @@ fn lines(desk: &Desk, view: &View, status: &RunStatus) -> Vec<String> {
         });
         format!("{}{after}{who}: {}", node.spec.id, short(&node.spec.description, LINE_BYTES))
     };
-    view.nodes.iter().zip(&status.subtasks).map(line).collect()
+    view.subtasks.iter().zip(&status.subtasks).map(line).collect()
 }
 
 /// The workers that the arguments name.

@@ -13,7 +13,7 @@ use crate::hand_out::Wanted;
 use crate::handle;
 use crate::names;
 use crate::prompt::result_file;
-use crate::view::{Node, View};
+use orch_core::{RunView, SubtaskView};
 
 /// The most bytes of sentences about lessons that are refused.
 const LESSONS_BYTES: usize = 600;
@@ -62,14 +62,14 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
 
 /// Finds a subtask of a run by its id.
 pub(super) fn find<'a>(
-    view: &'a View,
+    view: &'a RunView,
     run: orch_core::RunId,
     id: &str,
-) -> Result<&'a Node, ToolError> {
+) -> Result<&'a SubtaskView, ToolError> {
     if let Some((_, node)) = view.find(id) {
         return Ok(node);
     }
-    let known = view.nodes.iter().map(|node| node.spec.id.as_str());
+    let known = view.subtasks.iter().map(|node| node.spec.id.as_str());
     let hint = match nearest(id, known.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("it has: {}.", short(&known.collect::<Vec<_>>().join(", "), 300)),
@@ -90,9 +90,13 @@ fn attempt(text: Option<&str>) -> Result<Option<(Fence, Token)>, ToolError> {
 }
 
 /// Who reports: as it says, else whoever has the attempt.
-fn worker(node: &Node, attempt: Option<(Fence, Token)>, said: Option<&WorkerName>) -> WorkerName {
-    let open = attempt.and_then(|(fence, _)| node.open.get(&fence));
-    let worker = said.or(open.map(|open| &open.worker)).or(node.worker.as_ref());
+fn worker(
+    node: &SubtaskView,
+    attempt: Option<(Fence, Token)>,
+    said: Option<&WorkerName>,
+) -> WorkerName {
+    let open = attempt.and_then(|(fence, _)| node.open(fence));
+    let worker = said.or(open.map(|open| &open.worker)).or(node.worker());
     worker.cloned().unwrap_or_else(|| WorkerName::new("agent"))
 }
 
@@ -120,13 +124,13 @@ fn lessons(
 
 /// Says where an attempt writes its result.
 fn expected_file(
-    view: &View,
+    view: &RunView,
     run: RunId,
     subtask: &str,
     attempt: Option<(Fence, Token)>,
 ) -> String {
     let file = view.find(subtask).and_then(|(index, node)| {
-        let fence = attempt.map(|(fence, _)| fence).or(node.open.keys().next_back().copied())?;
+        let fence = attempt.map(|(fence, _)| fence).or(node.last_open())?;
         Some(result_file(run, (index, node), fence))
     });
     match file {

@@ -244,9 +244,9 @@ async fn one(desk: &Desk, status: &RunStatus, id: &str) -> Result<Answer, ToolEr
     answer.set("orchestration_id", run);
     let Some((index, subtask)) = found else { return Ok(answer) };
     answer.set("subtask", short(&line(subtask, (desk.now)()), LINE_BYTES));
-    let node = &view.nodes[index];
+    let node = &view.subtasks[index];
     if let Some(open) = subtask.open.last().filter(|open| !desk.is_managed(&open.worker)) {
-        let attempt = node.open.get(&open.fence).map(|known| (open.fence, known.token));
+        let attempt = node.open(open.fence).map(|known| (open.fence, known.token));
         if let Some((fence, token)) = attempt {
             let asked = Asked {
                 index,
@@ -259,7 +259,7 @@ async fn one(desk: &Desk, status: &RunStatus, id: &str) -> Result<Answer, ToolEr
             answer.set("handed_out", made);
         }
     }
-    if let Some(stored) = &node.accepted {
+    if let Some(stored) = node.accepted() {
         let room = answer.room().saturating_sub(NEXT_ROOM);
         match stored.blob {
             None if crate::answer::size(&stored.result.output) <= room => {

@@ -1,12 +1,10 @@
 //! What ALMA is told of a run that is over: how each attempt that says something about its worker ended, and how the run did.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::{
-    CancelReason, ComplexTask, Digest, EndStatus, Event, Failure, Fence, RunId, Scopes, Subtask,
-    SubtaskIndex, WorkerName,
+    About, AttemptChange, AttemptEnd, AttemptView, CancelReason, ComplexTask, Digest, EndStatus,
+    Event, Fence, RunId, RunView, Scopes, Subtask, SubtaskIndex, WorkerName,
 };
 use serde_json::{Value, json};
 
@@ -73,154 +71,91 @@ pub(crate) fn told(run: RunId, events: &[Recorded], scopes: &Scopes) -> Option<T
     let Event::RunSubmitted { task, .. } = &events.first()?.event else { return None };
     let last = events.last()?;
     let Event::RunEnded { status, errors, .. } = &last.event else { return None };
-    let mut walk = Walk::new(run, task);
-    for recorded in events {
-        walk.step(recorded);
-    }
+    let mut view = RunView::default();
+    events.iter().for_each(|recorded| view.apply(recorded));
     let supervisor = scopes.supervisor();
+    let is_late = view.cancel_reason == Some(CancelReason::Deadline);
     let workflow = supervisor.may_learn(&task.task_type).is_ok().then(|| Workflow {
         run,
         workflow_id: task.task_type.clone(),
         agent: supervisor.agent_name.clone(),
-        result: result(*status, walk.is_late),
-        summary: walk.summary(),
+        result: result(*status, is_late),
+        summary: summary(task, &view),
         duration_seconds: millis(events[0].at, last.at) as f64 / 1e3,
-        node_count: walk.node_count(),
+        node_count: view.counts().total,
         error_message: (!errors.is_empty()).then(|| clip(&errors.join("; "), TEXT)),
         at: last.at,
         metadata: json!({ "orchestration": { "run_id": run, "status": status } }),
     });
-    let mut outcomes = walk.outcomes;
+    let outcomes = events.iter().filter_map(|recorded| {
+        let (subtask, fence) = judged(&recorded.event)?;
+        let subtask = view.subtasks.get(subtask.get())?;
+        let outcome = outcome(run, task, &subtask.spec, fence, subtask.attempts.get(&fence)?)?;
+        Some((&subtask.spec.task_type, outcome))
+    });
+    let mut outcomes: Vec<_> = outcomes.take(MOST).collect();
     outcomes.retain(|(task_type, outcome)| {
         scopes.of(outcome.agent.as_str()).may_learn(task_type).is_ok()
     });
     Some(Told { outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(), workflow })
 }
 
-struct Walk<'a> {
+/// Returns the attempt that was accepted or failed in this event.
+fn judged(event: &Event) -> Option<(SubtaskIndex, Fence)> {
+    let About::Attempt { subtask, fence, change } = event.about() else { return None };
+    match change {
+        AttemptChange::Accepted | AttemptChange::Failed => Some((subtask, fence)),
+        AttemptChange::Offered
+        | AttemptChange::Started
+        | AttemptChange::Received
+        | AttemptChange::Lost
+        | AttemptChange::Closed => None,
+    }
+}
+
+/// Returns how an attempt ended; `None` when that says nothing about its worker.
+fn outcome(
     run: RunId,
-    task: &'a ComplexTask,
-    subtasks: Vec<&'a Subtask>,
-    retired: BTreeSet<usize>,
-    attempts: BTreeMap<Fence, Attempt<'a>>,
-    done: u32,
-    is_late: bool,
-    /// Each with the type of its subtask.
-    outcomes: Vec<(&'a str, Outcome)>,
+    task: &ComplexTask,
+    subtask: &Subtask,
+    fence: Fence,
+    attempt: &AttemptView,
+) -> Option<Outcome> {
+    let (at, end) = attempt.end.as_ref()?;
+    let failure = match end {
+        AttemptEnd::Accepted => None,
+        AttemptEnd::Failed(failure) if counts_against_worker(failure.cause) => Some(failure),
+        AttemptEnd::Failed(_) | AttemptEnd::Lost(_) | AttemptEnd::Closed(_) => return None,
+    };
+    let hash = Digest::of_bytes(format!("{run}/{}", fence.0).as_bytes()).to_string();
+    let mut note = json!({
+        "run_id": run,
+        "subtask_id": subtask.id,
+        "attempt": fence,
+        "task_type": subtask.task_type,
+    });
+    if let Some(failure) = failure {
+        note["cause"] = json!(failure.cause);
+        note["error"] = json!(clip(&failure.message, REMARK));
+    }
+    let stated_ms = attempt.result.as_ref().map(|stored| stored.result.duration_ms);
+    Some(Outcome {
+        id: format!("out_{}", &hash[..12]),
+        agent: attempt.worker.clone(),
+        task_type: format!("{PREFIX}{}", subtask.task_type),
+        task_description: clip(&subtask.description, TEXT),
+        success: failure.is_none(),
+        strategy_used: format!("as a part of: {}", clip(&task.description, REMARK)),
+        duration_ms: stated_ms.unwrap_or_else(|| millis(attempt.since, *at)),
+        at: *at,
+        metadata: json!({ "orchestration": note }),
+    })
 }
 
-struct Attempt<'a> {
-    worker: &'a WorkerName,
-    since: Timestamp,
-    /// What the worker says.
-    duration_ms: Option<u64>,
-}
-
-impl<'a> Walk<'a> {
-    fn new(run: RunId, task: &'a ComplexTask) -> Self {
-        Self {
-            run,
-            task,
-            subtasks: Vec::new(),
-            retired: BTreeSet::new(),
-            attempts: BTreeMap::new(),
-            done: 0,
-            is_late: false,
-            outcomes: Vec::new(),
-        }
-    }
-
-    fn step(&mut self, recorded: &'a Recorded) {
-        let at = recorded.at;
-        match &recorded.event {
-            Event::PlanAdopted { retire, add, .. } => {
-                self.retired.extend(retire.iter().map(|index| index.get()));
-                self.subtasks.extend(add.subtasks.iter().map(|subtask| &**subtask));
-            }
-            Event::AttemptOffered { fence, worker, .. }
-            | Event::AttemptStarted { fence, worker, .. } => {
-                self.attempts.insert(*fence, Attempt { worker, since: at, duration_ms: None });
-            }
-            Event::ResultReceived { fence, result, .. } => {
-                if let Some(attempt) = self.attempts.get_mut(fence) {
-                    attempt.duration_ms = Some(result.result.duration_ms);
-                }
-            }
-            Event::SubtaskCompleted { subtask, fence } => {
-                self.done += 1;
-                self.outcome(*subtask, *fence, None, at);
-            }
-            Event::AttemptFailed { subtask, fence, failure, .. } => {
-                if counts_against_worker(failure.cause) {
-                    self.outcome(*subtask, *fence, Some(failure), at);
-                }
-            }
-            Event::CancelRequested { reason, .. } => {
-                self.is_late |= *reason == CancelReason::Deadline;
-            }
-            Event::RunSubmitted { .. }
-            | Event::LeaseExtended { .. }
-            | Event::AttemptLost { .. }
-            | Event::AttemptClosed { .. }
-            | Event::RetryScheduled { .. }
-            | Event::SubtaskFailed { .. }
-            | Event::SubtaskSkipped { .. }
-            | Event::InterventionMade { .. }
-            | Event::InterventionJudged { .. }
-            | Event::ConcurrencyLimitChanged { .. }
-            | Event::UsageNoted { .. }
-            | Event::RunSuspended { .. }
-            | Event::RunResumed { .. }
-            | Event::RunEnded { .. } => {}
-        }
-    }
-
-    fn outcome(
-        &mut self,
-        subtask: SubtaskIndex,
-        fence: Fence,
-        failure: Option<&Failure>,
-        at: Timestamp,
-    ) {
-        let Some(subtask) = self.subtasks.get(subtask.get()) else { return };
-        let Some(attempt) = self.attempts.get(&fence) else { return };
-        if self.outcomes.len() == MOST {
-            return;
-        }
-        let hash = Digest::of_bytes(format!("{}/{}", self.run, fence.0).as_bytes()).to_string();
-        let mut note = json!({
-            "run_id": self.run,
-            "subtask_id": subtask.id,
-            "attempt": fence,
-            "task_type": subtask.task_type,
-        });
-        if let Some(failure) = failure {
-            note["cause"] = json!(failure.cause);
-            note["error"] = json!(clip(&failure.message, REMARK));
-        }
-        let outcome = Outcome {
-            id: format!("out_{}", &hash[..12]),
-            agent: attempt.worker.clone(),
-            task_type: format!("{PREFIX}{}", subtask.task_type),
-            task_description: clip(&subtask.description, TEXT),
-            success: failure.is_none(),
-            strategy_used: format!("as a part of: {}", clip(&self.task.description, REMARK)),
-            duration_ms: attempt.duration_ms.unwrap_or_else(|| millis(attempt.since, at)),
-            at,
-            metadata: json!({ "orchestration": note }),
-        };
-        self.outcomes.push((&subtask.task_type, outcome));
-    }
-
-    fn node_count(&self) -> u32 {
-        let wanted = self.subtasks.len().saturating_sub(self.retired.len());
-        u32::try_from(wanted).unwrap_or(u32::MAX)
-    }
-
-    fn summary(&self) -> String {
-        let task = clip(&self.task.description, TEXT);
-        format!("{task}: {} of {} subtasks done", self.done, self.node_count())
-    }
+fn summary(task: &ComplexTask, view: &RunView) -> String {
+    let done = view.subtasks.iter().filter(|subtask| subtask.accepted().is_some()).count();
+    let task = clip(&task.description, TEXT);
+    format!("{task}: {done} of {} subtasks done", view.counts().total)
 }
 
 /// ALMA's word for how a run ended.
