@@ -5,6 +5,7 @@
 
 mod bugs;
 mod files;
+mod flips;
 mod full_disk;
 mod kills;
 mod sim;
@@ -25,6 +26,8 @@ pub(crate) enum Soak {
     Bugs,
     /// Exchanges a result with a link to a secret while the real server reads results.
     Files(files::Options),
+    /// Flips bits of a SQLite store; nothing wrong may be shown as right.
+    Flips(flips::Options),
     /// Kills the real `orch` with kill -9 while it works, on SQLite and on PostgreSQL.
     Kills(kills::Options),
     /// Lets the disk under real runs become full, and gives them space again.
@@ -43,6 +46,7 @@ pub(crate) fn run(
     let (name, figures) = match soak {
         Soak::Bugs => ("bugs", bugs::run(project, out)),
         Soak::Files(options) => ("files", files::run(project, options, out)),
+        Soak::Flips(options) => ("flips", flips::run(project, options, out)),
         Soak::Kills(options) => ("kills", kills::run(project, options, out)),
         Soak::FullDisk(options) => ("full-disk", full_disk::run(project, options, out)),
         Soak::Sim(options) => ("sim", sim::run(project, options)),

@@ -10,6 +10,7 @@ mod disk_full;
 #[cfg(unix)]
 mod embeddings;
 mod erasing;
+mod flips;
 mod folds;
 #[path = "../../../orch-mcp/tests/it/install.rs"]
 #[expect(dead_code, reason = "the tests of MCP need other parts of others, too")]
