@@ -15,7 +15,7 @@ use super::error::{OpenError, SQLITE_BUSY, SQLITE_NOTADB, primary_code};
 use super::options::{SqliteOptions, Synchronous};
 use crate::journal::read_store_id as read_id;
 use crate::schema::{Schema, Tables, table_exists};
-use crate::sql::Conn;
+use crate::sql::{Conn, sql};
 use crate::store_id::StoreId;
 
 /// The tables of the journal.
@@ -179,6 +179,7 @@ async fn id_through(
 
 async fn find_store_id(conn: &mut SqliteConnection) -> Result<Option<StoreId>, BoxError> {
     let conn = &mut Conn::<Sqlite>::new(conn);
+    check_schema(conn).await?;
     match table_exists(conn, "orch_store").await? {
         true => read_id(conn).await.map(Some),
         false => Ok(None),
@@ -242,14 +243,24 @@ async fn look(
     path: &Path,
     schema: &Schema,
 ) -> Result<Standing, OpenError> {
-    let tables = schema.look(&mut Conn::<Sqlite>::new(conn)).await;
+    let conn = &mut Conn::<Sqlite>::new(conn);
     let path = path.to_owned();
-    match tables.map_err(|error| classify(&path, error))? {
+    let failed = |error| classify(&path, error);
+    check_schema(conn).await.map_err(failed)?;
+    match schema.look(conn).await.map_err(failed)? {
         Tables::Current => Ok(Standing::Current),
         Tables::Missing | Tables::Older => Ok(Standing::Behind),
         Tables::Outdated => Err(OpenError::Outdated { path }),
         Tables::Newer { version, known } => Err(OpenError::Newer { path, version, known }),
     }
+}
+
+/// Checks that the texts of the schema are texts: the driver takes them for such, and panics over one that a damage has changed.
+async fn check_schema(conn: &mut Conn<'_, Sqlite>) -> sqlx::Result<()> {
+    let query = sql("SELECT CAST(sql AS BLOB) FROM sqlite_master WHERE sql IS NOT NULL");
+    let texts: Vec<Vec<u8>> = query.fetch_all(conn).await?;
+    let damaged = texts.iter().find_map(|text| std::str::from_utf8(text).err());
+    damaged.map_or(Ok(()), |error| Err(sqlx::Error::Decode(error.into())))
 }
 
 async fn migrate(
