@@ -43,6 +43,7 @@ fn show(verdict: &Verdict, time: Duration, out: &mut impl Write) -> anyhow::Resu
     let seconds = time.as_secs_f64();
     match verdict {
         Verdict::Passed(note) => writeln!(out, "ok     {seconds:>6.1} s  {note}")?,
+        Verdict::NotRun(reason) => writeln!(out, "NOT RUN {seconds:>5.1} s  {reason}")?,
         Verdict::Failed { output, repair } => {
             writeln!(out, "FAILED {seconds:>6.1} s")?;
             for line in output.trim_end().lines() {

@@ -9,6 +9,7 @@ mod ci;
 mod coverage;
 mod fix;
 mod fuzz;
+mod mutants;
 mod picture;
 mod project;
 mod sim;

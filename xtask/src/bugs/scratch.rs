@@ -62,12 +62,11 @@ impl<'a> ScratchCopy<'a> {
 
     /// Builds the simulator of the copy as it is, and plays until a law does not hold; `None` if all hold to the end.
     pub(crate) fn simulate(&self) -> anyhow::Result<Option<Caught>> {
-        let target = self.project.target().join("bugs").join("build");
-        let mut build = self.project.cargo(["build", "--quiet", "--locked", "--example", "sim"]);
-        build.args(["--package", "orch-supervisor", "--features", "sim", "--target-dir"]);
-        build.arg(&target).current_dir(&self.tree).env("CARGO_PROFILE_DEV_DEBUG", "0");
+        let mut build = self.cargo(None);
+        build.args(["build", "--quiet", "--locked", "--example", "sim"]);
+        build.args(["--package", "orch-supervisor", "--features", "sim"]);
         read_output(&mut build)?;
-        let mut play = Command::new(target.join("debug").join("examples").join("sim"));
+        let mut play = Command::new(self.build().join("debug").join("examples").join("sim"));
         play.args(["--threads", "1", "--cases", &MAX_CASES.to_string()]);
         let output = play.output().with_context(|| project::words(&play))?;
         let text = String::from_utf8_lossy(&output.stdout);
@@ -78,6 +77,29 @@ impl<'a> ScratchCopy<'a> {
             }
             _ => bail!("{} ended with {}", project::words(&play), output.status),
         }
+    }
+
+    /// A cargo call in the copy, which `timeout` ends after `seconds` if given.
+    pub(crate) fn cargo(&self, seconds: Option<u32>) -> Command {
+        let plain = self.project.cargo([""; 0]);
+        let mut command = match seconds {
+            Some(seconds) => {
+                let mut timeout = Command::new("timeout");
+                timeout.args(["--signal=INT", "--kill-after=20", &seconds.to_string()]);
+                timeout.arg(plain.get_program());
+                timeout
+            }
+            None => Command::new(plain.get_program()),
+        };
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("CARGO_TARGET_DIR", self.build()).current_dir(&self.tree);
+        command.env("CARGO_PROFILE_DEV_DEBUG", "0");
+        command
+    }
+
+    /// The target folder of the copy.
+    fn build(&self) -> PathBuf {
+        self.project.target().join("bugs").join("build")
     }
 
     fn apply(&self, bug: &PlantedBug, options: &[&str]) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ mod cargo;
 mod files;
 mod layers;
 mod links;
+mod mutants;
 mod picture;
 pub(crate) mod tree;
 mod weight;
@@ -25,6 +26,8 @@ pub(crate) struct Check {
 pub(crate) enum Verdict {
     /// It holds; the text says what was looked at.
     Passed(String),
+    /// There is nothing to look at here; the text says why.
+    NotRun(String),
     /// It does not hold.
     Failed {
         /// What is wrong, for a person.
@@ -63,4 +66,5 @@ pub(crate) const ALL: [Check; 14] = [
     Check { name: "features", run: cargo::features },
     Check { name: "docs", run: cargo::docs },
     Check { name: "bugs", run: bugs::check },
+    Check { name: "mutants", run: mutants::check },
 ];

@@ -8,6 +8,7 @@ mod files;
 mod flips;
 mod full_disk;
 mod kills;
+mod mutants;
 mod sim;
 mod suite;
 
@@ -32,6 +33,8 @@ pub(crate) enum Soak {
     Kills(kills::Options),
     /// Lets the disk under real runs become full, and gives them space again.
     FullDisk(full_disk::Options),
+    /// Makes small changes in a copy of the engine's core; a test must notice each.
+    Mutants(mutants::Options),
     /// Plays random histories of the engine in the simulator.
     Sim(sim::Options),
 }
@@ -49,6 +52,7 @@ pub(crate) fn run(
         Soak::Flips(options) => ("flips", flips::run(project, options, out)),
         Soak::Kills(options) => ("kills", kills::run(project, options, out)),
         Soak::FullDisk(options) => ("full-disk", full_disk::run(project, options, out)),
+        Soak::Mutants(options) => ("mutants", mutants::run(project, options, out)),
         Soak::Sim(options) => ("sim", sim::run(project, options)),
     };
     let seconds = stopwatch.elapsed().as_secs();

@@ -17,6 +17,8 @@ fn unable() -> Vec<&'static str> {
 fn a_tidy_workspace_passes() {
     let run = Workspace::tidy().run("ci");
     assert_eq!(run.failed(), unable(), "{}", run.text);
+    let mutants = run.text.lines().find(|line| line.starts_with("mutants ")).unwrap();
+    assert!(mutants.contains("NOT RUN") && mutants.ends_with("no parent here"), "{mutants}");
     assert_eq!(run.succeeded, unable().is_empty());
     assert!(run.is_unchanged);
 }
@@ -74,7 +76,7 @@ fn fix_repairs_what_a_tool_can() {
 
 #[test]
 fn a_soak_that_cannot_run_ends_with_that_verdict() {
-    for soak in ["bugs", "files", "kills", "sim"] {
+    for soak in ["bugs", "files", "kills", "mutants", "sim"] {
         let run = Workspace::tidy().without_simulator().run(&format!("soak {soak}"));
         let verdict = format!("soak {soak}: FAILED after ");
         assert!(!run.succeeded && run.text.contains(&verdict), "{}", run.text);
