@@ -7,11 +7,24 @@ use proptest::test_runner::RngSeed;
 
 use super::{Case, Counters, MAX_FAULTS, MAX_SIZE, SharedSimJournal, simulate};
 
-/// Seeds at which a law once did not hold, in the order in which they were found.
+/// Seeds at which a law once did not hold, in the order in which they were found, and what each found where that is known.
+#[rustfmt::skip]
 const KEPT: [u64; 41] = [
+    // Not known: found before the laws were tests.
     48, 54, 5, 17, 9, 18, 56, 94, 64, 110, 57, 419, 651, 682, 38, 168, 55, 700, 998, 711, 3053,
-    4195, 9379, 1515, 3217, 16, 93345, 35156, 26219, 27942, 24523, 35, 1_472_611, 1_119_413,
-    1_055_896, 1_038_170, 2_168_830, 2_187_951, 174_854, 663_931, 374_135,
+    4195, 9379, 1515, 3217, 16, 93345, 35156, 26219, 27942, 24523,
+    // Not known: kept when outsiders of the simulator began to report on managed attempts, too.
+    35, 1_472_611, 1_119_413, 1_055_896, 1_038_170,
+    // A run that came back waited for what memory had been asked before it left, instead of asking again.
+    2_168_830,
+    // After a failed append of the run's end the aggregator was asked once more, though its answer was queued.
+    2_187_951,
+    // A first ownership whose answer came late was taken for begun.
+    174_854,
+    // The answer to a load from before the first append made the driver forget a run that it owned.
+    663_931,
+    // A flaw of the simulator, not of the engine; which one is not known.
+    374_135,
 ];
 
 async fn simulated() -> Writers {
@@ -40,7 +53,7 @@ fn laws_hold_where_they_once_did_not() {
     for seed in KEPT {
         holds(Case::numbered(seed));
     }
-    // One that proptest found.
+    // One that proptest found, kept with those of the outsiders.
     holds(Case { seed: 8_544_342_557_983_038_642, size: 5, faults: 6 });
 }
 
