@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
+use crate::number::is_zero;
 use crate::setters::setters;
 use crate::{
     Failure, Fence, JsonMap, MemorySlice, ProcessLog, RunId, StopSignal, Subtask, SubtaskId,
@@ -104,6 +105,9 @@ pub struct AttemptInfo {
     pub idempotency_key: String,
     /// W3C trace context of the attempt.
     pub traceparent: String,
+    /// How many runs stand above that of the attempt: 0 when no other run submitted it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub run_depth: u32,
     /// How long the attempt may take, in milliseconds.
     pub timeout_ms: u64,
     /// The most that the attempt may cost, in millionths of a US dollar; absent when there is no limit.
@@ -133,6 +137,7 @@ impl AttemptInfo {
             number: 1,
             idempotency_key: idempotency_key(run_id, subtask),
             traceparent: traceparent(run_id, fence),
+            run_depth: 0,
             timeout_ms,
             max_cost_micro_usd: None,
             guidance: None,
@@ -146,6 +151,8 @@ setters! { AttemptInfo {
     with_number => number: u32,
     /// Sets the W3C trace context, when a span of its own stands for the attempt.
     with_traceparent => traceparent: String,
+    /// Sets how many runs stand above that of the attempt.
+    with_run_depth => run_depth: u32,
     /// Sets the most that the attempt may cost, in millionths of a US dollar.
     with_max_cost_micro_usd => max_cost_micro_usd: Option<u64>,
     /// Sets what the engine advises.

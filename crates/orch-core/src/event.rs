@@ -2,6 +2,9 @@
 //!
 //! A run's state is a fold over these; everything that must survive a crash is in them, and nothing else is. Attempts are
 //! named by fence, subtasks by their index in the run's arena.
+//!
+//! A field that this version does not know is passed over wherever it stands in an event, so that a later version may add
+//! fields; a kind of event or a word that it does not know makes the run unreadable for it.
 
 use std::sync::Arc;
 
@@ -10,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::learned::Priors;
+use crate::lenient;
 use crate::number::or_nan;
 use crate::{
     AttemptClosedReason, BlobRef, CancelReason, ComplexTask, DecompositionPlan, Digest, EndStatus,
-    Epoch, Evidence, Failure, Fence, Intervention, LossCause, RequestKey, RouteNote, RunSettings,
-    Seq, StoredResult, SubtaskIndex, Token, Usage, WorkerName,
+    Epoch, Evidence, Failure, Fence, Intervention, LossCause, Origin, RequestKey, RouteNote,
+    RunSettings, Seq, StoredResult, SubtaskIndex, Token, Usage, WorkerName,
 };
 
 /// The version that is stored with every event written by this crate.
@@ -27,12 +31,23 @@ pub enum Event {
     /// The run exists.
     RunSubmitted {
         /// What is asked for.
+        #[serde(deserialize_with = "lenient::read")]
         task: Arc<ComplexTask>,
         /// How it is to be run.
+        #[serde(deserialize_with = "lenient::read")]
         settings: Arc<RunSettings>,
         /// A plan that came with the task.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(
+            default,
+            deserialize_with = "lenient::read",
+            skip_serializing_if = "Option::is_none"
+        )]
         given: Option<Arc<DecompositionPlan>>,
+        /// What is drawn for the run follows from it; secrets do not.
+        seed: u64,
+        /// Where the run comes from.
+        #[serde(default, skip_serializing_if = "Origin::is_empty")]
+        origin: Arc<Origin>,
     },
     /// The run has a plan, or a revised one.
     PlanAdopted {
@@ -44,6 +59,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         retire: Vec<SubtaskIndex>,
         /// The new subtasks; they take the next indexes in this order.
+        #[serde(deserialize_with = "lenient::read")]
         add: Arc<DecompositionPlan>,
         /// What earlier runs let this one expect.
         #[serde(default, skip_serializing_if = "Priors::is_empty")]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::lenient;
 use crate::number::or_nan;
 use crate::words::words;
 use crate::{BlobRef, DecompositionStrategy, Digest, SubtaskIndex, WorkerName, WorkerResult};
@@ -12,6 +13,7 @@ use crate::{BlobRef, DecompositionStrategy, Digest, SubtaskIndex, WorkerName, Wo
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StoredResult {
     /// The result; its output is null when it is in `blob`.
+    #[serde(deserialize_with = "lenient::read")]
     pub result: Arc<WorkerResult>,
     /// Where the output is when it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,9 +30,11 @@ mod graph;
 mod ids;
 pub mod journal;
 pub mod learned;
+mod lenient;
 mod memory;
 mod nesting;
 mod number;
+mod origin;
 mod plan;
 mod printable;
 mod process;
@@ -84,6 +86,7 @@ pub use memory::{
     DecompositionHeuristic, MemorySlice, OrchestrationOutcome, RoutingHeuristic, RoutingRecord,
 };
 pub use nesting::{MAX_NESTING, has_nested_too_deep, is_nested_too_deep};
+pub use origin::{Actor, Client, Origin, ParentAttempt, is_traceparent};
 pub use plan::{
     DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy,
 };

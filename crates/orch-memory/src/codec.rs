@@ -3,7 +3,10 @@
 //! What is written has the current [`VOCABULARY_VERSION`], and [`decode`] reads no other: version 1 belongs to stores that
 //! this program refuses to open, and of a newer version it cannot know what it means.
 
-use orch_core::{Event, VOCABULARY_VERSION};
+use std::sync::Arc;
+
+use orch_core::{Actor, Event, Recorded, VOCABULARY_VERSION};
+use serde::{Deserialize, Serialize};
 
 /// Why a stored event cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -21,16 +24,38 @@ pub(crate) enum DecodeError {
     Body(#[from] serde_json::Error),
 }
 
-/// Returns `event` as compact JSON of the current version.
-pub(crate) fn encode(event: &Event) -> Result<String, serde_json::Error> {
-    serde_json::to_string(event)
+/// An event with who caused it: one JSON object, in which `by` comes first.
+#[derive(Serialize, Deserialize)]
+struct Caused<By, Event> {
+    by: By,
+    #[serde(flatten)]
+    event: Event,
 }
 
-/// Reads an event of the current version. Fields that this program does not know are passed over.
-pub(crate) fn decode(version: i64, body: &[u8]) -> Result<Event, DecodeError> {
+/// How the body of an event with an actor begins.
+const CAUSED: &[u8] = br#"{"by":"#;
+
+/// Returns an event, and who caused it, as compact JSON of the current version.
+pub(crate) fn encode(recorded: &Recorded) -> Result<String, serde_json::Error> {
+    let event = &recorded.event;
+    match recorded.by.as_deref().filter(|by| !by.is_empty()) {
+        Some(by) => serde_json::to_string(&Caused { by, event }),
+        None => serde_json::to_string(event),
+    }
+}
+
+/// Reads an event of the current version, and who caused it. Fields that this program does not know are passed over.
+pub(crate) fn decode(
+    version: i64,
+    body: &[u8],
+) -> Result<(Event, Option<Arc<Actor>>), DecodeError> {
     let current = i64::from(VOCABULARY_VERSION);
     match version {
-        version if version == current => Ok(serde_json::from_slice(body)?),
+        version if version == current && body.starts_with(CAUSED) => {
+            let Caused { by, event } = serde_json::from_slice(body)?;
+            Ok((event, Some(by)))
+        }
+        version if version == current => Ok((serde_json::from_slice(body)?, None)),
         newer if newer > current => Err(DecodeError::Newer(newer)),
         other => Err(DecodeError::Other(other)),
     }
@@ -38,16 +63,31 @@ pub(crate) fn decode(version: i64, body: &[u8]) -> Result<Event, DecodeError> {
 
 #[cfg(test)]
 mod tests {
-    use orch_core::SubtaskIndex;
+    use jiff::Timestamp;
+    use orch_core::{Seq, SubtaskIndex};
 
     use super::*;
 
     #[test]
     fn what_is_written_is_read_back() {
         let event = Event::SubtaskSkipped { subtask: SubtaskIndex(3), because: SubtaskIndex(1) };
-        let body = encode(&event).unwrap();
-        assert_eq!(body, r#"{"type":"subtask_skipped","subtask":3,"because":1}"#);
-        assert_eq!(decode(i64::from(VOCABULARY_VERSION), body.as_bytes()).unwrap(), event);
+        let by = Actor::new().with_user("ann".to_owned());
+        for (by, expected) in [
+            (None, r#"{"type":"subtask_skipped","subtask":3,"because":1}"#),
+            (Some(Arc::default()), r#"{"type":"subtask_skipped","subtask":3,"because":1}"#),
+            (
+                Some(Arc::new(by)),
+                r#"{"by":{"user":"ann"},"type":"subtask_skipped","subtask":3,"because":1}"#,
+            ),
+        ] {
+            let recorded =
+                Recorded::new(Seq(1), Timestamp::UNIX_EPOCH, event.clone()).with_by(by.clone());
+            let body = encode(&recorded).unwrap();
+            assert_eq!(body, expected);
+            let by = by.filter(|by| !by.is_empty());
+            let read = decode(i64::from(VOCABULARY_VERSION), body.as_bytes()).unwrap();
+            assert_eq!(read, (event.clone(), by));
+        }
     }
 
     #[test]

@@ -20,8 +20,8 @@
 //! let head = RunHead::new(RunId::new(now, 4), "my-project".into(), &task, now);
 //! let run = head.run;
 //! let settings = RunSettings::default().into();
-//! let event = Event::RunSubmitted { task: task.into(), settings, given: None };
-//! let events = [Recorded { seq: Seq(1), at: now, event }];
+//! let event = Event::RunSubmitted { task: task.into(), settings, given: None, seed: 7, origin: Default::default() };
+//! let events = [Recorded::new(Seq(1), now, event)];
 //! let summary = RunSummary::new(RunPhase::Submitted, None, Counts::default());
 //! journal.append(Append::new(head.into(), Seq(0), None, events.clone().into(), summary)).await?;
 //!

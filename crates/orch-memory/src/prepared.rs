@@ -98,7 +98,7 @@ impl Prepared {
 fn encode(run: RunId, recorded: &Recorded, blobs: &mut Vec<Blob>) -> Result<EventRow, BoxError> {
     let seq = recorded.seq.0.cast_signed();
     let at = recorded.at.as_microsecond();
-    let (body, blob) = match codec::encode(&recorded.event)? {
+    let (body, blob) = match codec::encode(recorded)? {
         body if body.len() <= INLINE => (body, None),
         body => {
             let blob = Blob::new(body.into_bytes());

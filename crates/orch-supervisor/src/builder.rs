@@ -32,6 +32,7 @@ impl Default for Builder {
         Self {
             parts: Parts {
                 name: "supervisor".to_owned(),
+                user: None,
                 scope: None,
                 journal: Arc::new(MemoryJournal::new()),
                 decomposer: Arc::new(GivenOrSingle),
@@ -62,6 +63,13 @@ impl Builder {
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.parts.name = name.into();
+        self
+    }
+
+    /// Sets the name of the user whom the process belongs to: it is recorded with what callers of this supervisor cause.
+    #[must_use]
+    pub fn user(mut self, user: impl Into<Option<String>>) -> Self {
+        self.parts.user = user.into();
         self
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use orch_core::{
-    ComplexTask, DecompositionPlan, Failure, Fence, RequestKey, RunSettings, SubtaskId, Token,
-    Worker, WorkerResult, has_nested_too_deep, is_nested_too_deep,
+    ComplexTask, DecompositionPlan, Failure, Fence, Origin, RequestKey, RunSettings, SubtaskId,
+    Token, Worker, WorkerResult, has_nested_too_deep, is_nested_too_deep,
 };
 
 use crate::machine::Refusal;
@@ -19,6 +19,8 @@ pub struct SubmitOptions {
     pub plan: Option<DecompositionPlan>,
     /// The same key again gets the same run.
     pub request_key: Option<RequestKey>,
+    /// Where the run comes from; its client is that of the handle unless it names one.
+    pub origin: Origin,
     /// Pull workers that only this run knows; see [`Supervisor::resume_with`](crate::Supervisor::resume_with).
     pub guests: Vec<Arc<dyn Worker>>,
 }
@@ -47,6 +49,13 @@ impl SubmitOptions {
     #[must_use]
     pub fn request_key(mut self, key: impl Into<RequestKey>) -> Self {
         self.request_key = Some(key.into());
+        self
+    }
+
+    /// Sets where the run comes from.
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
         self
     }
 

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use orch_core::journal::{Journal, RunFilter, RunRow};
 use orch_core::{
-    CancelReason, ComplexTask, Digest, Fence, JsonMap, MemorySlice, OrchestrationResult, ProjectId,
-    RequestKey, RunId, RunSettings, RunStatus, Seq, Subtask, SubtaskId, Token, Worker, WorkerName,
+    Actor, CancelReason, Client, ComplexTask, Digest, Fence, JsonMap, MemorySlice,
+    OrchestrationResult, Origin, ProjectId, RequestKey, RunId, RunSettings, RunStatus, Seq,
+    Subtask, SubtaskId, Token, Worker, WorkerName,
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 
@@ -32,6 +33,8 @@ const FOREIGN_WAIT: Duration = Duration::from_millis(200);
 #[derive(Clone)]
 pub struct Supervisor {
     inner: Arc<Inner>,
+    /// Whom this handle is recorded as.
+    actor: Arc<Actor>,
 }
 
 struct Inner {
@@ -59,6 +62,7 @@ impl Supervisor {
     }
 
     pub(crate) fn start(mut parts: Parts) -> Self {
+        let actor = Actor::new().with_process(parts.name.clone()).with_user(parts.user.clone());
         let delegation = Delegation::new(parts.own_scope());
         parts.workers = delegation.admitted(&parts.workers);
         let (calls, calls_in) = mpsc::channel(crate::shell::CALLS);
@@ -91,7 +95,14 @@ impl Supervisor {
         let engine =
             Engine::new(parts, driver, calls_in, (events.downgrade(), events_in), subscribers);
         tokio::spawn(engine.run(events, notice));
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), actor: Arc::new(actor) }
+    }
+
+    /// Returns a handle on the same engine for calls on behalf of `client`: its name is recorded with what they cause.
+    #[must_use]
+    pub fn for_client(&self, client: impl Into<Option<Client>>) -> Self {
+        let actor = Actor::clone(&self.actor).with_client(client);
+        Self { inner: self.inner.clone(), actor: Arc::new(actor) }
     }
 
     /// Runs a task to its end: splits it, gives the subtasks to workers, survives failures, makes one output.
@@ -145,6 +156,8 @@ impl Supervisor {
             settings: Arc::new(options.settings.unwrap_or_else(|| self.inner.settings.clone())),
             given: options.plan.map(Arc::new),
             request_key: options.request_key,
+            origin: Arc::new(self.origin(options.origin)),
+            by: Some(self.actor.clone()),
             reply: 0,
         };
         let guests = options.guests;
@@ -152,6 +165,12 @@ impl Supervisor {
             Response::Run(run) => Ok(run),
             Response::Answer(_) | Response::Status(_) => Err(SupervisorError::ShutDown),
         }
+    }
+
+    /// The client of this handle is the one that submits, unless it says otherwise.
+    fn origin(&self, mut origin: Origin) -> Origin {
+        origin.client = origin.client.or_else(|| self.actor.client.clone());
+        origin
     }
 
     fn new_run(&self) -> RunId {
@@ -383,9 +402,10 @@ impl Supervisor {
             self.inner.delegation.check(&want.worker)?;
         }
         let drawn = |want: Want| want.token(Token(run_entropy() as u64));
-        let wants = wants.into_iter().map(drawn).collect();
+        let wants: Vec<Want> = wants.into_iter().map(drawn).collect();
+        let by = self.acting_as(one_worker(&wants));
         let claim = Claim { wants, foreign_locks: Vec::new(), request_key };
-        let answer = self.command(run, Command::Claim(claim)).await?;
+        let answer = self.command_by(by, run, Command::Claim(claim)).await?;
         if let Answer::Claim(claimed) = answer { Ok(claimed) } else { Ok(Vec::new()) }
     }
 
@@ -431,6 +451,7 @@ impl Supervisor {
         let mut result = report.result;
         result_may_be_stored(&result)?;
         result.subtask_id = report.subtask.clone();
+        let by = self.acting_as(Some(&result.worker_name).filter(|name| !name.as_str().is_empty()));
         let usage = result.usage().ok().flatten();
         let Reported { digest, body, blob } = reported(result);
         let digest = match &report.failure {
@@ -447,7 +468,7 @@ impl Supervisor {
             usage,
             request_key: report.request_key,
         };
-        let answer = self.command(run, Command::Report(report)).await?;
+        let answer = self.command_by(by, run, Command::Report(report)).await?;
         if let Answer::Report(answer) = answer { Ok(answer) } else { Ok(ReportAnswer::Received) }
     }
 
@@ -481,8 +502,25 @@ impl Supervisor {
         self.inner.slots.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns the actor of this handle, as one of its workers.
+    fn acting_as(&self, worker: Option<&WorkerName>) -> Arc<Actor> {
+        match worker {
+            Some(worker) => Arc::new(Actor::clone(&self.actor).with_agent(worker.clone())),
+            None => self.actor.clone(),
+        }
+    }
+
     async fn command(&self, run: RunId, command: Command) -> Result<Answer, SupervisorError> {
-        match self.call(|caller| Call::Command(run, Box::new(command), caller)).await?? {
+        self.command_by(self.actor.clone(), run, command).await
+    }
+
+    async fn command_by(
+        &self,
+        by: Arc<Actor>,
+        run: RunId,
+        command: Command,
+    ) -> Result<Answer, SupervisorError> {
+        match self.call(|caller| Call::Command(run, Box::new(command), by, caller)).await?? {
             Response::Answer(answer) => Ok(answer),
             Response::Run(_) | Response::Status(_) => Ok(Answer::Done),
         }
@@ -496,4 +534,10 @@ impl Supervisor {
         self.inner.calls.send(call(caller)).await.map_err(|_| SupervisorError::ShutDown)?;
         answer.await.map_err(|_| SupervisorError::ShutDown)
     }
+}
+
+/// Returns the worker that all wants are for; `None` when they are for several.
+fn one_worker(wants: &[Want]) -> Option<&WorkerName> {
+    let first = &wants.first()?.worker;
+    wants.iter().all(|want| want.worker == *first).then_some(first)
 }

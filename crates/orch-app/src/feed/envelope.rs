@@ -33,7 +33,8 @@ pub struct LifecycleEvent {
     /// What happened: `subtask_id` and `attempt` where there are such, and what belongs to the kind of event. Nothing that
     /// workers write is in it: no outputs, no messages of errors.
     pub payload: JsonMap,
-    /// `sequence_number`: the place of the event in its run, from 1 without gaps.
+    /// `sequence_number`: the place of the event in its run, from 1 without gaps. `by`: who caused it, an
+    /// [`Actor`](orch_core::Actor); absent when the engine decided it by itself.
     pub metadata: JsonMap,
 }
 
@@ -60,6 +61,9 @@ impl Narrator {
         let agent = self.fill(&mut payload, &recorded.event);
         let mut metadata = JsonMap::new();
         metadata.insert("sequence_number".to_owned(), json!(recorded.seq));
+        if let Some(by) = &recorded.by {
+            metadata.insert("by".to_owned(), json!(by));
+        }
         LifecycleEvent {
             event_type: recorded.event.dotted_type(),
             agent,
@@ -86,10 +90,13 @@ impl Narrator {
             set("attempt", json!(fence));
         }
         match event {
-            Event::RunSubmitted { task, settings, .. } => {
+            Event::RunSubmitted { task, settings, origin, .. } => {
                 set("description", json!(task.description));
                 set("task_type", json!(task.task_type));
                 set("strategy", json!(settings.strategy));
+                if !origin.is_empty() {
+                    set("origin", json!(origin));
+                }
             }
             Event::PlanAdopted { revision, retire, add, .. } => {
                 let retired: Vec<_> =
@@ -181,7 +188,7 @@ mod tests {
     #[track_caller]
     fn check(event: Event, expected: serde_json::Value) {
         let mut narrator = Narrator::new(RunId::new(Timestamp::UNIX_EPOCH, 0), ProjectId::new("p"));
-        let recorded = Recorded { seq: Seq(1), at: Timestamp::UNIX_EPOCH, event };
+        let recorded = Recorded::new(Seq(1), Timestamp::UNIX_EPOCH, event);
         let mut payload = narrator.tell(&recorded).payload;
         payload.remove("orchestration_id");
         assert_eq!(json!(payload), expected);

@@ -1,13 +1,15 @@
 //! Runs as a journal keeps and lists them.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{JournalError, Owner};
 use crate::setters::setters;
 use crate::{
-    ComplexTask, Counts, EndStatus, Epoch, Event, ProjectId, RequestKey, RunId, RunPhase, Seq,
-    TaskId,
+    Actor, ComplexTask, Counts, EndStatus, Epoch, Event, ProjectId, RequestKey, RunId, RunPhase,
+    Seq, TaskId,
 };
 
 /// An event with its place and time.
@@ -17,9 +19,24 @@ pub struct Recorded {
     pub seq: Seq,
     /// When it happened: wall time, never going back within a run.
     pub at: Timestamp,
+    /// Who caused it; `None` when the engine decided it by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Arc<Actor>>,
     /// What happened.
     pub event: Event,
 }
+
+impl Recorded {
+    /// Makes a record of what the engine decided by itself.
+    pub fn new(seq: Seq, at: Timestamp, event: Event) -> Self {
+        Self { seq, at, by: None, event }
+    }
+}
+
+setters! { Recorded {
+    /// Sets who caused it.
+    with_by => by: Option<Arc<Actor>>,
+} }
 
 /// The events of a run as far as they can be read.
 #[derive(Debug, Default)]

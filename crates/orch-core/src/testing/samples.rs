@@ -85,15 +85,25 @@ impl SampleRun {
     ) -> Append {
         let recorded: Vec<Recorded> = (expected + 1..)
             .zip(events)
-            .map(|(seq, event)| Recorded {
-                seq: Seq(seq),
-                at: time(u32::try_from(seq).expect("samples are short")),
-                event,
+            .map(|(seq, event)| {
+                let at = time(u32::try_from(seq).expect("samples are short"));
+                // Who caused it is stored with some events, and not with others.
+                let by = (seq % 2 == 0).then(|| Arc::new(sample_actor()));
+                Recorded::new(Seq(seq), at, event).with_by(by)
             })
             .collect();
         let summary = RunSummary::new(phase, end, Counts::default());
         Append::new(self.head.clone(), Seq(expected), None, recorded.into(), summary)
     }
+}
+
+/// Returns an actor of whom all is known.
+fn sample_actor() -> Actor {
+    Actor::new()
+        .with_process("orch run".to_owned())
+        .with_user("J\u{f6}rg \"}".to_owned())
+        .with_client(Client::new("claude-code", "2.1.0"))
+        .with_agent(worker())
 }
 
 /// Returns a plan of `count` subtasks, each depending on the one before.
@@ -183,6 +193,12 @@ fn submission() -> Vec<Event> {
         .with_source(PlanSource::Memory)
         .with_notes(vec!["note".to_owned()]);
     let settings = RunSettings::default();
+    let parent = ParentAttempt::new(RunId::new(time(1), 1), "a", FENCE);
+    let origin = Origin::new()
+        .with_parent(parent)
+        .with_depth(u32::MAX)
+        .with_traceparent("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned())
+        .with_client(Client::new("a client", ""));
     let adopted = |revision, retire, add: DecompositionPlan| Event::PlanAdopted {
         revision,
         base_seq: Seq(u64::MAX),
@@ -195,11 +211,15 @@ fn submission() -> Vec<Event> {
             task: Arc::new(task),
             settings: Arc::new(settings.clone()),
             given: None,
+            seed: 0,
+            origin: Arc::default(),
         },
         Event::RunSubmitted {
             task: Arc::new(full),
             settings: Arc::new(settings.with_project("project")),
             given: Some(Arc::new(plan.clone())),
+            seed: u64::MAX,
+            origin: Arc::new(origin),
         },
         adopted(1, Vec::new(), plan.clone()),
         adopted(2, vec![SUBTASK, SubtaskIndex(u32::MAX)], plan),

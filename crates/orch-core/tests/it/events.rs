@@ -11,6 +11,55 @@ use orch_core::{
 };
 use serde_json::Value;
 
+/// Keys of maps whose keys the user or a worker chooses: whatever stands there is data.
+const DATA: [&str; 8] = [
+    "annotations",
+    "context",
+    "cost_micro_usd",
+    "dependency_graph",
+    "gates",
+    "metadata",
+    "output",
+    "prefer",
+];
+
+/// Adds a field that nobody knows to every struct of an event; returns how many.
+fn add_unknown_fields(value: &mut Value) -> usize {
+    match value {
+        Value::Object(map) => {
+            let is_failure = map.contains_key("failure_type");
+            let structs = map.iter_mut().filter(|(key, _)| {
+                !DATA.contains(&key.as_str()) && !(is_failure && key.as_str() == "evidence")
+            });
+            let added: usize = structs.map(|(_, inner)| add_unknown_fields(inner)).sum();
+            map.insert("of_a_later_version".to_owned(), serde_json::json!({ "is": [1, {}] }));
+            added + 1
+        }
+        Value::Array(items) => items.iter_mut().map(add_unknown_fields).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
+    }
+}
+
+#[test]
+fn a_field_that_this_version_does_not_know_is_passed_over_wherever_it_stands() {
+    let mut nested = 0;
+    for event in sample_events() {
+        let mut value = serde_json::to_value(&event).unwrap();
+        nested += add_unknown_fields(&mut value) - 1;
+        let text = value.to_string();
+        let read: Result<Event, _> = serde_json::from_str(&text);
+        assert_eq!(read.unwrap_or_else(|error| panic!("{error}: {text}")), event);
+    }
+    assert!(nested > 60, "fields were added within events, too: {nested}");
+}
+
+#[test]
+fn what_people_write_may_still_have_no_unknown_field() {
+    let task = r#"{"id":"t","description":"d","task_type":"general","deadlin":null}"#;
+    let error = serde_json::from_str::<ComplexTask>(task).unwrap_err().to_string();
+    assert!(error.contains("unknown field `deadlin`"), "{error}");
+}
+
 /// How many kinds of events there are; the match below has to be extended with it.
 const KINDS: usize = 21;
 
@@ -89,6 +138,8 @@ fn numbers_that_json_lacks_leave_events_readable() {
             task: Arc::new(ComplexTask::new("t", "", "")),
             settings: Arc::new(RunSettings::default().with_aggregation(ratio)),
             given: Some(Arc::new(plan)),
+            seed: 1,
+            origin: Arc::default(),
         },
         Event::RunEnded {
             status: EndStatus::Failed,

@@ -51,8 +51,8 @@ impl StoredEvent {
         let at = Timestamp::from_microsecond(self.at);
         let at = at.map_err(|error| self.corrupt(run, error.to_string()))?;
         let event = codec::decode(self.version, body);
-        let event = event.map_err(|error| self.corrupt(run, error.to_string()))?;
-        Ok(Recorded { seq: Seq(self.seq.cast_unsigned()), at, event })
+        let (event, by) = event.map_err(|error| self.corrupt(run, error.to_string()))?;
+        Ok(Recorded::new(Seq(self.seq.cast_unsigned()), at, event).with_by(by))
     }
 
     /// Returns the hash of the event's content.

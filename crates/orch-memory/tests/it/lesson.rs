@@ -71,7 +71,13 @@ impl Lesson {
     pub(crate) fn recorded(&self) -> Vec<Recorded> {
         let settings = RunSettings::default().with_project("p");
         let (task, settings) = (Arc::new(self.task()), Arc::new(settings));
-        let mut events = vec![Event::RunSubmitted { task, settings, given: None }];
+        let mut events = vec![Event::RunSubmitted {
+            task,
+            settings,
+            given: None,
+            seed: 1,
+            origin: Arc::default(),
+        }];
         let subtasks = (0..).zip(&self.tries).map(|(index, attempt): (u32, _)| {
             let text = format!("{} part {index}", self.text);
             Subtask::new(format!("s{index}"), text, attempt.task_type.clone())
@@ -102,10 +108,9 @@ impl Lesson {
         });
         (1..)
             .zip(events)
-            .map(|(seq, event)| Recorded {
-                seq: Seq(seq),
-                at: self.start() + SignedDuration::from_millis(seq.cast_signed()),
-                event,
+            .map(|(seq, event)| {
+                let at = self.start() + SignedDuration::from_millis(seq.cast_signed());
+                Recorded::new(Seq(seq), at, event)
             })
             .collect()
     }

@@ -385,6 +385,7 @@ fn describe(
     let trouble = node.trouble.as_ref();
     let info = AttemptInfo::new(state.run(), fence, attempt.token, &node.spec.id, timeout_ms)
         .with_number(node.attempts)
+        .with_run_depth(state.origin().depth)
         .with_max_cost_micro_usd(attempt.reserved)
         .with_guidance(trouble.and_then(|t| t.guidance.clone()))
         .with_last_failure(trouble.and_then(|t| t.last.clone()));

@@ -73,6 +73,8 @@ impl Process {
             settings: Arc::new(settings),
             given: Some(Arc::new(plan)),
             request_key: None,
+            origin: Arc::default(),
+            by: None,
             reply: 0,
         };
         self.feed(Input::Submit(Box::new(submission)));

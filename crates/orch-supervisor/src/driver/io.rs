@@ -6,9 +6,10 @@ use jiff::Timestamp;
 use orch_core::journal::{AcquireError, Append, AppendError, Blob, Recorded, RunHead};
 use orch_core::learned::Learned;
 use orch_core::{
-    AggregationInput, AggregationSettings, ComplexTask, DecompositionPlan, Digest, Epoch, Failure,
-    Fence, JsonMap, LockName, MemorySnapshot, OrchestrationOutcome, OrchestrationResult, ProjectId,
-    RequestKey, RunId, RunSettings, RunStatus, Seq, StoredResult, Worker, WorkerName,
+    Actor, AggregationInput, AggregationSettings, ComplexTask, DecompositionPlan, Digest, Epoch,
+    Failure, Fence, JsonMap, LockName, MemorySnapshot, OrchestrationOutcome, OrchestrationResult,
+    Origin, ProjectId, RequestKey, RunId, RunSettings, RunStatus, Seq, StoredResult, Worker,
+    WorkerName,
 };
 
 use crate::machine::{Answer, Command, Outcome, Refusal};
@@ -30,6 +31,8 @@ pub enum Input {
         run: RunId,
         /// What is asked.
         command: Command,
+        /// Who asks.
+        by: Option<Arc<Actor>>,
         /// Who waits.
         reply: ReplyId,
     },
@@ -190,6 +193,10 @@ pub struct Submission {
     pub given: Option<Arc<DecompositionPlan>>,
     /// The caller's name for the request.
     pub request_key: Option<RequestKey>,
+    /// Where it comes from.
+    pub origin: Arc<Origin>,
+    /// Who submits it.
+    pub by: Option<Arc<Actor>>,
     /// Who waits.
     pub reply: ReplyId,
 }

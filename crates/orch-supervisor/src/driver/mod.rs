@@ -10,6 +10,7 @@
 
 mod changes;
 mod dispatch;
+mod draws;
 mod effects;
 #[cfg(test)]
 mod fairness;
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use orch_core::{RunId, Token};
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) use effects::finish;
@@ -87,8 +88,8 @@ impl Driver {
     fn feed(&mut self, input: Input, now: Timestamp) {
         match input {
             Input::Submit(submission) => self.submit(*submission),
-            Input::Command { run, command, reply } => {
-                self.queue(run, Queued { work: Work::Command(command), reply: Some(reply) });
+            Input::Command { run, command, by, reply } => {
+                self.queue(run, Queued { work: Work::Command(command), by, reply: Some(reply) });
             }
             Input::Status { run, reply } => self.status(run, reply),
             Input::Settled { run, until, reply } => self.await_settled(run, until, reply),
@@ -136,9 +137,9 @@ impl Driver {
             return;
         }
         let run = submission.run;
-        let reply = Some(submission.reply);
+        let (by, reply) = (submission.by.clone(), Some(submission.reply));
         self.runs.insert(run, Run::submitted());
-        self.queue(run, Queued { work: Work::Submit(Box::new(submission)), reply });
+        self.queue(run, Queued { work: Work::Submit(Box::new(submission)), by, reply });
     }
 
     /// Puts work into a run's inbox; a run that is not there is loaded first.
@@ -164,7 +165,7 @@ impl Driver {
     /// Queues what the engine itself wants decided; pointless for a run that is not there any more.
     fn enqueue(&mut self, run: RunId, work: Work) {
         if let Some(entry) = self.runs.get_mut(&run) {
-            entry.inbox.push_back(Queued { work, reply: None });
+            entry.inbox.push_back(Queued::own(work));
             self.dirty.insert(run);
         }
         self.load_for_inbox(run);
@@ -215,9 +216,7 @@ impl Driver {
         let owned: Vec<RunId> = self.owned().collect();
         for run in owned {
             if let Some(entry) = self.runs.get_mut(&run) {
-                entry
-                    .inbox
-                    .push_front(Queued { work: Work::Command(Command::ExtendLeases), reply: None });
+                entry.inbox.push_front(Queued::own(Work::Command(Command::ExtendLeases)));
                 self.dirty.insert(run);
             }
         }
@@ -322,9 +321,5 @@ impl Driver {
 
     fn token(&mut self) -> Token {
         Token(self.rng.next_u64())
-    }
-
-    fn draw(&mut self) -> f64 {
-        self.rng.random()
     }
 }

@@ -55,11 +55,11 @@ impl Driver {
         let is_untouched = entry.state.as_ref().is_some_and(|state| state.seq() == Seq(0).next());
         entry.begun = is_first && entry.resuming.is_none() && is_untouched;
         if std::mem::take(&mut entry.takes_down) {
-            entry.inbox.push_back(Queued { work: Work::TakeDown(epoch), reply: None });
+            entry.inbox.push_back(Queued::own(Work::TakeDown(epoch)));
         }
         if let Some(reason) = self.shutting_down.clone() {
             // It came too late: what is owned is suspended and given up again.
-            entry.inbox.push_back(Queued { work: Work::Suspend(reason), reply: None });
+            entry.inbox.push_back(Queued::own(Work::Suspend(reason)));
         }
         if entry.begun {
             self.settle(run);
@@ -67,7 +67,7 @@ impl Driver {
             return;
         }
         let reply = entry.resuming.take();
-        entry.inbox.push_front(Queued { work: Work::Resume(epoch), reply });
+        entry.inbox.push_front(Queued { work: Work::Resume(epoch), by: None, reply });
         self.reload(run);
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
 use orch_core::learned::Learned;
-use orch_core::{Epoch, Fence, LockName, MemorySnapshot, Seq, Tallies, Worker, WorkerName};
+use orch_core::{Actor, Epoch, Fence, LockName, MemorySnapshot, Seq, Tallies, Worker, WorkerName};
 
 use super::io::{AttemptEnd, ReplyId, Response, Submission};
 use crate::machine::{Command, Outcome, Refusal, State};
@@ -106,8 +106,17 @@ impl Recalled {
 /// Something to be decided.
 pub(super) struct Queued {
     pub(super) work: Work,
+    /// Who asks for it; `None` for the engine's own work.
+    pub(super) by: Option<Arc<Actor>>,
     /// A caller who waits; without one the work is the engine's own, and is never given up.
     pub(super) reply: Option<ReplyId>,
+}
+
+impl Queued {
+    /// Makes work of the engine's own.
+    pub(super) fn own(work: Work) -> Self {
+        Self { work, by: None, reply: None }
+    }
 }
 
 /// What is to be decided.

@@ -6,12 +6,14 @@ use jiff::Timestamp;
 use orch_core::journal::{Append, Blob, Recorded, RunHead};
 use orch_core::learned::Priors;
 use orch_core::{
-    Cause, Event, Failure, FailureContext, FailureDecision, FailureEvent, Fence, LockName,
+    Actor, Cause, Event, Failure, FailureContext, FailureDecision, FailureEvent, Fence, LockName,
     LossCause, RoutingContext, RunId, Seq, StoredResult, SubtaskIndex, Token, last_line,
 };
+use rand::Rng as _;
 
 use super::Driver;
 use super::changes::{concerned, lock_changes};
+use super::draws::draw;
 use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::run::{Queued, Turn, Work};
 use super::take_down::TAKEN_DOWN;
@@ -31,6 +33,8 @@ pub(super) struct Staged {
     replies: Vec<(ReplyId, Result<Response, Refusal>)>,
     decided: Vec<Queued>,
     blobs: Vec<Blob>,
+    /// Who caused what is decided now; `None` while the engine decides by itself.
+    by: Option<Arc<Actor>>,
 }
 
 impl Driver {
@@ -56,6 +60,7 @@ impl Driver {
             replies: Vec::new(),
             decided: Vec::new(),
             blobs: Vec::new(),
+            by: None,
         };
         if let Some(state) = &mut entry.state {
             state.advance(now);
@@ -79,7 +84,9 @@ impl Driver {
                 return;
             };
             let before = staged.events.len();
+            staged.by.clone_from(&queued.by);
             let answer = self.decide_work(run, queued.work.clone(), staged);
+            staged.by = None;
             if let Some(reply) = queued.reply {
                 staged.replies.push((reply, answer));
             }
@@ -172,6 +179,8 @@ impl Driver {
             task: submission.task.clone(),
             settings: submission.settings.clone(),
             given: submission.given.clone(),
+            seed: self.rng.next_u64(),
+            origin: submission.origin.clone(),
         };
         let head = RunHead::new(
             submission.run,
@@ -186,7 +195,8 @@ impl Driver {
         entry.head = Some(Arc::new(head));
         entry.state = submit(submission.run, event.clone(), staged.now);
         staged.base = Seq(0);
-        staged.events.push(Recorded { seq: Seq(1), at: staged.now, event });
+        let recorded = Recorded::new(Seq(1), staged.now, event);
+        staged.events.push(recorded.with_by(staged.by.clone()));
         Ok(Response::Run(submission.run))
     }
 
@@ -261,7 +271,8 @@ impl Driver {
         for event in events {
             let seq = state.seq().next();
             state.apply(seq, staged.now, &event);
-            staged.events.push(Recorded { seq, at: staged.now, event });
+            let recorded = Recorded::new(seq, staged.now, event);
+            staged.events.push(recorded.with_by(staged.by.clone()));
         }
         staged.blobs.extend(blobs);
         Ok(Response::Answer(answer))
@@ -303,11 +314,11 @@ impl Driver {
         }
     }
 
-    fn what_follows(&mut self, run: RunId, index: SubtaskIndex, now: Timestamp) -> Option<Command> {
-        let draw = self.draw();
+    fn what_follows(&self, run: RunId, index: SubtaskIndex, now: Timestamp) -> Option<Command> {
         let entry = self.runs.get(&run)?;
         let state = entry.state.as_ref()?;
         let node = state.node(index);
+        let draw = draw(state.seed(), index, node.failures);
         let trouble = node.trouble.as_ref()?;
         let failure = trouble.last.as_ref()?;
         let worker =

@@ -69,6 +69,8 @@ fn opening(run: RunId, cast: &Cast<'_>, script: &Script<'_>) -> Vec<Input> {
         settings: Arc::new(script.settings.clone()),
         given: None,
         request_key: None,
+        origin: Arc::default(),
+        by: None,
         reply: NOBODY,
     };
     workers.chain([Input::Submit(Box::new(submission))]).collect()
@@ -297,7 +299,7 @@ impl<'a> Stage<'a> {
                     desk.slots += 1;
                 }
                 self.claim(&worker);
-                Input::Command { run, command: Command::Report(*report), reply: NOBODY }
+                Input::Command { run, command: Command::Report(*report), by: None, reply: NOBODY }
             }
         }
     }

@@ -33,11 +33,13 @@ impl State {
         self.seq = seq;
         let before = std::mem::replace(&mut self.at, at);
         match event {
-            Event::RunSubmitted { task, settings, given } => {
+            Event::RunSubmitted { task, settings, given, seed, origin } => {
                 self.task = task.clone();
                 self.context = Arc::new(task.context.clone());
                 self.settings = settings.clone();
                 self.given = given.clone();
+                self.seed = *seed;
+                self.origin = origin.clone();
                 self.concurrency_limit =
                     ConcurrencyLimit::new(Priors::default().initial_concurrency_limit(settings));
                 if let Some(deadline) = task.deadline {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::{
     AggregationSettings, AggregationStrategy, BlobRef, CancelReason, ComplexTask, Constraints,
-    Counts, DecompositionPlan, Digest, EndStatus, Fence, JsonMap, LockName, PlanSource, RequestKey,
-    RunId, RunPhase, RunSettings, Seq, Subtask, SubtaskId, SubtaskIndex, Tallies, WorkerName,
+    Counts, DecompositionPlan, Digest, EndStatus, Fence, JsonMap, LockName, Origin, PlanSource,
+    RequestKey, RunId, RunPhase, RunSettings, Seq, Subtask, SubtaskId, SubtaskIndex, Tallies,
+    WorkerName,
 };
 use serde_json::Value;
 
@@ -30,6 +31,9 @@ pub struct State {
     pub(super) context: Arc<JsonMap>,
     pub(super) settings: Arc<RunSettings>,
     pub(super) given: Option<Arc<DecompositionPlan>>,
+    /// What is drawn for the run follows from it.
+    pub(super) seed: u64,
+    pub(super) origin: Arc<Origin>,
     pub(super) stage: Stage,
     pub(super) suspended: bool,
     /// 0 before the first plan.
@@ -140,6 +144,8 @@ impl State {
             context: Arc::default(),
             settings: Arc::default(),
             given: None,
+            seed: 0,
+            origin: Arc::default(),
             stage: Stage::Planning,
             suspended: false,
             revision: 0,
@@ -174,6 +180,16 @@ impl State {
     /// Returns the run.
     pub fn run(&self) -> RunId {
         self.run
+    }
+
+    /// Returns the number that all draws for the run follow from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Returns where the run comes from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// Returns the last event.

@@ -43,7 +43,9 @@ impl Scenario {
     ) -> Self {
         let (now, run) = (start_of_time(), RunId::new(start_of_time(), 1));
         let task = Arc::new(ComplexTask::new("t", "a test", "test"));
-        let event = Event::RunSubmitted { task, settings: Arc::new(settings), given: None };
+        let settings = Arc::new(settings);
+        let event =
+            Event::RunSubmitted { task, settings, given: None, seed: 1, origin: Arc::default() };
         let state = submit(run, event, now).unwrap();
         let mut scenario = Self { state, now };
         let plan = Arc::new(DecompositionPlan::new(subtasks));
@@ -424,15 +426,15 @@ fn events_that_do_not_follow_are_not_folded() {
         (next, Event::SubtaskCompleted { subtask, fence: Fence(9) }, "names attempt 9 of 1"),
         (next, Event::LeaseExtended { fence: Fence(0), until: at }, "names attempt 0"),
     ] {
-        let refused = run.state.fits(&Recorded { seq, at, event }).unwrap_err();
+        let refused = run.state.fits(&Recorded::new(seq, at, event)).unwrap_err();
         assert!(refused.contains(said), "{refused}");
     }
     assert_eq!(
-        run.state.fits(&Recorded {
-            seq: next,
+        run.state.fits(&Recorded::new(
+            next,
             at,
-            event: Event::ConcurrencyLimitChanged { concurrency_limit: 2 }
-        }),
+            Event::ConcurrencyLimitChanged { concurrency_limit: 2 }
+        )),
         Ok(())
     );
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
-use orch_core::{OrchestrationResult, RunId, Worker};
+use orch_core::{Actor, OrchestrationResult, RunId, Worker};
 use tokio::sync::oneshot;
 
 use crate::driver::{Left, Response, Submission};
@@ -16,7 +16,8 @@ use crate::machine::{Command, Refusal};
 pub(crate) enum Call {
     /// A new run, with its guests.
     Submit(Box<Submission>, Vec<Arc<dyn Worker>>, Caller<Result<Response, Refusal>>),
-    Command(RunId, Box<Command>, Caller<Result<Response, Refusal>>),
+    /// A command, with who gives it.
+    Command(RunId, Box<Command>, Arc<Actor>, Caller<Result<Response, Refusal>>),
     /// A run is to go on, with its guests.
     Resume(RunId, Vec<Arc<dyn Worker>>, Caller<Result<Response, Refusal>>),
     /// Answered when the run ends or leaves this process; `None` when it is not here.
@@ -26,11 +27,7 @@ pub(crate) enum Call {
     /// Answered when the run has settled, or when the time is over; refused when it is not readable.
     Settled(RunId, Duration, Caller<Result<Response, Refusal>>),
     /// Answered when everything is suspended, or given up.
-    Shutdown {
-        grace: Duration,
-        leave_quiet: bool,
-        caller: Caller<()>,
-    },
+    Shutdown { grace: Duration, leave_quiet: bool, caller: Caller<()> },
 }
 
 /// How a wait ended.

@@ -238,9 +238,9 @@ impl Engine {
                 let run = submission.run;
                 self.ready.extend([Input::Submit(submission), Input::Guests { run, workers }]);
             }
-            Call::Command(run, command, caller) => {
+            Call::Command(run, command, by, caller) => {
                 let reply = self.expect(caller);
-                self.ready.push(Input::Command { run, command: *command, reply });
+                self.ready.push(Input::Command { run, command: *command, by: Some(by), reply });
             }
             Call::Resume(run, workers, caller) => {
                 // Who asks while somebody waits for the same gets the same answer.

@@ -13,6 +13,8 @@ use crate::guard::{Guard, GuardedMemory, GuardedReaper};
 /// All replaceable parts, ready to run.
 pub(crate) struct Parts {
     pub(crate) name: String,
+    /// The user whom the process belongs to.
+    pub(crate) user: Option<String>,
     /// Its own scope; without, it may do everything under its name.
     pub(crate) scope: Option<MemoryScope>,
     pub(crate) journal: Arc<dyn Journal>,

@@ -279,7 +279,7 @@ impl World {
         let (run, command) = (request.run, request.command.clone());
         let reply = self.expect(address, Asked::Request(Box::new(request)));
         let after = self.dice.below(4);
-        let input = Input::Command { run, command, reply };
+        let input = Input::Command { run, command, by: None, reply };
         self.soon(after, Happening::Deliver(address, Box::new(input)));
         Ok(())
     }
@@ -305,7 +305,7 @@ impl World {
         if self.is_alive(address) {
             let reply = self.expect(address, Asked::Suspend { run });
             let command = Command::Suspend { reason: "a break".to_owned() };
-            let input = Input::Command { run, command, reply };
+            let input = Input::Command { run, command, by: None, reply };
             self.soon(0, Happening::Deliver(address, Box::new(input)));
         }
     }
@@ -319,7 +319,7 @@ impl World {
             let reply = self.expect(address, Asked::Cancel { run });
             let reason = CancelReason::Requested;
             let command = Command::Cancel { reason, detail: String::new() };
-            let input = Input::Command { run, command, reply };
+            let input = Input::Command { run, command, by: None, reply };
             self.soon(0, Happening::Deliver(address, Box::new(input)));
         }
     }

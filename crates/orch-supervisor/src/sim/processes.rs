@@ -386,8 +386,16 @@ impl World {
         let (task, settings) = (planned.task.clone(), planned.settings.clone());
         let given = Some(planned.plan.clone());
         let reply = self.expect(address, Asked::Submit { number, run });
-        let submission =
-            crate::driver::Submission { run, task, settings, given, request_key: key, reply };
+        let submission = crate::driver::Submission {
+            run,
+            task,
+            settings,
+            given,
+            request_key: key,
+            origin: std::sync::Arc::default(),
+            by: None,
+            reply,
+        };
         self.soon(0, Happening::Deliver(address, Box::new(Input::Submit(Box::new(submission)))));
         Ok(())
     }

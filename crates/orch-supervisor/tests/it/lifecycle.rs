@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use orch_core::journal::{Append, Journal, MemoryJournal, Recorded, RunFilter};
 use orch_core::{
-    DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, EndStatus, Event, Fence,
-    RunPhase, Seq, SubtaskIndex,
+    Actor, Client, DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, EndStatus,
+    Event, Fence, RunPhase, Seq, SubtaskIndex,
 };
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 
@@ -52,6 +52,26 @@ async fn all_who_resume_a_run_at_once_are_told_that_it_goes_on() {
         "{first:?} {second:?} {third:?}"
     );
     assert_eq!(supervisor.wait(run).await.unwrap().status, EndStatus::Completed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_say_who_caused_them_and_what_the_engine_decided_has_nobody() {
+    let diary = Diary::default();
+    let builder = virtual_time().name("shop").user("ann".to_owned()).worker(sleeper(8, &diary));
+    let supervisor = builder.build();
+    let ann = Actor::new().with_process("shop".to_owned()).with_user("ann".to_owned());
+    let client = Client::new("console", "3");
+    let on_behalf = ann.clone().with_client(client.clone());
+    let run = submit(&supervisor, plan("a 1s -> b 30s")).await;
+    at(1).await;
+    supervisor.for_client(client).cancel(run).await.unwrap();
+    supervisor.wait(run).await.unwrap();
+    let events = supervisor.journal().load(run, Seq(0)).await.unwrap();
+    let caused: Vec<_> = events
+        .iter()
+        .filter_map(|e| Some((e.event.name(), Actor::clone(e.by.as_deref()?))))
+        .collect();
+    assert_eq!(caused, [("run_submitted", ann), ("cancel_requested", on_behalf)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -194,7 +214,7 @@ async fn a_run_that_cannot_be_read_is_refused_and_harms_no_other() {
     at(10).await;
     let row = journal.row(run).await.unwrap().unwrap();
     let wrong = Event::SubtaskCompleted { subtask: SubtaskIndex(9), fence: Fence(1) };
-    let events = [Recorded { seq: row.seq.next(), at: row.updated_at, event: wrong }];
+    let events = [Recorded::new(row.seq.next(), row.updated_at, wrong)];
     let append = Append::new(Arc::new(row.head), row.seq, None, events.into(), row.summary);
     journal.append(append).await.unwrap();
     let refused = supervisor.resume(run).await;
