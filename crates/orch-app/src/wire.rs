@@ -204,6 +204,7 @@ pub fn supervisor(
 ) -> Supervisor {
     let mut builder = builder(config, workers)
         .name(name)
+        .user(whoami::username().ok())
         .journal(journal)
         .decomposer(config.decomposition.decomposer())
         .aggregator(ResultAggregator::new())

@@ -42,7 +42,8 @@ impl Desk {
         workers.add_agents(&config);
         // What it hands out goes to whom a server would give it.
         let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;
-        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, name);
+        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, name)
+            .for_client(Session::client());
         let settings = config.settings();
         let project = settings.project.clone();
         let server = Server::builder(supervisor.clone(), &config.project_dir)

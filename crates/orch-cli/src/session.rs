@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_app::{Access, Config, EndDeadline, Place, Stores, Trust};
-use orch_core::Journal;
+use orch_core::{Client, Journal};
 
 use crate::args::Args;
 use crate::error::CliError;
@@ -48,6 +48,11 @@ impl Session {
             stores: Stores::new(),
             end,
         })
+    }
+
+    /// Returns what the command line is recorded as.
+    pub(crate) fn client() -> Client {
+        Client::new("orch", env!("CARGO_PKG_VERSION"))
     }
 
     /// Finds the project, and the configuration that goes with a task file.

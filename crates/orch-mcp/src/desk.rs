@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use orch_core::journal::{Journal, RunRow};
 use orch_core::{
-    RunId, RunPhase, RunSettings, RunStatus, Subtask, SubtaskPhase, SubtaskStatus, Worker,
-    WorkerKind, WorkerName,
+    Client, Origin, RunId, RunPhase, RunSettings, RunStatus, Subtask, SubtaskPhase, SubtaskStatus,
+    Worker, WorkerKind, WorkerName,
 };
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 use orch_workers::AgentWorker;
@@ -34,7 +34,8 @@ const SUSPENDING: Duration = Duration::from_secs(1);
 /// How well an agent that is known by name only fits what it was not named for.
 const GUEST_FIT: f64 = 0.1;
 
-/// What all tools share.
+/// What all tools share. A clone is the same desk, for another client.
+#[derive(Clone)]
 pub(crate) struct Desk {
     pub(crate) supervisor: Supervisor,
     pub(crate) files: Files,
@@ -46,11 +47,13 @@ pub(crate) struct Desk {
     pub(crate) is_visitor: bool,
     /// Why this server runs no commands of the project though it has some, and what to do.
     pub(crate) withheld_commands: Option<String>,
-    views: Views,
+    /// Where runs come from that are delegated here, as far as it is the same for all of them.
+    pub(crate) origin: Origin,
+    views: Arc<Views>,
     /// Runs of which this process does something itself, as far as it has ever begun to.
-    carried_out: Mutex<BTreeSet<RunId>>,
+    carried_out: Arc<Mutex<BTreeSet<RunId>>>,
     /// Runs that were in a store before this one, which was lost, and what happened to it.
-    pub(crate) lost: BTreeMap<RunId, Arc<str>>,
+    pub(crate) lost: Arc<BTreeMap<RunId, Arc<str>>>,
 }
 
 impl Desk {
@@ -69,10 +72,20 @@ impl Desk {
             now,
             is_visitor: false,
             withheld_commands: None,
-            views: Views::default(),
-            carried_out: Mutex::default(),
-            lost: BTreeMap::new(),
+            origin: Origin::new(),
+            views: Arc::default(),
+            carried_out: Arc::default(),
+            lost: Arc::default(),
         }
+    }
+
+    /// Returns the desk for calls of `client`; of a caller that is none, the calls are those of the process.
+    pub(crate) fn for_client(&self, client: Option<Client>) -> Self {
+        let mut desk = self.clone();
+        if client.is_some() {
+            desk.supervisor = self.supervisor.for_client(client);
+        }
+        desk
     }
 
     /// Gives all runs up; see [`Server::leave`](crate::Server::leave).

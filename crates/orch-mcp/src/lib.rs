@@ -30,6 +30,7 @@
 mod answer;
 mod args;
 mod call;
+mod caller;
 mod clock;
 mod closing;
 mod desk;

@@ -2,6 +2,8 @@
 
 use std::pin::Pin;
 
+use crate::caller::Caller;
+
 type Sent = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Tell = Box<dyn Fn(Progress) -> Sent + Send + Sync>;
 
@@ -17,6 +19,8 @@ pub(crate) struct Progress {
 
 /// Whoever waits for the answer of a call.
 pub(crate) struct Listener {
+    /// Who it is.
+    pub(crate) caller: Caller,
     /// How it hears of progress.
     pub(crate) teller: Teller,
     /// Ends when nobody waits any more.
@@ -29,12 +33,18 @@ pub(crate) struct Teller(Option<Tell>);
 impl Listener {
     /// Makes one that hears of nothing and waits until `gone` ends.
     pub(crate) fn new(gone: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { teller: Teller(None), gone: Box::pin(gone) }
+        Self { caller: Caller::default(), teller: Teller(None), gone: Box::pin(gone) }
     }
 
     /// Makes one that hears of nothing and waits for ever.
     pub(crate) fn silent() -> Self {
         Self::new(std::future::pending())
+    }
+
+    /// Sets who it is.
+    pub(crate) fn called_by(mut self, caller: Caller) -> Self {
+        self.caller = caller;
+        self
     }
 
     /// Sets how it hears of progress.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use orch_core::{JsonMap, RunId, RunSettings, WorkerName};
+use orch_core::{JsonMap, Origin, RunId, RunSettings, WorkerName};
 use orch_supervisor::{RegisterError, Supervisor};
 use orch_workers::AgentWorker;
 use rmcp::ErrorData;
@@ -26,6 +26,7 @@ use serde_json::json;
 use crate::answer::{Answer, sentence, short};
 use crate::args;
 use crate::call::CallError;
+use crate::caller::Caller;
 use crate::clock;
 use crate::closing;
 use crate::desk::Desk;
@@ -63,6 +64,7 @@ pub struct ServerBuilder {
     now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     is_visitor: bool,
     withheld_commands: Option<String>,
+    origin: Origin,
     /// Runs that were in a store that is lost, and what happened to it.
     pub(crate) lost: BTreeMap<RunId, Arc<str>>,
 }
@@ -78,6 +80,7 @@ impl Server {
             now: Arc::new(clock::wall),
             is_visitor: false,
             withheld_commands: None,
+            origin: Origin::new(),
             lost: BTreeMap::new(),
         }
     }
@@ -140,7 +143,8 @@ impl Server {
             Ok(desk) => desk,
             Err(error) => return Some(Err(error)),
         };
-        let answer = Self::answer_from(&desk, name, arguments, listener).await;
+        let client = listener.caller.client.clone();
+        let answer = Self::answer_from(&desk.for_client(client), name, arguments, listener).await;
         Some(self.desks.still(&desk).and(answer?))
     }
 
@@ -152,7 +156,9 @@ impl Server {
     ) -> Option<Result<Answer, ToolError>> {
         Some(match name {
             "alma_delegate_task" => match args::read(arguments) {
-                Ok(args) => delegate::delegate(desk, args, &listener.teller).await,
+                Ok(args) => {
+                    delegate::delegate(desk, args, &listener.caller, &listener.teller).await
+                }
                 Err(error) => Err(error),
             },
             "alma_report_subtask" => match args::read(arguments) {
@@ -207,6 +213,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Sets where runs come from that are delegated, beside the client and the trace, which are those of each call.
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
     /// Sets where the time comes from; the wall clock unless set.
     #[must_use]
     pub fn now(mut self, now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
@@ -229,7 +242,8 @@ impl ServerBuilder {
         let mut desk = Desk::new(self.supervisor, files, self.settings, self.general, self.now);
         desk.is_visitor = self.is_visitor;
         desk.withheld_commands = self.withheld_commands;
-        desk.lost = self.lost;
+        desk.lost = Arc::new(self.lost);
+        desk.origin = self.origin;
         let (desks, _, _) = Desks::new(Served::Desk(Arc::new(desk)));
         Ok(Server { desks })
     }
@@ -374,7 +388,8 @@ impl ServerHandler for Server {
 
 /// Makes the listener of a request: it hears of progress if it came with a token, and waits until the request is cancelled.
 fn listener(context: RequestContext<RoleServer>) -> Listener {
-    let listener = Listener::new(context.ct.cancelled_owned());
+    let caller = Caller::of_request(&context);
+    let listener = Listener::new(context.ct.cancelled_owned()).called_by(caller);
     let Some(token) = context.meta.get_progress_token() else { return listener };
     let peer = context.peer;
     listener.telling(move |progress: Progress| {

@@ -34,7 +34,7 @@ pub(crate) async fn wait(
     listener: Listener,
     seconds: u64,
 ) -> Result<RunStatus, ToolError> {
-    let Listener { teller, gone } = listener;
+    let Listener { teller, gone, .. } = listener;
     let longest = if teller.is_heard() { LONGEST_WITH_PROGRESS } else { LONGEST };
     tokio::select! {
         biased;

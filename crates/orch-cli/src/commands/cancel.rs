@@ -31,7 +31,8 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let run = runs::find(&*store, args.run.as_deref()).await?;
     // Nothing new starts, so no worker is needed.
     let supervisor =
-        orch_app::supervisor(&config, &Workers::default(), store.clone(), None, "orch cancel");
+        orch_app::supervisor(&config, &Workers::default(), store.clone(), None, "orch cancel")
+            .for_client(Session::client());
     let cancelled = cancel(&supervisor, &*store, run).await;
     supervisor.shutdown(CLOSING).await;
     Ok(Box::new(Cancelled(cancelled?)))

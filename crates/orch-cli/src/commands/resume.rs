@@ -38,7 +38,8 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let begun = signals.within_time(async {
         let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;
         let supervisor =
-            orch_app::supervisor(&config, &workers, store.clone(), memory, "orch resume");
+            orch_app::supervisor(&config, &workers, store.clone(), memory, "orch resume")
+                .for_client(Session::client());
         let (events, feeds) = (supervisor.subscribe(), sinks.start(&supervisor));
         supervisor.resume(run).await?;
         Ok::<_, CliError>((supervisor, events, feeds))

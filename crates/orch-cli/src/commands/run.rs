@@ -32,13 +32,15 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let Job { task, config, workers, settings } = args.task.read(session)?;
     orch_app::check(&config, &workers, &task, &settings)?;
     let options = task.options(Note::new(&config, &task).in_settings(settings));
+    let options = options.origin(orch_app::origin_from_environment());
 
     let sinks = args.events.sinks(session, &config)?;
     let mut signals = Signals::listen(GRACE, session.end.clone())?;
     let begun = signals.within_time(async {
         let store = session.stores.journal(&config, Access::Create).await?;
         let memory = session.stores.memory(&config, store.clone(), Access::Create).await?;
-        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch run");
+        let supervisor = orch_app::supervisor(&config, &workers, store.clone(), memory, "orch run")
+            .for_client(Session::client());
         let (events, feeds) = (supervisor.subscribe(), sinks.start(&supervisor));
         let run = supervisor.submit_with(task.task.clone(), options).await?;
         Ok::<_, CliError>((store, supervisor, events, feeds, run))

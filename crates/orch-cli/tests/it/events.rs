@@ -53,6 +53,49 @@ fn a_file_gets_all_events_of_a_run_and_of_its_second_part() {
 }
 
 #[test]
+fn a_run_that_a_worker_submits_names_the_attempt_that_it_belongs_to() {
+    let orch = env!("CARGO_BIN_EXE_orch");
+    let config = format!(
+        r#"
+strategy: parallel
+workers:
+  nested:
+    command: [{orch}, run, inner.yaml, --events, inner.jsonl, --json]
+    env_allow: [HOME, PATH, XDG_STATE_HOME, ORCH_TRUST]
+    capabilities: [{{ name: nest, task_types: [nest] }}]
+  plain:
+    command: [echo, done]
+    capabilities: [{{ name: plain, task_types: [plain] }}]
+"#
+    );
+    let one = |kind: &str| {
+        let subtask = format!("{{ id: only, description: Do it, task_type: {kind} }}");
+        format!("{{ description: Do it, task_type: {kind}, subtasks: [{subtask}] }}")
+    };
+    let project = Project::new(&[
+        ("orch.yaml", &config),
+        ("task.yaml", &one("nest")),
+        ("inner.yaml", &one("plain")),
+    ]);
+    project.orch(&["run", "task.yaml", "--events", "outer.jsonl"]).exits(0);
+    let first = |file: &str| {
+        let text = std::fs::read_to_string(project.path().join(file)).unwrap();
+        serde_json::from_str::<Value>(text.lines().next().unwrap()).unwrap()
+    };
+    let (outer, inner) = (first("outer.jsonl"), first("inner.jsonl"));
+    let version = env!("CARGO_PKG_VERSION");
+    let client = json!({ "name": "orch", "version": version });
+    assert_eq!(outer["payload"]["origin"], json!({ "client": client }));
+    assert_eq!(outer["metadata"]["by"]["process"], "orch run");
+    let run = outer["memory_id"].as_str().unwrap();
+    let origin = &inner["payload"]["origin"];
+    assert_eq!(origin["parent"], json!({ "run": run, "subtask": "only", "fence": 1 }));
+    assert_eq!((&origin["depth"], &origin["client"]), (&json!(1), &client));
+    let trace = origin["traceparent"].as_str().unwrap();
+    assert_eq!(trace[3..35], run.replace('-', ""), "the trace of the attempt: {trace}");
+}
+
+#[test]
 fn a_resumed_run_is_told_from_where_it_goes_on() {
     let project = Project::with_workers(&sleeping(1, 30.0));
     let mut started = project.start(&["run", "task.yaml", "--events", "events.jsonl"]);

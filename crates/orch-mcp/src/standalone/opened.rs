@@ -52,6 +52,7 @@ impl Opened {
         let feeds = Feeds::start(&supervisor, sinks);
         let mut builder = Server::builder(supervisor, &config.project_dir)
             .settings(config.settings())
+            .origin(orch_app::origin_from_environment())
             .withheld_commands(withheld_commands);
         builder.lost = lost;
         let server = builder.build()?;

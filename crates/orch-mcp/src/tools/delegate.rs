@@ -13,6 +13,7 @@ use orch_supervisor::SubmitOptions;
 use super::{finish, hand_over, progress};
 use crate::answer::{Answer, short};
 use crate::args::{BudgetArg, Delegate, SubtaskArg, not_blank};
+use crate::caller::Caller;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::hand_out::Wanted;
@@ -33,6 +34,7 @@ const LINE_BYTES: usize = 90;
 pub(crate) async fn delegate(
     desk: &Desk,
     mut args: Delegate,
+    caller: &Caller,
     teller: &Teller,
 ) -> Result<Answer, ToolError> {
     not_blank("task", &args.task)?;
@@ -59,6 +61,7 @@ pub(crate) async fn delegate(
                 let mut options =
                     SubmitOptions::new().settings(settings).request_key(key).guests(guests);
                 options.plan = plan;
+                options.origin = caller.origin(&desk.origin);
                 (desk.supervisor.submit_with(task, options).await?, false)
             }
         },

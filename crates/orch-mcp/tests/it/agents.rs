@@ -139,7 +139,7 @@ fn work(client: &mut Client, run: &str, answers: &Answers) {
     }
 }
 
-fn events(project: &Project, run: &str) -> Vec<Recorded> {
+pub(crate) fn events(project: &Project, run: &str) -> Vec<Recorded> {
     let run: RunId = run.parse().unwrap();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
         let place = Place::find(project.path(), None, None).unwrap();

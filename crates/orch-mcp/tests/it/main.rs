@@ -17,6 +17,7 @@ mod inspector;
 mod install;
 mod lost;
 mod managed;
+mod origin;
 mod python;
 mod race;
 mod refusing;

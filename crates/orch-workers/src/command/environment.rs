@@ -8,13 +8,14 @@ use super::CommandConfig;
 use super::CommandError;
 
 /// The variables that tell a program which attempt it is; set for every program, never by configuration.
-const RESERVED: [&str; 7] = [
+const RESERVED: [&str; 8] = [
     crate::process::ATTEMPT_VARIABLE,
     "ORCH_ATTEMPT_TOKEN",
     "ORCH_ATTEMPT_NUMBER",
     "ORCH_IDEMPOTENCY_KEY",
     "ORCH_RUN_ID",
     "ORCH_SUBTASK_ID",
+    "ORCH_RUN_DEPTH",
     "TRACEPARENT",
 ];
 
@@ -47,6 +48,7 @@ pub(super) fn of_attempt(
         attempt.idempotency_key.clone(),
         attempt.run_id.to_string(),
         subtask.to_string(),
+        attempt.run_depth.to_string(),
         attempt.traceparent.clone(),
     ]);
     let own = own.map(|(name, value)| (name.to_owned(), value.into()));

@@ -78,7 +78,8 @@ impl Folders {
 /// A worker that runs a program for every attempt.
 ///
 /// The program gets the attempt on stdin, in its arguments and in its environment (`ORCH_ATTEMPT` = run/fence,
-/// `ORCH_ATTEMPT_TOKEN`, `ORCH_ATTEMPT_NUMBER`, `ORCH_IDEMPOTENCY_KEY`, `ORCH_RUN_ID`, `ORCH_SUBTASK_ID`, `TRACEPARENT`).
+/// `ORCH_ATTEMPT_TOKEN`, `ORCH_ATTEMPT_NUMBER`, `ORCH_IDEMPOTENCY_KEY`, `ORCH_RUN_ID`, `ORCH_SUBTASK_ID`, `ORCH_RUN_DEPTH`,
+/// `TRACEPARENT`).
 /// Its stdout is the output; its stderr is kept as evidence, and when it fails its stdout too: of each the beginning and the end,
 /// with a line that says how much was left out between them.
 ///

@@ -27,6 +27,7 @@ fn own(context: &WorkerContext) -> BTreeMap<String, String> {
         ("ORCH_IDEMPOTENCY_KEY", format!("{}/a", attempt.run_id)),
         ("ORCH_RUN_ID", attempt.run_id.to_string()),
         ("ORCH_SUBTASK_ID", "a".to_owned()),
+        ("ORCH_RUN_DEPTH", "0".to_owned()),
         ("TRACEPARENT", attempt.traceparent.clone()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
