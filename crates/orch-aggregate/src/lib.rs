@@ -26,8 +26,8 @@
 //! let merged = ResultAggregator::new().aggregate(&AggregationInput::new(&task, &plan, &results, &settings))?;
 //! assert_eq!(merged.output, json!({"repo": {"bytes": 4096, "files": 12, "authors": ["ada"]}}));
 //! assert_eq!(
-//!     merged.conflicts_resolved,
-//!     ["at /repo/files: 12 of `sizes` (confidence 0.90) stands, 11 of `owners` (confidence 0.50) is dropped"]
+//!     merged.conflicts_resolved[0].sentence,
+//!     "at /repo/files: 12 of `sizes` (confidence 0.90) stands, 11 of `owners` (confidence 0.50) is dropped"
 //! );
 //! assert_eq!(merged.confidence, 0.7);
 //! # Ok::<(), orch_core::AggregateError>(())

@@ -9,18 +9,18 @@ use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::sync::Arc;
 
-use orch_core::{JsonMap, SubtaskId, WorkerResult};
+use orch_core::{Claimant, Conflict, DecidedBy, JsonMap, Resolution, SubtaskId, WorkerResult};
 use serde_json::Value;
 
 use crate::confidence;
 
-/// Merges the outputs; returns the merged object, and a sentence for each claim that lost.
+/// Merges the outputs; returns the merged object, and a conflict for each claim that lost.
 ///
 /// The output of a subtask in `apart` stands whole under its id, whatever it is.
 pub(crate) fn merge(
     results: &[Arc<WorkerResult>],
     apart: &HashSet<&SubtaskId>,
-) -> (Value, Vec<String>) {
+) -> (Value, Vec<Conflict>) {
     let as_object = |result| as_object(result, apart);
     let roots: Vec<Cow<'_, JsonMap>> = results.iter().map(|result| as_object(&**result)).collect();
     let claims = results.iter().zip(&roots).enumerate().map(|(index, (result, root))| {
@@ -56,6 +56,12 @@ struct Author<'a> {
     confidence: f64,
 }
 
+impl Author<'_> {
+    fn claimant(&self) -> Claimant {
+        Claimant { subtask: self.subtask.clone(), confidence: self.confidence }
+    }
+}
+
 /// What an author says about one place.
 #[derive(Clone, Copy)]
 struct Claim<'a> {
@@ -76,7 +82,7 @@ impl Claim<'_> {
 /// Where in the output the merge is, as a JSON Pointer (RFC 6901), and what lost so far.
 struct Merger {
     path: String,
-    conflicts: Vec<String>,
+    conflicts: Vec<Conflict>,
 }
 
 impl Merger {
@@ -143,11 +149,26 @@ fn union<'a>(lists: impl Iterator<Item = &'a Vec<Value>>) -> Value {
     Value::Array(joined)
 }
 
-fn conflict(path: &str, winner: &Claim<'_>, loser: &Claim<'_>) -> String {
+fn conflict(path: &str, winner: &Claim<'_>, loser: &Claim<'_>) -> Conflict {
+    let decided_by = if winner.author.confidence == loser.author.confidence {
+        DecidedBy::PlanOrder
+    } else {
+        DecidedBy::Confidence
+    };
+    let resolution = Resolution {
+        path: path.to_owned(),
+        kept: winner.author.claimant(),
+        dropped: loser.author.claimant(),
+        decided_by,
+    };
+    Conflict::new(sentence(path, winner, loser, decided_by)).with_resolution(resolution)
+}
+
+fn sentence(path: &str, winner: &Claim<'_>, loser: &Claim<'_>, decided_by: DecidedBy) -> String {
     let (stands, dropped) = (brief(winner.value), loser.value);
     let (by, of) = (signed(&winner.author), signed(&loser.author));
     let mut text = format!("at {path}: {stands} of {by} stands, {dropped} of {of} is dropped");
-    if winner.author.confidence == loser.author.confidence {
+    if decided_by == DecidedBy::PlanOrder {
         // Writing to a string cannot fail.
         let _ = write!(text, "; `{}` comes later in the plan", winner.author.subtask);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::{Journal, JournalError, Recorded};
 use orch_core::{
-    AttemptEnd, AttemptView, Fence, JsonMap, RouteNote, RunView, Subtask, WorkerName, WorkerResult,
+    AttemptEnd, AttemptView, Fence, JsonMap, RoutingNote, RunView, Subtask, WorkerName, WorkerResult,
 };
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub struct AttemptRecord {
     pub since: Timestamp,
     /// Why this worker.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub route: Option<RouteNote>,
+    pub route: Option<RoutingNote>,
     /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,

@@ -1,6 +1,6 @@
 //! Whom an event concerns: decided here for every kind of event, once.
 
-use crate::{Event, Fence, SubtaskIndex};
+use crate::{Event, Fence, InterventionSubject, ResultSource, SubtaskIndex};
 
 /// Whom an event concerns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Event {
             Self::ResultReceived { subtask, fence, .. } => {
                 attempt(subtask, fence, AttemptChange::Received)
             }
-            Self::SubtaskCompleted { subtask, fence, .. } => {
+            Self::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } } => {
                 attempt(subtask, fence, AttemptChange::Accepted)
             }
             Self::AttemptFailed { subtask, fence, .. } => {
@@ -96,7 +96,9 @@ impl Event {
             Self::RetryScheduled { subtask, .. }
             | Self::SubtaskFailed { subtask, .. }
             | Self::SubtaskSkipped { subtask, .. }
-            | Self::InterventionMade { subtask, .. }
+            | Self::InterventionMade {
+                subject: InterventionSubject::Subtask { subtask }, ..
+            }
             | Self::InterventionJudged { subtask, .. } => About::Subtask(*subtask),
             Self::RunSubmitted { .. }
             | Self::PlanAdopted { .. }

@@ -8,7 +8,9 @@ use thiserror::Error;
 
 use crate::setters::setters;
 use crate::words::words;
-use crate::{AggregationSettings, BoxError, ComplexTask, Subtask, SubtaskId, WorkerResult};
+use crate::{
+    AggregationSettings, BoxError, ComplexTask, Conflict, Subtask, SubtaskId, WorkerResult,
+};
 
 words! {
     /// How results become one.
@@ -84,8 +86,9 @@ pub struct AggregationResult {
     pub source_results: Vec<Arc<WorkerResult>>,
     /// Subtasks that contributed nothing.
     pub failed_subtasks: Vec<SubtaskId>,
-    /// Conflicts and how they were resolved, one sentence each, with what lost.
-    pub conflicts_resolved: Vec<String>,
+    /// Conflicts and how they were resolved; in JSON a sentence each.
+    #[serde(with = "crate::conflict::sentences")]
+    pub conflicts_resolved: Vec<Conflict>,
     /// How sure the aggregator is, 0 to 1.
     pub confidence: f64,
 }
@@ -109,7 +112,7 @@ setters! { AggregationResult {
     /// Sets the subtasks that contributed nothing.
     with_failed_subtasks => failed_subtasks: Vec<SubtaskId>,
     /// Sets the conflicts and how they were resolved.
-    with_conflicts_resolved => conflicts_resolved: Vec<String>,
+    with_conflicts_resolved => conflicts_resolved: Vec<Conflict>,
     /// Sets how sure the aggregator is, 0 to 1.
     with_confidence => confidence: f64,
 } }

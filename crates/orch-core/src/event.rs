@@ -16,9 +16,10 @@ use crate::learned::Priors;
 use crate::lenient;
 use crate::number::or_nan;
 use crate::{
-    AttemptClosedReason, BlobRef, CancelReason, ComplexTask, DecompositionPlan, Digest, EndStatus,
-    Epoch, Evidence, Failure, Fence, Intervention, LossCause, Origin, RequestKey, RouteNote,
-    RunSettings, Seq, StoredResult, SubtaskIndex, Token, Usage, WorkerName,
+    AttemptClosedReason, BlobRef, CancelReason, ComplexTask, Conflict, DecompositionPlan, Digest,
+    EndStatus, Epoch, Evidence, Failure, Fence, Intervention, InterventionSubject, LossCause,
+    Origin, RequestKey, ResultSource, RoutingNote, RunSettings, Seq, SkipReason, StoredResult,
+    SubtaskIndex, Token, Usage, WorkerName,
 };
 
 /// The version that is stored with every event written by this crate.
@@ -75,11 +76,14 @@ pub enum Event {
         token: Token,
         /// The worker.
         worker: WorkerName,
+        /// The digest of the worker's card; `None` when the process that recorded it does not know the worker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        card: Option<Digest>,
         /// When the offer ends.
         until: Timestamp,
         /// Why this worker.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        route: Option<Box<RouteNote>>,
+        route: Option<Box<RoutingNote>>,
     },
     /// A worker was given, or has claimed, a subtask.
     AttemptStarted {
@@ -91,6 +95,9 @@ pub enum Event {
         token: Token,
         /// The worker.
         worker: WorkerName,
+        /// The digest of the worker's card; `None` when the process that recorded it does not know the worker.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        card: Option<Digest>,
         /// Whether the worker claimed it, so that the engine does not run it.
         #[serde(default, skip_serializing_if = "is_false")]
         claimed: bool,
@@ -104,7 +111,7 @@ pub enum Event {
         request_key: Option<RequestKey>,
         /// Why this worker.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        route: Option<Box<RouteNote>>,
+        route: Option<Box<RoutingNote>>,
     },
     /// An attempt has more time: a claimed one gave a sign of life, or the clock has jumped.
     LeaseExtended {
@@ -134,8 +141,8 @@ pub enum Event {
     SubtaskCompleted {
         /// The subtask.
         subtask: SubtaskIndex,
-        /// The attempt whose result it is.
-        fence: Fence,
+        /// Where the result comes from.
+        source: ResultSource,
     },
     /// An attempt failed.
     AttemptFailed {
@@ -196,17 +203,17 @@ pub enum Event {
         /// Why it is not tried again, in a sentence.
         reason: String,
     },
-    /// A subtask cannot start, because one that it needs has failed.
+    /// A subtask will not start.
     SubtaskSkipped {
         /// The subtask.
         subtask: SubtaskIndex,
-        /// The subtask whose failure is the root of it.
-        because: SubtaskIndex,
+        /// Why not.
+        because: SkipReason,
     },
-    /// The engine intervened in the course of a subtask.
+    /// The engine intervened.
     InterventionMade {
-        /// The subtask.
-        subtask: SubtaskIndex,
+        /// What it intervened in.
+        subject: InterventionSubject,
         /// What was done and why.
         intervention: Box<Intervention>,
     },
@@ -264,7 +271,7 @@ pub enum Event {
         blob: Option<BlobRef>,
         /// Conflicts that the aggregation resolved.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        conflicts: Vec<String>,
+        conflicts: Vec<Conflict>,
         /// How sure the aggregation is, 0 to 1.
         #[serde(deserialize_with = "or_nan")]
         confidence: f64,

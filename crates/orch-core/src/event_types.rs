@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::lenient;
 use crate::number::or_nan;
 use crate::words::words;
-use crate::{BlobRef, DecompositionStrategy, Digest, SubtaskIndex, WorkerName, WorkerResult};
+use crate::{
+    BlobRef, DecompositionStrategy, Digest, Fence, SubtaskIndex, WorkerName, WorkerResult,
+};
 
 /// A result as the journal keeps it: a large output is a blob beside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,9 +22,42 @@ pub struct StoredResult {
     pub blob: Option<BlobRef>,
 }
 
+/// Where an accepted result comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum ResultSource {
+    /// An attempt of the subtask made it.
+    Attempt {
+        /// The attempt.
+        fence: Fence,
+    },
+}
+
+/// Why a subtask will not start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum SkipReason {
+    /// A subtask that it needs, directly or through others, has failed.
+    Dependency {
+        /// The subtask that has failed.
+        subtask: SubtaskIndex,
+    },
+}
+
+/// What an intervention is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum InterventionSubject {
+    /// The course of a subtask.
+    Subtask {
+        /// The subtask.
+        subtask: SubtaskIndex,
+    },
+}
+
 /// Why a worker was chosen; shown by `orch why`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct RouteNote {
+pub struct RoutingNote {
     /// How sure the router was, 0 to 1.
     #[serde(deserialize_with = "or_nan")]
     pub confidence: f64,

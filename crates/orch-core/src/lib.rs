@@ -18,6 +18,8 @@
 
 mod about;
 mod aggregate;
+mod card;
+mod conflict;
 mod context;
 mod convergence;
 mod digest;
@@ -63,13 +65,15 @@ pub use about::{About, AttemptChange};
 pub use aggregate::{
     AggregateError, AggregationInput, AggregationResult, AggregationStrategy, Aggregator,
 };
+pub use card::WorkerCard;
+pub use conflict::{Claimant, Conflict, DecidedBy, Resolution};
 pub use context::{Absence, AttemptInfo, WorkerContext};
 pub use convergence::{Intervention, InterventionEngine, InterventionType, Issue, IssueKind};
 pub use digest::{BlobRef, Digest};
 pub use event::{Event, VOCABULARY_VERSION};
 pub use event_types::{
-    AttemptClosedReason, CancelReason, EndStatus, Evidence, EvidenceKind, LossCause, PlanSource,
-    RouteNote, StoredResult,
+    AttemptClosedReason, CancelReason, EndStatus, Evidence, EvidenceKind, InterventionSubject,
+    LossCause, PlanSource, ResultSource, RoutingNote, SkipReason, StoredResult,
 };
 pub use exact::{JsonError, NumberFault, read_json};
 pub use failure::{

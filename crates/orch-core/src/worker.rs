@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::setters::setters;
 use crate::words::words;
 use crate::{
-    BoxError, Cause, Constraints, Failure, JsonMap, MemoryScope, Subtask, WorkerContext,
+    BoxError, Cause, Constraints, Digest, Failure, JsonMap, MemoryScope, Subtask, WorkerContext,
     WorkerName, WorkerResult,
 };
 
@@ -156,6 +156,12 @@ pub trait Worker: Send + Sync + 'static {
     /// Returns how the worker gets its work.
     fn kind(&self) -> WorkerKind {
         WorkerKind::Managed
+    }
+
+    /// Returns the digest of what makes the worker do what it does: its prompt, its model, its program. `None` when there is
+    /// nothing of the kind, or nobody knows it. It is part of the worker's [card](crate::WorkerCard).
+    fn content(&self) -> Option<Digest> {
+        None
     }
 
     /// Returns how well the worker can do `subtask` now, 0 (not at all) to 1.

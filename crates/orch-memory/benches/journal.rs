@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use orch_core::testing::{SampleRun, sample_events};
-use orch_core::{Event, Fence, Journal, Seq, SubtaskIndex, Token, WorkerName};
+use orch_core::{Event, Fence, Journal, ResultSource, Seq, SubtaskIndex, Token, WorkerName};
 use orch_memory::{SqliteJournal, SqliteOptions, Synchronous};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions};
@@ -71,6 +71,7 @@ fn event(number: usize) -> Event {
             fence,
             token: Token(0x0123_4567_89ab_cdef),
             worker: WorkerName::new("worker-1"),
+            card: None,
             claimed: false,
             until: orch_core::testing::time(1),
             reserved_micro_usd: None,
@@ -81,7 +82,7 @@ fn event(number: usize) -> Event {
             .into_iter()
             .find(|event| matches!(event, Event::ResultReceived { .. }))
             .unwrap(),
-        _ => Event::SubtaskCompleted { subtask, fence },
+        _ => Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } },
     }
 }
 

@@ -64,20 +64,29 @@ pub(crate) fn decode(
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use orch_core::{Seq, SubtaskIndex};
+    use orch_core::{Seq, SkipReason, SubtaskIndex};
 
     use super::*;
 
     #[test]
     fn what_is_written_is_read_back() {
-        let event = Event::SubtaskSkipped { subtask: SubtaskIndex(3), because: SubtaskIndex(1) };
+        let event = Event::SubtaskSkipped {
+            subtask: SubtaskIndex(3),
+            because: SkipReason::Dependency { subtask: SubtaskIndex(1) },
+        };
         let by = Actor::new().with_user("ann".to_owned());
         for (by, expected) in [
-            (None, r#"{"type":"subtask_skipped","subtask":3,"because":1}"#),
-            (Some(Arc::default()), r#"{"type":"subtask_skipped","subtask":3,"because":1}"#),
+            (
+                None,
+                r#"{"type":"subtask_skipped","subtask":3,"because":{"kind":"dependency","subtask":1}}"#,
+            ),
+            (
+                Some(Arc::default()),
+                r#"{"type":"subtask_skipped","subtask":3,"because":{"kind":"dependency","subtask":1}}"#,
+            ),
             (
                 Some(Arc::new(by)),
-                r#"{"by":{"user":"ann"},"type":"subtask_skipped","subtask":3,"because":1}"#,
+                r#"{"by":{"user":"ann"},"type":"subtask_skipped","subtask":3,"because":{"kind":"dependency","subtask":1}}"#,
             ),
         ] {
             let recorded =

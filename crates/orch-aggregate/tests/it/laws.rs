@@ -1,6 +1,6 @@
 //! What holds for every set of outputs.
 
-use orch_core::AggregationStrategy;
+use orch_core::{AggregationStrategy, Conflict};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -64,9 +64,9 @@ fn is_in_output(output: &Value, path: &str, leaf: &Value) -> bool {
     }
 }
 
-fn is_in_conflict(conflicts: &[String], subtask: &str, path: &str, leaf: &Value) -> bool {
+fn is_in_conflict(conflicts: &[Conflict], subtask: &str, path: &str, leaf: &Value) -> bool {
     conflicts.iter().any(|conflict| {
-        let (place, rest) = conflict[3..].split_once(": ").expect("`at PLACE: ...`");
+        let (place, rest) = conflict.sentence[3..].split_once(": ").expect("`at PLACE: ...`");
         let (_, lost) = rest.split_once(" stands, ").expect("`... stands, ...`");
         path.starts_with(place)
             && lost.contains(&leaf.to_string())

@@ -1,6 +1,6 @@
 //! `merge`, case by case.
 
-use orch_core::AggregationStrategy;
+use orch_core::{AggregationStrategy, Claimant, DecidedBy, Resolution};
 use serde_json::{Value, json};
 
 use crate::world::World;
@@ -14,7 +14,9 @@ fn check(outputs: &[(f64, Value)], expected: Value, conflicts: &[&str]) {
     }
     let result = world.output();
     assert_eq!(result.output, expected);
-    assert_eq!(result.conflicts_resolved, conflicts);
+    let sentences: Vec<&str> =
+        result.conflicts_resolved.iter().map(|conflict| &*conflict.sentence).collect();
+    assert_eq!(sentences, conflicts);
 }
 
 #[test]
@@ -23,6 +25,29 @@ fn objects_are_merged_at_every_depth() {
         &[(1.0, json!({"x": {"p": 1}, "y": 2})), (1.0, json!({"x": {"q": {"r": 3}}, "z": null}))],
         json!({"x": {"p": 1, "q": {"r": 3}}, "y": 2, "z": null}),
         &[],
+    );
+}
+
+#[test]
+fn a_conflict_names_who_was_kept_and_who_was_dropped() {
+    let at_x = |value: u32| json!({ "a/b": { "x": value } });
+    let world = World::new(AggregationStrategy::Merge)
+        .done("a", 0.9, at_x(1))
+        .done("b", 0.5, at_x(2))
+        .done("c", 0.9, at_x(3));
+    let claimant = |id: &str, confidence| Claimant { subtask: id.into(), confidence };
+    let resolution = |dropped, decided_by| {
+        let path = "/a~1b/x".to_owned();
+        Some(Resolution { path, kept: claimant("c", 0.9), dropped, decided_by })
+    };
+    let found: Vec<_> =
+        world.output().conflicts_resolved.into_iter().map(|conflict| conflict.resolution).collect();
+    assert_eq!(
+        found,
+        [
+            resolution(claimant("a", 0.9), DecidedBy::PlanOrder),
+            resolution(claimant("b", 0.5), DecidedBy::Confidence),
+        ]
     );
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::{
-    Cause, Event, Failure, Fence, JsonMap, ProjectId, RunId, Seq, SubtaskId, WorkerName,
+    Cause, Event, Failure, Fence, JsonMap, ProjectId, RunId, Seq, SkipReason, SubtaskId, WorkerName,
 };
 use serde::Serialize;
 use serde_json::json;
@@ -135,7 +135,9 @@ impl Narrator {
                 fail(&mut set, failure);
                 set("reason", json!(reason));
             }
-            Event::SubtaskSkipped { because, .. } => {
+            Event::SubtaskSkipped {
+                because: SkipReason::Dependency { subtask: because }, ..
+            } => {
                 set("because", json!(self.subtasks.get(because.get())));
             }
             // Its reason may quote what a worker said.
@@ -181,7 +183,7 @@ fn fail(set: &mut impl FnMut(&str, serde_json::Value), failure: &Failure) {
 
 #[cfg(test)]
 mod tests {
-    use orch_core::{Intervention, InterventionType, SubtaskIndex};
+    use orch_core::{Intervention, InterventionSubject, InterventionType, SubtaskIndex};
 
     use super::*;
 
@@ -219,7 +221,7 @@ mod tests {
         let intervention = Intervention::new(InterventionType::Escalate, "secret", "secret");
         check(
             Event::InterventionMade {
-                subtask: SubtaskIndex(0),
+                subject: InterventionSubject::Subtask { subtask: SubtaskIndex(0) },
                 intervention: Box::new(intervention),
             },
             json!({ "intervention": "escalate" }),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
-use orch_core::{Event, Fence, Seq, SubtaskId, SubtaskIndex, WorkerName};
+use orch_core::{
+    Event, Fence, InterventionSubject, ResultSource, Seq, SkipReason, SubtaskId, SubtaskIndex,
+    WorkerName,
+};
 
 use crate::text::{millis, shown, span};
 
@@ -79,7 +82,7 @@ impl Board {
             Event::AttemptStarted { subtask, fence, worker, .. } => {
                 self.began(at, *subtask, *fence, worker, false)
             }
-            Event::SubtaskCompleted { fence, .. } => {
+            Event::SubtaskCompleted { source: ResultSource::Attempt { fence }, .. } => {
                 let (label, took) = self.closed(at, *fence);
                 Some(format!("✓ {label} {took} {}", self.finish()))
             }
@@ -108,13 +111,17 @@ impl Board {
                 let why = shown(format_args!("{failure} ({reason})"));
                 Some(format!("✗ {name}: {why} {}", self.finish()))
             }
-            Event::SubtaskSkipped { subtask, because } => {
+            Event::SubtaskSkipped {
+                subtask,
+                because: SkipReason::Dependency { subtask: because },
+            } => {
                 let (name, root) = (self.name(*subtask), self.name(*because));
                 Some(format!("- {name}: skipped, as `{root}` failed {}", self.finish()))
             }
-            Event::InterventionMade { subtask, intervention } => {
-                Some(format!("~ {}: {intervention:?}", self.name(*subtask)))
-            }
+            Event::InterventionMade {
+                subject: InterventionSubject::Subtask { subtask },
+                intervention,
+            } => Some(format!("~ {}: {intervention:?}", self.name(*subtask))),
             Event::RunSuspended { reason } => Some(format!("suspended: {}", shown(reason))),
             Event::RunResumed { .. } => Some("resumed".to_owned()),
             Event::CancelRequested { reason, detail, .. } => {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use orch_core::journal::Recorded;
-use orch_core::{Event, Fence, RunId, SubtaskIndex};
+use orch_core::{Event, Fence, ResultSource, RunId, SubtaskIndex};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -299,7 +299,11 @@ fn index(id: &str) -> SubtaskIndex {
 /// Returns who was accepted, by subtask.
 fn accepted(events: &[Recorded]) -> BTreeMap<SubtaskIndex, Fence> {
     let of = |recorded: &Recorded| {
-        let Event::SubtaskCompleted { subtask, fence } = recorded.event else { return None };
+        let Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } } =
+            recorded.event
+        else {
+            return None;
+        };
         Some((subtask, fence))
     };
     events.iter().filter_map(of).collect()
@@ -311,7 +315,7 @@ fn open(events: &[Recorded]) -> usize {
     for recorded in events {
         if let Event::AttemptStarted { fence, .. } = &recorded.event {
             open.insert(*fence);
-        } else if let Event::SubtaskCompleted { fence, .. }
+        } else if let Event::SubtaskCompleted { source: ResultSource::Attempt { fence }, .. }
         | Event::AttemptLost { fence, .. }
         | Event::AttemptFailed { fence, .. } = &recorded.event
         {

@@ -228,17 +228,19 @@ fn submission() -> Vec<Event> {
 
 fn attempts() -> Vec<Event> {
     let route = || {
-        Some(Box::new(RouteNote {
+        Some(Box::new(RoutingNote {
             confidence: 0.1 + 0.2,
             reason: "best".to_owned(),
             fallback: vec![worker()],
         }))
     };
+    let card = || Some(Digest::of_bytes(b"card"));
     let offered = |route| Event::AttemptOffered {
         subtask: SUBTASK,
         fence: FENCE,
         token: TOKEN,
         worker: worker(),
+        card: card(),
         until: time(2),
         route,
     };
@@ -247,6 +249,7 @@ fn attempts() -> Vec<Event> {
         fence: FENCE,
         token: TOKEN,
         worker: worker(),
+        card: card().filter(|_| claimed),
         claimed,
         until: time(2),
         reserved_micro_usd,
@@ -297,7 +300,10 @@ fn results() -> Vec<Event> {
     vec![
         received(stored(None), false, None),
         received(stored(Some(blob())), true, Some("key".into())),
-        Event::SubtaskCompleted { subtask: SUBTASK, fence: FENCE },
+        Event::SubtaskCompleted {
+            subtask: SUBTASK,
+            source: ResultSource::Attempt { fence: FENCE },
+        },
         noted(None, evidence(EvidenceKind::Stale)),
         noted(Some(usage()), evidence(EvidenceKind::Conflicting)),
         noted(None, evidence(EvidenceKind::Stopped)),
@@ -347,7 +353,7 @@ fn course() -> Vec<Event> {
         reason: "again".to_owned(),
     };
     let made = InterventionType::ALL.iter().map(|kind| Event::InterventionMade {
-        subtask: SUBTASK,
+        subject: InterventionSubject::Subtask { subtask: SUBTASK },
         intervention: Box::new(Intervention::new(*kind, "a loop", "another way")),
     });
     let rest = [
@@ -358,12 +364,24 @@ fn course() -> Vec<Event> {
             failure: Box::new(Failure::new(Cause::Auth, "no")),
             reason: "no retry".to_owned(),
         },
-        Event::SubtaskSkipped { subtask: SUBTASK, because: SubtaskIndex(0) },
+        Event::SubtaskSkipped {
+            subtask: SUBTASK,
+            because: SkipReason::Dependency { subtask: SubtaskIndex(0) },
+        },
         Event::InterventionJudged { subtask: SUBTASK, helped: true },
         Event::InterventionJudged { subtask: SUBTASK, helped: false },
         Event::ConcurrencyLimitChanged { concurrency_limit: u32::MAX },
     ];
     made.chain(rest).collect()
+}
+
+fn resolution() -> Resolution {
+    Resolution {
+        path: "/a~1b/\u{e4}".to_owned(),
+        kept: Claimant { subtask: "a".into(), confidence: 0.1 + 0.2 },
+        dropped: Claimant { subtask: "b".into(), confidence: 0.0 },
+        decided_by: DecidedBy::Confidence,
+    }
 }
 
 fn end() -> Vec<Event> {
@@ -376,7 +394,10 @@ fn end() -> Vec<Event> {
         status: *status,
         output: hostile(),
         blob: None,
-        conflicts: vec!["a lost".to_owned()],
+        conflicts: vec![
+            Conflict::new("a lost"),
+            Conflict::new("b lost").with_resolution(resolution()),
+        ],
         confidence: 0.1 + 0.2,
         errors: vec!["oh".to_owned()],
     });

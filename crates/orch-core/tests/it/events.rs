@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use orch_core::testing::sample_events;
 use orch_core::{
     AggregationSettings, ComplexTask, DecompositionPlan, Digest, EndStatus, Event, Fence,
-    RouteNote, RunSettings, StoredResult, Subtask, SubtaskIndex, Token, WorkerResult,
+    RoutingNote, RunSettings, StoredResult, Subtask, SubtaskIndex, Token, WorkerResult,
 };
 use serde_json::Value;
 
@@ -29,7 +29,8 @@ fn add_unknown_fields(value: &mut Value) -> usize {
         Value::Object(map) => {
             let is_failure = map.contains_key("failure_type");
             let structs = map.iter_mut().filter(|(key, _)| {
-                !DATA.contains(&key.as_str()) && !(is_failure && key.as_str() == "evidence")
+                let is_evidence = is_failure && key.as_str() == "evidence";
+                !is_evidence && !DATA.contains(&key.as_str())
             });
             let added: usize = structs.map(|(_, inner)| add_unknown_fields(inner)).sum();
             map.insert("of_a_later_version".to_owned(), serde_json::json!({ "is": [1, {}] }));
@@ -111,7 +112,7 @@ fn events_come_back_from_their_json_exactly() {
 
 #[test]
 fn numbers_that_json_lacks_leave_events_readable() {
-    let note = RouteNote { confidence: f64::NAN, reason: String::new(), fallback: Vec::new() };
+    let note = RoutingNote { confidence: f64::NAN, reason: String::new(), fallback: Vec::new() };
     let result = WorkerResult::success("a", "w", Value::Null).with_confidence(f64::INFINITY);
     let plan = DecompositionPlan::new([Subtask::new("a", "", "")])
         .with_confidence(f64::NAN)
@@ -123,6 +124,7 @@ fn numbers_that_json_lacks_leave_events_readable() {
             fence: Fence(1),
             token: Token(1),
             worker: "w".into(),
+            card: None,
             until: Timestamp::UNIX_EPOCH,
             route: Some(Box::new(note)),
         },

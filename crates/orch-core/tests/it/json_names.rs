@@ -177,7 +177,7 @@ fn aggregator() {
         &AggregationResult::new(json!(1))
             .with_source_results(vec![])
             .with_failed_subtasks(vec!["b".into()])
-            .with_conflicts_resolved(vec!["c".to_owned()])
+            .with_conflicts_resolved(vec![Conflict::new("c")])
             .with_confidence(0.5),
         json!({
             "output": 1, "source_results": [], "failed_subtasks": ["b"], "conflicts_resolved": ["c"], "confidence": 0.5,

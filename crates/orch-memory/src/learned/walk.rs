@@ -11,8 +11,9 @@ use orch_core::learned::{
 };
 use orch_core::{
     About, AggregationStrategy, AttemptChange, Cause, ComplexTask, EndStatus, Event, Failure,
-    Fence, InterventionType, MemoryScope, OrchestrationOutcome, PlanSource, RoutingRecord, RunId,
-    RunSettings, Scopes, Seq, SubtaskIndex, Usage, WorkerName, WorkerResult, check_lesson,
+    Fence, InterventionSubject, InterventionType, MemoryScope, OrchestrationOutcome, PlanSource,
+    ResultSource, RoutingRecord, RunId, RunSettings, Scopes, Seq, SubtaskIndex, Usage, WorkerName,
+    WorkerResult, check_lesson,
 };
 
 use super::slots::Slots;
@@ -149,7 +150,7 @@ impl<'a> Walk<'a> {
                     self.used(*subtask, *fence, result.result.usage().ok().flatten());
                 }
             }
-            Event::SubtaskCompleted { subtask, fence } => {
+            Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } } => {
                 self.completed(*subtask, *fence, at, is_new)
             }
             Event::AttemptFailed { subtask, fence, failure, usage, .. } => {
@@ -158,7 +159,10 @@ impl<'a> Walk<'a> {
                     self.used(*subtask, *fence, *usage);
                 }
             }
-            Event::InterventionMade { subtask, intervention } => {
+            Event::InterventionMade {
+                subject: InterventionSubject::Subtask { subtask },
+                intervention,
+            } => {
                 self.interventions.insert(*subtask, intervention.intervention_type);
             }
             Event::InterventionJudged { subtask, helped } => {

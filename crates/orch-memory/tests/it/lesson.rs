@@ -7,8 +7,8 @@ use orch_core::journal::{Append, Recorded, RunHead, RunSummary};
 use orch_core::learned::Priors;
 use orch_core::{
     Cause, ComplexTask, Counts, DecompositionPlan, Digest, EndStatus, Event, Failure, Fence,
-    Journal, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask, SubtaskIndex, Token,
-    WorkerResult,
+    Journal, ResultSource, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask, SubtaskIndex,
+    Token, WorkerResult,
 };
 use serde_json::{Value, json};
 
@@ -106,7 +106,7 @@ impl Lesson {
             confidence: 1.0,
             errors: Vec::new(),
         });
-        (1..)
+        (1_u64..)
             .zip(events)
             .map(|(seq, event)| {
                 let at = self.start() + SignedDuration::from_millis(seq.cast_signed());
@@ -147,6 +147,7 @@ impl Try {
             fence,
             token: Token(fence.0),
             worker: self.worker.as_str().into(),
+            card: None,
             claimed: false,
             until: Timestamp::UNIX_EPOCH,
             reserved_micro_usd: None,
@@ -172,7 +173,11 @@ impl Try {
                 late: false,
                 request_key: None,
             };
-            return vec![started, received, Event::SubtaskCompleted { subtask, fence }];
+            return vec![
+                started,
+                received,
+                Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } },
+            ];
         };
         let failure = Failure::new(cause, format!("{cause} of {}", self.worker));
         let (failure, reason) = (Box::new(failure), "no more".to_owned());

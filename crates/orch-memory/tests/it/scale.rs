@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use orch_core::learned::Priors;
 use orch_core::testing::{SampleRun, sample_plan};
-use orch_core::{Event, Fence, Journal, Seq, SubtaskIndex, Token, WorkerName};
+use orch_core::{Event, Fence, Journal, ResultSource, Seq, SubtaskIndex, Token, WorkerName};
 
 use crate::support::{TempFile, load, open};
 
@@ -18,6 +18,7 @@ fn started(subtask: u32) -> Event {
         fence: Fence(subtask.into()),
         token: Token(u64::from(subtask) << 32),
         worker: WorkerName::new("worker-1"),
+        card: None,
         claimed: false,
         until: orch_core::testing::time(subtask),
         reserved_micro_usd: None,
@@ -28,8 +29,10 @@ fn started(subtask: u32) -> Event {
 
 fn turn(first: u32) -> Vec<Event> {
     let subtasks = first..first + TURN;
-    let completed =
-        |n| Event::SubtaskCompleted { subtask: SubtaskIndex(n), fence: Fence(n.into()) };
+    let completed = |n| Event::SubtaskCompleted {
+        subtask: SubtaskIndex(n),
+        source: ResultSource::Attempt { fence: Fence(n.into()) },
+    };
     subtasks.clone().map(started).chain(subtasks.map(completed)).collect()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use orch_core::{
-    Cause, Constraints, Failure, RouteNote, RoutingContext, RoutingDecision, RunId, SubtaskIndex,
+    Cause, Constraints, Failure, RoutingContext, RoutingDecision, RoutingNote, RunId, SubtaskIndex,
     WorkerKind, WorkerName,
 };
 
@@ -183,11 +183,12 @@ impl Driver {
             WorkerKind::Pull => AttemptKind::Offered,
         };
         let name = decision.primary_worker.clone();
-        let route = RouteNote {
+        let route = RoutingNote {
             confidence: decision.confidence,
             reason: decision.reasoning,
             fallback: decision.fallback_workers,
         };
+        let Some(card) = self.card_for(run, &name) else { return false };
         let fence = state.fence_of_next();
         let task_type = state.node(index).spec.task_type.clone();
         let start = Start {
@@ -196,6 +197,7 @@ impl Driver {
             kind,
             token,
             timeout_ms,
+            card,
             route: Some(Box::new(route)),
         };
         let started = self.execute(run, Command::Start(start), staged);

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use orch_core::{RunId, Worker, WorkerKind, WorkerName};
+use orch_core::{Digest, RunId, Worker, WorkerCard, WorkerKind, WorkerName};
 
 use super::Driver;
 
@@ -43,6 +43,12 @@ impl Driver {
     pub(super) fn worker_for(&self, run: RunId, name: &WorkerName) -> Option<&Arc<dyn Worker>> {
         let guest = || self.guests_of(run).find(|guest| guest.name() == name);
         self.pool.worker(name).or_else(guest)
+    }
+
+    /// Returns the digest of the card of a worker of the process, or of a guest of `run`.
+    pub(super) fn card_for(&self, run: RunId, name: &WorkerName) -> Option<Digest> {
+        let guest = || self.guests_of(run).find(|guest| guest.name() == name);
+        self.pool.card(name).or_else(|| Some(WorkerCard::from_worker(&**guest()?).digest()))
     }
 
     fn with_guests<'a>(

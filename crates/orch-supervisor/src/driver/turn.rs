@@ -117,6 +117,9 @@ impl Driver {
             Work::Command(Command::Claim(mut claim)) => {
                 claim.foreign_locks =
                     self.runs.get(&run).map(super::run::Run::locked_elsewhere).unwrap_or_default();
+                for want in &mut claim.wants {
+                    want.card = self.card_for(run, &want.worker);
+                }
                 Command::Claim(claim)
             }
             Work::Command(command) => command,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    DecompositionPlan, Digest, Epoch, Event, Fence, JsonMap, MemorySnapshot, RouteNote, RunId,
-    StoredResult, Subtask, SubtaskIndex, Token, Usage, WorkerName, WorkerResult,
+    DecompositionPlan, Digest, Epoch, Event, Fence, JsonMap, MemorySnapshot, RoutingNote, RunId,
+    SkipReason, StoredResult, Subtask, SubtaskIndex, Token, Usage, WorkerName, WorkerResult,
 };
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ pub(super) struct Course {
 /// An attempt of a rehearsal.
 pub(super) struct Attempt {
     pub(super) worker: WorkerName,
-    pub(super) route: Option<Box<RouteNote>>,
+    pub(super) route: Option<Box<RoutingNote>>,
     pub(super) starts_at_ms: u64,
     pub(super) estimate: Estimate,
 }
@@ -195,7 +195,10 @@ impl<'a> Stage<'a> {
             Event::SubtaskFailed { subtask, failure, .. } => {
                 self.course.failures.insert(*subtask, failure.message.clone());
             }
-            Event::SubtaskSkipped { subtask, because } => {
+            Event::SubtaskSkipped {
+                subtask,
+                because: SkipReason::Dependency { subtask: because },
+            } => {
                 let why = self.plan.subtasks.get(because.get());
                 let why = why.map(|root| format!("`{}` fails", root.id)).unwrap_or_default();
                 self.course.failures.insert(*subtask, why);
@@ -229,7 +232,7 @@ impl<'a> Stage<'a> {
         &mut self,
         index: SubtaskIndex,
         worker: &WorkerName,
-        route: Option<Box<RouteNote>>,
+        route: Option<Box<RoutingNote>>,
     ) {
         let Some(subtask) = self.plan.subtasks.get(index.get()) else { return };
         let estimate = Estimate::of(&self.memory.learned, worker, subtask);

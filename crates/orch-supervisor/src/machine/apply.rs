@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::learned::Priors;
-use orch_core::{AttemptClosedReason, Event, Fence, LossCause, Seq};
+use orch_core::{
+    AttemptClosedReason, Event, Fence, InterventionSubject, LossCause, ResultSource, Seq,
+    SkipReason,
+};
 
 use super::attempt::{Attempt, AttemptKind};
 use super::command::ReportAnswer;
@@ -102,7 +105,9 @@ impl State {
                     self.reports.insert(key.clone(), *fence);
                 }
             }
-            Event::SubtaskCompleted { subtask, fence } => self.complete(*subtask, *fence),
+            Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } } => {
+                self.complete(*subtask, *fence)
+            }
             Event::AttemptFailed { subtask, fence, failure, digest, usage, request_key } => {
                 self.fail_attempt(*subtask, *fence, failure, *digest, usage.as_ref());
                 if let Some(key) = request_key {
@@ -135,11 +140,17 @@ impl State {
                 );
                 self.release_dependants(*subtask, false);
             }
-            Event::SubtaskSkipped { subtask, because } => {
+            Event::SubtaskSkipped {
+                subtask,
+                because: SkipReason::Dependency { subtask: because },
+            } => {
                 self.set(*subtask, SubtaskState::Skipped { because: *because });
                 self.release_dependants(*subtask, false);
             }
-            Event::InterventionMade { subtask, intervention } => {
+            Event::InterventionMade {
+                subject: InterventionSubject::Subtask { subtask },
+                intervention,
+            } => {
                 let trouble = self.nodes[subtask.get()].trouble.get_or_insert_default();
                 trouble.guidance = Some(intervention.suggested_action.clone());
                 trouble.intervened = true;

@@ -85,6 +85,7 @@ fn one(
         fence,
         token,
         worker: want.worker.clone(),
+        card: want.card,
         claimed: true,
         until: lease_until,
         reserved_micro_usd: reserved,

@@ -7,7 +7,7 @@ use orch_core::journal::Blob;
 use orch_core::learned::Priors;
 use orch_core::{
     AggregationResult, CancelReason, DecompositionPlan, Digest, Epoch, Event, Failure, Fence,
-    Intervention, LockName, LossCause, RequestKey, RouteNote, Seq, StoredResult, Subtask,
+    Intervention, LockName, LossCause, RequestKey, RoutingNote, Seq, StoredResult, Subtask,
     SubtaskId, SubtaskIndex, Token, Usage, WorkerName,
 };
 use serde::{Deserialize, Serialize};
@@ -134,8 +134,10 @@ pub struct Start {
     pub token: Token,
     /// How long the attempt may take when it is managed, in milliseconds.
     pub timeout_ms: u64,
+    /// The digest of the worker's card.
+    pub card: Digest,
     /// Why this worker.
-    pub route: Option<Box<RouteNote>>,
+    pub route: Option<Box<RoutingNote>>,
 }
 
 /// A result or a failure of an attempt.
@@ -180,6 +182,8 @@ pub struct Want {
     pub subtask: Option<SubtaskId>,
     /// The most attempts that the worker may hold in this run at once, this one included.
     pub slots: u32,
+    /// The digest of the worker's card, when the process knows the worker.
+    pub(crate) card: Option<Digest>,
     /// The secret of a new attempt, should one be needed.
     pub(crate) token: Token,
 }
@@ -187,7 +191,7 @@ pub struct Want {
 impl Want {
     /// Wants any subtask that was offered to `worker`, which holds no other.
     pub fn new(worker: impl Into<WorkerName>) -> Self {
-        Self { worker: worker.into(), subtask: None, slots: 1, token: Token(0) }
+        Self { worker: worker.into(), subtask: None, slots: 1, card: None, token: Token(0) }
     }
 
     /// Wants this subtask.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use orch_core::{
-    AttemptClosedReason, CancelReason, Cause, Event, Failure, Fence, Intervention, LossCause,
-    SubtaskIndex, WorkerName,
+    AttemptClosedReason, CancelReason, Cause, Event, Failure, Fence, Intervention,
+    InterventionSubject, LossCause, SkipReason, SubtaskIndex, WorkerName,
 };
 
 use super::attempt::AttemptKind;
@@ -57,7 +57,10 @@ pub(super) fn retry(
     }
     let mut events = Vec::with_capacity(2);
     if let Some(intervention) = intervention {
-        events.push(Event::InterventionMade { subtask, intervention: Box::new(intervention) });
+        events.push(Event::InterventionMade {
+            subject: InterventionSubject::Subtask { subtask },
+            intervention: Box::new(intervention),
+        });
     }
     events.push(Event::RetryScheduled { subtask, retry: node.failures, until, worker, reason });
     Ok(Decided::events(events))
@@ -100,7 +103,10 @@ fn fail(state: &State, subtask: SubtaskIndex, failure: Failure, reason: String) 
             if node.tolerates(over) || node.state.phase().is_final() || !seen.insert(*dependant) {
                 continue;
             }
-            events.push(Event::SubtaskSkipped { subtask: *dependant, because: subtask });
+            events.push(Event::SubtaskSkipped {
+                subtask: *dependant,
+                because: SkipReason::Dependency { subtask },
+            });
             next.push(*dependant);
         }
     }

@@ -1,7 +1,7 @@
 //! Whether stored events can be folded: a journal may be damaged, or written by somebody else.
 
 use orch_core::journal::Recorded;
-use orch_core::{Event, Fence, SubtaskIndex};
+use orch_core::{Event, Fence, InterventionSubject, ResultSource, SkipReason, SubtaskIndex};
 
 use super::state::State;
 
@@ -38,19 +38,23 @@ impl State {
                 if self.attempt(*fence).is_some() { Ok(()) } else { self.is_next(*fence, seq) }
             }),
             Event::ResultReceived { subtask: index, fence, .. }
-            | Event::SubtaskCompleted { subtask: index, fence }
+            | Event::SubtaskCompleted { subtask: index, source: ResultSource::Attempt { fence } }
             | Event::AttemptFailed { subtask: index, fence, .. }
             | Event::AttemptLost { subtask: index, fence, .. }
             | Event::AttemptClosed { subtask: index, fence, .. } => {
                 subtask(*index).and_then(|()| known(*fence))
             }
             Event::LeaseExtended { fence, .. } => known(*fence),
-            Event::SubtaskSkipped { subtask: index, because } => {
-                subtask(*index).and_then(|()| subtask(*because))
-            }
+            Event::SubtaskSkipped {
+                subtask: index,
+                because: SkipReason::Dependency { subtask: because },
+            } => subtask(*index).and_then(|()| subtask(*because)),
             Event::RetryScheduled { subtask: index, .. }
             | Event::SubtaskFailed { subtask: index, .. }
-            | Event::InterventionMade { subtask: index, .. }
+            | Event::InterventionMade {
+                subject: InterventionSubject::Subtask { subtask: index },
+                ..
+            }
             | Event::InterventionJudged { subtask: index, .. } => subtask(*index),
             // A stale report may name any attempt.
             Event::UsageNoted { .. }

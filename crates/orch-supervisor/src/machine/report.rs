@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    AttemptClosedReason, Cause, Event, Evidence, EvidenceKind, Failure, Fence, SubtaskIndex,
-    SubtaskPhase,
+    AttemptClosedReason, Cause, Event, Evidence, EvidenceKind, Failure, Fence, ResultSource,
+    SubtaskIndex, SubtaskPhase,
 };
 
 use super::attempt::{Attempt, AttemptKind, Closed, Slot};
@@ -145,7 +145,7 @@ fn receive(
 
 /// Accepts the received result of `fence`, and closes all other attempts of the subtask.
 fn complete(state: &State, subtask: SubtaskIndex, fence: Fence, events: &mut Vec<Event>) {
-    events.push(Event::SubtaskCompleted { subtask, fence });
+    events.push(Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } });
     if let SubtaskState::Running { attempts } = &state.node(subtask).state {
         events.extend(attempts.iter().filter(|other| **other != fence).map(|other| {
             Event::AttemptClosed { subtask, fence: *other, reason: AttemptClosedReason::Superseded }

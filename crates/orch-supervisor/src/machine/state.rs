@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    AggregationSettings, AggregationStrategy, BlobRef, CancelReason, ComplexTask, Constraints,
-    Counts, DecompositionPlan, Digest, EndStatus, Fence, JsonMap, LockName, Origin, PlanSource,
-    RequestKey, RunId, RunPhase, RunSettings, Seq, Subtask, SubtaskId, SubtaskIndex, Tallies,
-    WorkerName,
+    AggregationSettings, AggregationStrategy, BlobRef, CancelReason, ComplexTask, Conflict,
+    Constraints, Counts, DecompositionPlan, Digest, EndStatus, Fence, JsonMap, LockName, Origin,
+    PlanSource, RequestKey, RunId, RunPhase, RunSettings, Seq, Subtask, SubtaskId, SubtaskIndex,
+    Tallies, WorkerName,
 };
 use serde_json::Value;
 
@@ -108,7 +108,7 @@ pub struct Ended {
     /// The large output.
     pub blob: Option<BlobRef>,
     /// Conflicts that the aggregation resolved.
-    pub conflicts: Vec<String>,
+    pub conflicts: Vec<Conflict>,
     /// How sure the aggregation is.
     pub confidence: f64,
     /// What went wrong.

@@ -8,8 +8,8 @@ use orch_core::learned::Priors;
 use orch_core::{
     AggregationResult, AggregationSettings, Budget, CancelReason, Cause, ComplexTask, Constraints,
     DecompositionPlan, Digest, EndStatus, Epoch, Event, ExecutionStrategy, Failure, Fence,
-    LossCause, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask, SubtaskPhase, Token,
-    Usage, WorkerResult,
+    LossCause, ResultSource, RunId, RunPhase, RunSettings, Seq, StoredResult, Subtask,
+    SubtaskPhase, Token, Usage, WorkerResult,
 };
 use serde_json::json;
 
@@ -86,7 +86,8 @@ impl Scenario {
         let fence = self.state.fence_of_next();
         let (subtask, token) = (self.index(id), Token(fence.0));
         let worker = "anna".into();
-        let start = Start { subtask, worker, kind, token, timeout_ms: 60_000, route: None };
+        let card = Digest::of_bytes(b"card");
+        let start = Start { subtask, worker, kind, token, timeout_ms: 60_000, card, route: None };
         self.ask(Command::Start(start)).unwrap();
         fence
     }
@@ -416,6 +417,7 @@ fn events_that_do_not_follow_are_not_folded() {
         fence,
         token,
         worker: "anna".into(),
+        card: None,
         until: at,
         route: None,
     };
@@ -423,7 +425,11 @@ fn events_that_do_not_follow_are_not_folded() {
         (next.next(), Event::ConcurrencyLimitChanged { concurrency_limit: 2 }, "follows event"),
         (next, started(Fence(2), stranger), "names subtask 7 of 1"),
         (next, started(Fence(5), subtask), "begins attempt 5, not 2"),
-        (next, Event::SubtaskCompleted { subtask, fence: Fence(9) }, "names attempt 9 of 1"),
+        (
+            next,
+            Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence: Fence(9) } },
+            "names attempt 9 of 1",
+        ),
         (next, Event::LeaseExtended { fence: Fence(0), until: at }, "names attempt 0"),
     ] {
         let refused = run.state.fits(&Recorded::new(seq, at, event)).unwrap_err();

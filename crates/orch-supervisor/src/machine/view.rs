@@ -196,7 +196,8 @@ impl State {
         result.errors = self.errors();
         if let Some(end) = self.end() {
             result.aggregated_output = end.output.clone();
-            result.conflicts_resolved = end.conflicts.clone();
+            result.conflicts_resolved =
+                end.conflicts.iter().map(|conflict| conflict.sentence.clone()).collect();
             result.confidence = end.confidence;
         }
         result

@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use orch_core::{Constraints, Failure, RunId, Subtask, Worker, WorkerKind, WorkerName, could_do};
+use orch_core::{
+    Constraints, Digest, Failure, RunId, Subtask, Worker, WorkerCard, WorkerKind, WorkerName,
+    could_do,
+};
 
 use breaker::Breaker;
 
@@ -39,6 +42,8 @@ pub struct Pool {
 
 struct Member {
     worker: Arc<dyn Worker>,
+    /// The digest of its card.
+    card: Digest,
     slots: u32,
     busy: u32,
     /// Whether it was unregistered while it made attempts.
@@ -75,8 +80,15 @@ impl Pool {
         let (busy, waiting) = before.map_or_else(Default::default, |m| (m.busy, m.waiting));
         self.order.retain(|w| *w.name() != name);
         self.order.push(worker.clone());
-        let member =
-            Member { worker, slots, busy, waiting, has_left: false, breakers: BTreeMap::new() };
+        let member = Member {
+            card: WorkerCard::from_worker(&*worker).digest(),
+            worker,
+            slots,
+            busy,
+            waiting,
+            has_left: false,
+            breakers: BTreeMap::new(),
+        };
         self.members.insert(name, member);
         self.refresh();
     }
@@ -107,6 +119,11 @@ impl Pool {
     /// Returns a worker.
     pub fn worker(&self, name: &WorkerName) -> Option<&Arc<dyn Worker>> {
         self.members.get(name).filter(|m| !m.has_left).map(|m| &m.worker)
+    }
+
+    /// Returns the digest of a worker's card, as it was when the worker joined.
+    pub fn card(&self, name: &WorkerName) -> Option<Digest> {
+        self.members.get(name).filter(|m| !m.has_left).map(|m| m.card)
     }
 
     /// Returns how many attempts each worker can make at once.

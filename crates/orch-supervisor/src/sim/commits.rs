@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use orch_core::journal::Recorded;
 use orch_core::{
-    CancelReason, Cause, EndStatus, Event, ExecutionStrategy, Fence, LockName, RequestKey, RunId,
-    SubtaskIndex,
+    CancelReason, Cause, EndStatus, Event, ExecutionStrategy, Fence, LockName, RequestKey,
+    ResultSource, RunId, SubtaskIndex,
 };
 
 use super::book::{Book, Kind};
@@ -31,7 +31,9 @@ pub(super) fn check(books: &BTreeMap<RunId, Book>, run: RunId, recorded: &Record
             budgets_are_kept(book, *fence, *reserved_micro_usd)?;
             locks_are_kept(books, run, *subtask, *fence)
         }
-        Event::SubtaskCompleted { subtask, fence } => one_acceptance(book, *subtask, *fence),
+        Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } } => {
+            one_acceptance(book, *subtask, *fence)
+        }
         Event::ResultReceived { fence, .. } => ensure(
             book.attempts.get(fence).is_some_and(|entry| entry.open),
             Law::OneAcceptance,

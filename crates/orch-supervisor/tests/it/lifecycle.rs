@@ -6,7 +6,7 @@ use std::time::Duration;
 use orch_core::journal::{Append, Journal, MemoryJournal, Recorded, RunFilter};
 use orch_core::{
     Actor, Client, DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, EndStatus,
-    Event, Fence, RunPhase, Seq, SubtaskIndex,
+    Event, Fence, ResultSource, RunPhase, Seq, SubtaskIndex,
 };
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 
@@ -213,7 +213,10 @@ async fn a_run_that_cannot_be_read_is_refused_and_harms_no_other() {
     supervisor.suspend(run, "a break").await.unwrap();
     at(10).await;
     let row = journal.row(run).await.unwrap().unwrap();
-    let wrong = Event::SubtaskCompleted { subtask: SubtaskIndex(9), fence: Fence(1) };
+    let wrong = Event::SubtaskCompleted {
+        subtask: SubtaskIndex(9),
+        source: ResultSource::Attempt { fence: Fence(1) },
+    };
     let events = [Recorded::new(row.seq.next(), row.updated_at, wrong)];
     let append = Append::new(Arc::new(row.head), row.seq, None, events.into(), row.summary);
     journal.append(append).await.unwrap();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests count as tests")]
 
 mod basics;
+mod cards;
 mod failures;
 mod forecast;
 mod guard;

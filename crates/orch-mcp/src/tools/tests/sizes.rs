@@ -1,6 +1,6 @@
 //! No answer is longer than 4 KB, whatever comes in. `Desk::call` checks the size of each.
 
-use orch_core::{AggregateError, AggregationInput, AggregationResult, Aggregator};
+use orch_core::{AggregateError, AggregationInput, AggregationResult, Aggregator, Conflict};
 
 use super::*;
 
@@ -10,7 +10,7 @@ struct Dropping;
 impl Aggregator for Dropping {
     fn aggregate(&self, _: &AggregationInput<'_>) -> Result<AggregationResult, AggregateError> {
         let mut result = AggregationResult::new("x".repeat(5_000).into());
-        result.conflicts_resolved = vec!["é".repeat(500); 50];
+        result.conflicts_resolved = vec![Conflict::new("é".repeat(500)); 50];
         Ok(result)
     }
 }

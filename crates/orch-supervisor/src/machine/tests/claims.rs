@@ -139,6 +139,7 @@ fn a_batch_keeps_within_limits_locks_groups_and_budget() {
             kind: AttemptKind::Offered,
             token: Token(1),
             timeout_ms: 60_000,
+            card: orch_core::Digest::of_bytes(b"card"),
             route: None,
         };
         run.ask(Command::Start(start)).unwrap();
