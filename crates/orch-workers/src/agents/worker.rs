@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orch_core::{
-    Cause, MemoryScope, Standing, Subtask, Worker, WorkerCapability, WorkerContext, WorkerError,
-    WorkerKind, WorkerName, WorkerResult,
+    Cause, Digest, MemoryScope, Standing, Subtask, Worker, WorkerCapability, WorkerContext,
+    WorkerError, WorkerKind, WorkerName, WorkerResult,
 };
 
 use super::file::AgentFile;
@@ -36,6 +36,8 @@ pub struct AgentWorker {
     /// One capability: the agent's name, its description and its task types.
     capabilities: Vec<WorkerCapability>,
     card: Card,
+    /// The digest of its prompt and of all that its file says beside; `None` when there is no file.
+    content: Option<Digest>,
     /// The least that it fits anything.
     floor: f64,
     slots: NonZeroU32,
@@ -55,6 +57,7 @@ impl AgentWorker {
             name,
             capabilities: vec![capability],
             card,
+            content: None,
             floor: 0.0,
             slots: SLOTS,
             timeout: None,
@@ -86,6 +89,7 @@ impl AgentWorker {
         worker.timeout = extras.timeout;
         worker.memory_tokens = extras.memory_tokens;
         worker.scope.clone_from(&extras.scope);
+        worker.content = Digest::of_json(&(&file.prompt, &file.tools, &file.other)).ok();
         if let Some(capability) = worker.capabilities.first_mut() {
             capability.task_types.clone_from(&extras.task_types);
             capability.proficiency = extras.proficiency.unwrap_or(capability.proficiency);
@@ -105,6 +109,10 @@ impl Worker for AgentWorker {
 
     fn capabilities(&self) -> &[WorkerCapability] {
         &self.capabilities
+    }
+
+    fn content(&self) -> Option<Digest> {
+        self.content
     }
 
     fn kind(&self) -> WorkerKind {
@@ -170,6 +178,20 @@ mod tests {
         check(&file(""), "Find bugs", "", 0.54);
         check(&file("x-orch: { proficiency: 0.5 }\n"), "Find bugs", "", 0.27);
         check(&file(""), "Bake bread", "baking", 0.0);
+    }
+
+    #[test]
+    fn another_prompt_or_model_is_another_content() {
+        let content = |model: &str, prompt: &str| {
+            let text = format!("---\nname: a\ndescription: b\nmodel: {model}\n---\n{prompt}");
+            let file = AgentFile::parse("a.md", &text).unwrap();
+            AgentWorker::of(&file).content().unwrap()
+        };
+        let known = content("opus", "Be brief.");
+        assert_eq!(content("opus", "Be brief."), known);
+        assert_ne!(content("haiku", "Be brief."), known);
+        assert_ne!(content("opus", "Be thorough."), known);
+        assert_eq!(AgentWorker::new("a", "b").content(), None, "nobody knows its prompt");
     }
 
     #[test]

@@ -22,8 +22,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orch_core::{
-    AttemptInfo, Cause, JsonMap, MemoryScope, Subtask, Worker, WorkerCapability, WorkerContext,
-    WorkerError, WorkerName, WorkerResult,
+    AttemptInfo, Cause, Digest, JsonMap, MemoryScope, Subtask, Worker, WorkerCapability,
+    WorkerContext, WorkerError, WorkerName, WorkerResult,
 };
 use thiserror::Error;
 use tokio::process::Command;
@@ -245,6 +245,12 @@ impl Worker for CommandWorker {
 
     fn capabilities(&self) -> &[WorkerCapability] {
         &self.config.capabilities
+    }
+
+    /// What it runs, and how it is asked and read. Values of variables are left out: they may be secrets.
+    fn content(&self) -> Option<Digest> {
+        let CommandConfig { command, stdin, output, success_exit_codes, .. } = &self.config;
+        Digest::of_json(&(command, stdin, output, success_exit_codes)).ok()
     }
 
     fn scope(&self) -> Option<&MemoryScope> {
