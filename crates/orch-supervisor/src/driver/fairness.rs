@@ -87,7 +87,7 @@ impl Process {
         let result = WorkerResult::success("s", "w", 1.into());
         let body = Arc::new(StoredResult { result: Arc::new(result), blob: None });
         let digest = Digest::of_bytes(&[]);
-        let end = Box::new(AttemptEnd { digest, body, blob: None, failure: None });
+        let end = Box::new(AttemptEnd { digest, body, blob: None, failure: None, has_begun: true });
         self.feed(Input::Finished { run, fence, end });
     }
 }

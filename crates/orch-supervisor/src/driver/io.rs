@@ -212,6 +212,8 @@ pub struct AttemptEnd {
     pub blob: Option<Blob>,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// Whether the worker was called. An attempt that was stopped while its inputs were being loaded is no failure of its worker.
+    pub has_begun: bool,
 }
 
 /// Something that the driver wants done. Outputs are carried out in order, all of them, before the next input.

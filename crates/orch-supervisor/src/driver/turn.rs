@@ -232,7 +232,8 @@ impl Driver {
             if state.is_suspended() {
                 return Command::Lose { fences: vec![fence], cause: LossCause::Suspended };
             }
-            if !state.is_overdue(fence) {
+            // It waited for its inputs all the time: the worker has not been called, and another attempt waits on.
+            if !state.is_overdue(fence) || !end.has_begun {
                 return Command::Close { fence };
             }
             end.failure = Some(timed_out(&spec, end.failure, now));
@@ -240,7 +241,9 @@ impl Driver {
         if end.failure.is_none() {
             end.failure = self.policies.check(&spec, &end.body, end.blob.as_ref());
         }
-        self.pool.observe(&worker, &spec.task_type, end.failure.as_ref(), now);
+        if end.has_begun {
+            self.pool.observe(&worker, &spec.task_type, end.failure.as_ref(), now);
+        }
         Command::Report(report_of(fence, token, end))
     }
 

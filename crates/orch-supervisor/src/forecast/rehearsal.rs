@@ -157,7 +157,7 @@ impl<'a> Stage<'a> {
                 let (fence, name) = (start.attempt.fence, start.worker.name());
                 let estimate = Estimate::of(&self.memory.learned, name, &start.subtask);
                 let (digest, body) = result(fence, &start.subtask, name, &estimate);
-                let end = AttemptEnd { digest, body, blob: None, failure: None };
+                let end = AttemptEnd { digest, body, blob: None, failure: None, has_begun: true };
                 // What was accepted before was not too slow, and what is guessed need not be.
                 let last = start.until.checked_sub(std::time::Duration::from_millis(1));
                 let last = last.unwrap_or(start.until).max(self.now);

@@ -102,7 +102,8 @@ async fn make(start: Box<StartAttempt>, stores: Stores, handle: Handle) -> Attem
     let result = normalise(result, &subtask.id, &*worker, millis);
     clean_up(&*worker, &result).await;
     let report = reported(result);
-    AttemptEnd { digest: report.digest, body: report.body, blob: report.blob, failure }
+    let has_begun = begun.get().is_some();
+    AttemptEnd { digest: report.digest, body: report.body, blob: report.blob, failure, has_begun }
 }
 
 /// Gathers the inputs, then lets the worker prepare and execute.
@@ -156,7 +157,7 @@ async fn load_inputs(
     for stored in &start.inputs {
         let input = patiently(&stores.health, || whole(&*stores.journal, stored)).await;
         inputs.push(input.map_err(|error| {
-            WorkerError::new(Cause::Unavailable, "the result of a dependency cannot be loaded")
+            WorkerError::new(Cause::InvalidInput, "the result of a dependency cannot be loaded")
                 .with_source(Some(error.into()))
         })?);
     }

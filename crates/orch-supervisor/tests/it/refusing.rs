@@ -11,8 +11,8 @@ use orch_core::journal::{
     Recorded, RunFilter, RunRow,
 };
 use orch_core::{
-    BlobRef, EndStatus, Epoch, Journal, LockName, OwnerId, ProjectId, RequestKey, RunId, RunPhase,
-    Seq, StopSignal, WorkerCapability,
+    BlobRef, EndStatus, Epoch, Event, Journal, LockName, OwnerId, ProjectId, RequestKey, RunId,
+    RunPhase, Seq, StopSignal, WorkerCapability,
 };
 use orch_supervisor::{Supervisor, worker_fn};
 use serde_json::Value;
@@ -28,7 +28,7 @@ fn now() -> Instant {
 }
 
 use crate::locks::{AllGone, locked};
-use crate::support::{Diary, plan, sleeper, submit, virtual_time};
+use crate::support::{Diary, plan, settings, sleeper, submit, virtual_time};
 
 /// More tries than this are a busy loop: the test must end, not hang.
 const TOO_MANY: u64 = 5_000;
@@ -320,15 +320,25 @@ async fn what_could_not_be_suspended_can_be_taken_over_when_the_owners_time_is_o
 #[tokio::test(start_paused = true)]
 async fn a_blob_that_cannot_be_read_for_a_while_fails_nothing() {
     let journal = Moody::new();
-    let large = worker_fn("large", [WorkerCapability::new("work", ["work"])], |_| async {
-        Ok(Value::from("x".repeat(100_000)))
-    });
-    let supervisor = virtual_time().journal(Arc::new(journal.clone())).worker(large).build();
-    journal.refuse_blobs.store(20, Ordering::SeqCst);
-    let run = submit(&supervisor, plan("a -> b")).await;
-    let result = supervisor.wait(run).await.unwrap();
-    assert_eq!(result.status, EndStatus::Completed, "{:?}", result.errors);
-    assert_eq!(journal.refuse_blobs.load(Ordering::SeqCst), 0);
+    let large = || {
+        worker_fn("large", [WorkerCapability::new("work", ["work"])], |_| async {
+            Ok(Value::from("x".repeat(100_000)))
+        })
+    };
+    // The store refuses for longer than an attempt may take, which is no failure of its worker.
+    for timeout_ms in [600_000_u64, 5_000] {
+        let settings = settings().with_attempt_timeout_ms(timeout_ms);
+        let builder = virtual_time().journal(Arc::new(journal.clone())).settings(settings);
+        let supervisor = builder.worker(large()).build();
+        journal.refuse_blobs.store(20, Ordering::SeqCst);
+        let run = submit(&supervisor, plan("a -> b")).await;
+        let result = supervisor.wait(run).await.unwrap();
+        assert_eq!(result.status, EndStatus::Completed, "{timeout_ms} ms: {:?}", result.errors);
+        assert_eq!(journal.refuse_blobs.load(Ordering::SeqCst), 0, "{timeout_ms} ms");
+        let events = journal.load(run, Seq(0)).await.unwrap();
+        let failed = events.iter().any(|e| matches!(e.event, Event::AttemptFailed { .. }));
+        assert!(!failed, "{timeout_ms} ms: nobody is blamed");
+    }
 }
 
 /// Whoever wants the lock comes back, and so does the take-down.
