@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::{Journal, JournalError, Recorded};
 use orch_core::{
-    AttemptEnd, AttemptView, Fence, JsonMap, RoutingNote, RunView, Subtask, WorkerName, WorkerResult,
+    AttemptEnd, AttemptView, Fence, JsonMap, RoutingNote, RunView, Subtask, WorkerName,
+    WorkerResult,
 };
 use serde::Serialize;
 

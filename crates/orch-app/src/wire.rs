@@ -13,7 +13,7 @@ use orch_core::{
 use orch_failure::RetryingFailureHandler;
 use orch_memory::LearnedMemory;
 use orch_route::WorkerRouter;
-use orch_supervisor::{Builder, Forecast, Supervisor};
+use orch_supervisor::{Builder, Forecast, Inline, Supervisor};
 use orch_workers::process::{LeftoverReaper, this_process};
 use orch_workers::{AgentWorker, CommandWorker, Folders, PullWorker};
 
@@ -244,8 +244,8 @@ fn builder(config: &Config, workers: &Workers) -> Builder {
         .scope(config.supervisor.clone())
         .workers(workers.all.iter().cloned())
         // A configuration with another strategy is refused when it is loaded.
-        .router(WorkerRouter::new(config.routing.strategy).unwrap_or_default())
-        .failure_handler(RetryingFailureHandler::new())
+        .router(Inline(WorkerRouter::new(config.routing.strategy).unwrap_or_default()))
+        .failure_handler(Inline(RetryingFailureHandler::new()))
         .settings(config.settings());
     match config.limits.process_cap {
         Some(cap) => builder.process_cap(cap),

@@ -16,6 +16,7 @@ use crate::delegation::Delegation;
 use crate::driver::Policies;
 use crate::forecast::{Cast, Forecast, Script, forecast};
 use crate::guard::{GuardedJournal, GuardedMemory, GuardedReaper};
+use crate::part::{Inline, Part};
 use crate::shell::{Clock, Guards, Parts, Ticker, run_entropy};
 use crate::supervisor::Supervisor;
 
@@ -38,8 +39,8 @@ impl Default for Builder {
                 decomposer: Arc::new(GivenOrSingle),
                 aggregator: Arc::new(InPlanOrder),
                 policies: Policies {
-                    router: Arc::new(BestCanHandle),
-                    failure_handler: Arc::new(NoRetry),
+                    router: Inline(BestCanHandle).into(),
+                    failure_handler: Inline(NoRetry).into(),
                     gates: Vec::new(),
                     has_memory: false,
                 },
@@ -112,10 +113,10 @@ impl Builder {
         self
     }
 
-    /// Sets who chooses workers.
+    /// Sets who chooses workers. It has 1 s for an answer, unless it is [`Inline`].
     #[must_use]
-    pub fn router(mut self, router: impl Router) -> Self {
-        self.parts.policies.router = Arc::new(router);
+    pub fn router(mut self, router: impl Into<Part<dyn Router>>) -> Self {
+        self.parts.policies.router = router.into();
         self
     }
 
@@ -126,17 +127,18 @@ impl Builder {
         self
     }
 
-    /// Sets what follows from failures.
+    /// Sets what follows from failures. The handler has 1 s for an answer, unless it is [`Inline`].
     #[must_use]
-    pub fn failure_handler(mut self, handler: impl FailureHandler) -> Self {
-        self.parts.policies.failure_handler = Arc::new(handler);
+    pub fn failure_handler(mut self, handler: impl Into<Part<dyn FailureHandler>>) -> Self {
+        self.parts.policies.failure_handler = handler.into();
         self
     }
 
-    /// Adds a gate that every result must pass, beside those of its subtask.
+    /// Adds a gate that every result must pass, beside those of its subtask. All gates together have 1 s for a
+    /// result, unless each is [`Inline`].
     #[must_use]
-    pub fn gate(mut self, gate: impl QualityGate) -> Self {
-        self.parts.policies.gates.push(Arc::new(gate));
+    pub fn gate(mut self, gate: impl Into<Part<dyn QualityGate>>) -> Self {
+        self.parts.policies.gates.push(gate.into());
         self
     }
 

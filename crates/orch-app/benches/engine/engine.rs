@@ -14,7 +14,7 @@ use orch_decompose::TaskDecomposer;
 use orch_failure::RetryingFailureHandler;
 use orch_memory::{SqliteJournal, SqliteOptions, Synchronous};
 use orch_route::WorkerRouter;
-use orch_supervisor::{Builder, SubmitOptions, Supervisor, worker_fn};
+use orch_supervisor::{Builder, Inline, SubmitOptions, Supervisor, worker_fn};
 use serde_json::Value;
 
 use crate::figure::{Count, Figure, Outcome, Shape, Stopwatch, Store, Subject, Used};
@@ -81,9 +81,9 @@ fn builder(figure: Figure) -> Builder {
         Subject::Engine | Subject::Floor => builder,
         Subject::Wired => builder
             .decomposer(TaskDecomposer::default())
-            .router(WorkerRouter::default())
+            .router(Inline(WorkerRouter::default()))
             .aggregator(ResultAggregator::new())
-            .failure_handler(RetryingFailureHandler::new()),
+            .failure_handler(Inline(RetryingFailureHandler::new())),
     }
 }
 

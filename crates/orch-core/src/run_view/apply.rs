@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::{AttemptEnd, AttemptKind, AttemptView, RunView, SubtaskView};
 use crate::{
-    AttemptClosedReason, Event, EvidenceKind, Fence, Recorded, RouteNote, Subtask, SubtaskIndex,
+    AttemptClosedReason, Event, EvidenceKind, Fence, Recorded, ResultSource, RoutingNote, Subtask, SubtaskIndex,
     SubtaskPhase, Token, WorkerName,
 };
 
@@ -45,7 +45,7 @@ impl RunView {
                     self.set(*subtask, SubtaskPhase::Checking);
                 }
             }
-            Event::SubtaskCompleted { subtask, fence, .. } => {
+            Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } } => {
                 let end = AttemptEnd::Accepted;
                 if self.with_attempt(*fence, |attempt| attempt.end = Some((at, end))) {
                     self.finish(*subtask, SubtaskPhase::Done);
@@ -264,7 +264,7 @@ fn begun(
     kind: AttemptKind,
     since: Timestamp,
     until: Timestamp,
-    route: Option<&Box<RouteNote>>,
+    route: Option<&Box<RoutingNote>>,
 ) -> AttemptView {
     AttemptView {
         token,

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::{
     AttemptClosedReason, CancelReason, ComplexTask, Counts, EndStatus, Failure, Fence, LossCause,
-    RouteNote, RunPhase, RunSettings, Seq, StoredResult, Subtask, SubtaskId, SubtaskIndex,
+    RoutingNote, RunPhase, RunSettings, Seq, StoredResult, Subtask, SubtaskId, SubtaskIndex,
     SubtaskPhase, Token, WorkerName,
 };
 
@@ -79,7 +79,7 @@ pub struct AttemptView {
     /// When it times out, or its lease or offer ends.
     pub until: Timestamp,
     /// Why this worker.
-    pub route: Option<Box<RouteNote>>,
+    pub route: Option<Box<RoutingNote>>,
     /// Its result, accepted or not.
     pub result: Option<Arc<StoredResult>>,
     /// What it had written when it was stopped without failing.

@@ -1,14 +1,17 @@
 //! Which ready subtasks start in this turn, and on which worker.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    Cause, Constraints, Failure, RoutingContext, RoutingDecision, RoutingNote, RunId, SubtaskIndex,
-    WorkerKind, WorkerName,
+    Cause, Constraints, Failure, RouteError, RoutingContext, RoutingDecision, RoutingNote, RunId,
+    Subtask, SubtaskIndex, Tallies, Worker, WorkerKind, WorkerName,
 };
 
 use super::Driver;
+use super::inquiries::{Known, Policy, PolicyAnswer, Subject};
 use super::turn::{Staged, time_left};
 use crate::guard::inline::ask;
 use crate::machine::{AttemptKind, Blocked, ClassId, Command, Start, State};
@@ -21,6 +24,37 @@ enum Place {
     Later(Vec<WorkerName>),
     /// Nobody, ever.
     Nowhere(Failure),
+    /// The router has not answered yet.
+    Asked,
+}
+
+/// Among whom a policy chooses, and what it may know of them. It borrows what is large until a thread is to have it.
+pub(super) struct Scene<'a> {
+    pub(super) available: Cow<'a, [Arc<dyn Worker>]>,
+    pub(super) constraints: Option<Constraints>,
+    pub(super) history: Option<Arc<Tallies>>,
+    time_left: Option<u64>,
+}
+
+impl Scene<'_> {
+    pub(super) fn into_owned(self) -> Scene<'static> {
+        Scene { available: Cow::Owned(self.available.into_owned()), ..self }
+    }
+
+    pub(super) fn context<'b>(
+        &'b self,
+        loads: &'b BTreeMap<WorkerName, f64>,
+        tallies: &'b Tallies,
+    ) -> RoutingContext<'b> {
+        RoutingContext::new(&self.available, loads, tallies)
+            .with_history(self.history.as_deref())
+            .with_constraints(self.constraints.as_ref())
+            .with_time_budget_ms(self.time_left)
+    }
+
+    fn names(&self) -> Vec<WorkerName> {
+        self.available.iter().map(|worker| worker.name().clone()).collect()
+    }
 }
 
 /// What a turn found to be in the way.
@@ -48,6 +82,9 @@ impl Driver {
                     if !self.start(run, index, decision, staged) {
                         way.classes.insert(class);
                     }
+                }
+                Place::Asked => {
+                    way.classes.insert(class);
                 }
                 Place::Later(workers) => {
                     way.classes.insert(class);
@@ -106,44 +143,108 @@ impl Driver {
     }
 
     /// Asks the router among those who are free.
-    fn place(&self, run: RunId, class: ClassId, index: SubtaskIndex, now: Timestamp) -> Place {
+    fn place(&mut self, run: RunId, class: ClassId, index: SubtaskIndex, now: Timestamp) -> Place {
+        let router = self.policies.router.clone();
+        let subject = Subject::Route(index);
+        let Some(entry) = self.runs.get_mut(&run) else { return Place::Later(Vec::new()) };
+        let Some(state) = &entry.state else { return Place::Later(Vec::new()) };
+        let about = state.node(index).attempts;
+        let known =
+            if router.is_inline { Known::Nothing } else { entry.take_answer(subject, about) };
+        if matches!(known, Known::Open) {
+            return Place::Asked;
+        }
         let Some(entry) = self.runs.get(&run) else { return Place::Later(Vec::new()) };
         let Some(state) = &entry.state else { return Place::Later(Vec::new()) };
+        let spec = state.node(index).spec.clone();
+        let scene = self.scene(run, state, self.admitted(run, state, class, index), &spec, now);
+        if router.is_inline {
+            let context = scene.context(self.pool.loads(), state.tallies());
+            return match ask("router", || router.part.route(&spec, &context)) {
+                Ok(decision) => self.judge(&scene, &spec, decision),
+                Err(failure) => Place::Nowhere(failure),
+            };
+        }
+        match known {
+            Known::Answer(Err(failure)) => return Place::Nowhere(failure),
+            Known::Answer(Ok(PolicyAnswer::Route { among, decision }))
+                if still_holds(&among, &decision, &scene) =>
+            {
+                return self.judge(&scene, &spec, decision);
+            }
+            // Others are free now than when it was asked.
+            Known::Answer(Ok(_)) | Known::Nothing | Known::Open => {}
+        }
+        let (among, scene) = (scene.names(), scene.into_owned());
+        let (loads, tallies) = (self.pool.loads().clone(), state.tallies().clone());
+        self.ask_about(run, (subject, about), Policy::Router, move || {
+            let context = scene.context(&loads, &tallies);
+            PolicyAnswer::Route { among, decision: router.part.route(&spec, &context) }
+        });
+        Place::Asked
+    }
+
+    /// Returns what a subtask needs of a worker now.
+    fn admitted(
+        &self,
+        run: RunId,
+        state: &State,
+        class: ClassId,
+        index: SubtaskIndex,
+    ) -> Option<Constraints> {
         let class = state.class(class);
-        let spec = &state.node(index).spec;
-        let distinct = class
-            .group
-            .as_ref()
-            .map(|group| without_group(state, group, class.constraints.as_ref()));
-        let own = self.without_gone(run, state, index, class.constraints.as_ref());
-        let constraints = distinct.as_ref().or(own.as_ref()).or(class.constraints.as_ref());
-        let available = self.available_to(run, &spec.task_type, now);
-        let context = RoutingContext::new(&available, self.pool.loads(), state.tallies())
-            .with_history(entry.recalled.tallies().map(AsRef::as_ref))
-            .with_constraints(constraints)
-            .with_time_budget_ms(time_left(state, now));
-        let router = &self.policies.router;
-        match ask("router", || router.route(spec, &context)) {
-            Ok(Ok(decision)) if available.iter().any(|w| *w.name() == decision.primary_worker) => {
+        let constraints = class.constraints.as_ref();
+        let distinct = class.group.as_ref().map(|group| without_group(state, group, constraints));
+        let own = || self.without_gone(run, state, index, constraints);
+        distinct.or_else(own).or_else(|| constraints.cloned())
+    }
+
+    /// Gathers what a policy may know that chooses a worker for a subtask.
+    pub(super) fn scene<'a>(
+        &'a self,
+        run: RunId,
+        state: &State,
+        constraints: Option<Constraints>,
+        spec: &Subtask,
+        now: Timestamp,
+    ) -> Scene<'a> {
+        Scene {
+            available: self.available_to(run, &spec.task_type, now),
+            constraints,
+            history: self.runs.get(&run).and_then(|entry| entry.recalled.tallies().cloned()),
+            time_left: time_left(state, now),
+        }
+    }
+
+    /// Checks the router's decision.
+    fn judge(
+        &self,
+        scene: &Scene<'_>,
+        spec: &Subtask,
+        decision: Result<RoutingDecision, RouteError>,
+    ) -> Place {
+        match decision {
+            Ok(decision)
+                if scene.available.iter().any(|w| *w.name() == decision.primary_worker) =>
+            {
                 Place::Here(decision)
             }
-            Ok(Ok(decision)) => {
+            Ok(decision) => {
                 let message = format!(
                     "the router chose `{}`, which is not available",
                     decision.primary_worker
                 );
                 Place::Nowhere(Failure::new(Cause::Policy, message))
             }
-            Ok(Err(error)) => {
+            Err(error) => {
                 // Those who were to be had were refused; waiting makes sense only for others.
-                let mut capable = self.pool.capable(spec, constraints);
-                capable.retain(|name| available.iter().all(|free| free.name() != name));
+                let mut capable = self.pool.capable(spec, scene.constraints.as_ref());
+                capable.retain(|name| scene.available.iter().all(|free| free.name() != name));
                 if capable.is_empty() {
                     return Place::Nowhere(Failure::new(Cause::NoWorker, error.to_string()));
                 }
                 Place::Later(capable)
             }
-            Err(failure) => Place::Nowhere(failure),
         }
     }
 
@@ -209,6 +310,22 @@ impl Driver {
             }
         }
         started
+    }
+}
+
+/// Tells whether a decision that was made among other workers is as good as one that is made now.
+fn still_holds(
+    among: &[WorkerName],
+    decision: &Result<RoutingDecision, RouteError>,
+    scene: &Scene<'_>,
+) -> bool {
+    match decision {
+        // Who was not there to be chosen is a wrong answer, not an old one.
+        Ok(decision) => {
+            let chosen = &decision.primary_worker;
+            !among.contains(chosen) || scene.available.iter().any(|w| w.name() == chosen)
+        }
+        Err(_) => scene.available.iter().map(|worker| worker.name()).eq(among),
     }
 }
 

@@ -347,6 +347,7 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.begun = false;
         (entry.planning, entry.aggregating) = (false, false);
+        entry.asked.clear();
         if matches!(entry.recalled, Recalled::Asked) {
             entry.recalled = Recalled::NotAsked;
         }

@@ -53,6 +53,7 @@ impl Process {
             | Output::Stop { .. }
             | Output::Reap { .. }
             | Output::Recall { .. }
+            | Output::Ask(_)
             | Output::Aggregate(_)
             | Output::Reply { .. }
             | Output::Publish { .. }

@@ -12,16 +12,13 @@ use orch_core::{
     WorkerName,
 };
 
+use super::inquiries::{PolicyAnswer, PolicyQuestion};
 use crate::machine::{Answer, Command, Outcome, Refusal};
 
 /// Names a caller who waits for an answer.
 pub type ReplyId = u64;
 
 /// Something that reached the driver.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "inputs are moved once or twice, and most are commands"
-)]
 pub enum Input {
     /// A new run.
     Submit(Box<Submission>),
@@ -89,6 +86,15 @@ pub enum Input {
         run: RunId,
         /// What it knows; empty when it could not be read.
         snapshot: MemorySnapshot,
+    },
+    /// A policy has answered a question, or will not.
+    Answered {
+        /// The run.
+        run: RunId,
+        /// The question.
+        number: u64,
+        /// The answer, or why there is none.
+        answer: Result<PolicyAnswer, Failure>,
     },
     /// The aggregator has answered.
     Aggregated {
@@ -287,6 +293,8 @@ pub enum Output {
         /// What memory knows.
         learned: Option<Arc<Learned>>,
     },
+    /// Ask a policy; answer with `Answered`.
+    Ask(PolicyQuestion),
     /// Ask the aggregator; answer with `Aggregated`.
     Aggregate(Box<AggregateRun>),
     /// Answer a caller.

@@ -15,6 +15,7 @@ mod effects;
 #[cfg(test)]
 mod fairness;
 mod guests;
+mod inquiries;
 mod io;
 mod policies;
 mod recovery;
@@ -32,6 +33,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) use effects::finish;
+pub use inquiries::{Policy, PolicyAnswer, PolicyQuestion};
 pub use io::{
     AggregateRun, AttemptEnd, Input, Left, Output, ReplyId, Response, ResultBlobs, StartAttempt,
     Submission,
@@ -57,6 +59,8 @@ pub struct Driver {
     policies: Policies,
     rng: ChaCha8Rng,
     outputs: Vec<Output>,
+    /// How many questions to policies the shell was given.
+    questions: u64,
     shutting_down: Option<String>,
 }
 
@@ -71,6 +75,7 @@ impl Driver {
             policies,
             rng: ChaCha8Rng::seed_from_u64(seed),
             outputs: Vec::new(),
+            questions: 0,
             shutting_down: None,
         }
     }
@@ -89,7 +94,7 @@ impl Driver {
         match input {
             Input::Submit(submission) => self.submit(*submission),
             Input::Command { run, command, by, reply } => {
-                self.queue(run, Queued { work: Work::Command(command), by, reply: Some(reply) });
+                self.queue(run, Queued::new(Work::Command(command), by, Some(reply)));
             }
             Input::Status { run, reply } => self.status(run, reply),
             Input::Settled { run, until, reply } => self.await_settled(run, until, reply),
@@ -103,6 +108,7 @@ impl Driver {
                 }
                 self.settle(run);
             }
+            Input::Answered { run, number, answer } => self.answered(run, number, answer),
             Input::Aggregated { run, outcome } => {
                 self.enqueue(run, Work::End(outcome));
             }
@@ -139,7 +145,7 @@ impl Driver {
         let run = submission.run;
         let (by, reply) = (submission.by.clone(), Some(submission.reply));
         self.runs.insert(run, Run::submitted());
-        self.queue(run, Queued { work: Work::Submit(Box::new(submission)), by, reply });
+        self.queue(run, Queued::new(Work::Submit(Box::new(submission)), by, reply));
     }
 
     /// Puts work into a run's inbox; a run that is not there is loaded first.

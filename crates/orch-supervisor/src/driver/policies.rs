@@ -9,16 +9,17 @@ use orch_core::{
 };
 
 use crate::guard::inline::ask;
+use crate::part::Part;
 
 /// Who decides what the machine does not.
 #[derive(Clone)]
 pub struct Policies {
     /// Which worker gets a subtask.
-    pub router: Arc<dyn Router>,
+    pub router: Part<dyn Router>,
     /// What follows from a failure.
-    pub failure_handler: Arc<dyn FailureHandler>,
+    pub failure_handler: Part<dyn FailureHandler>,
     /// What every result must fulfil, beside the gates of its subtask.
-    pub gates: Vec<Arc<dyn QualityGate>>,
+    pub gates: Vec<Part<dyn QualityGate>>,
     /// Whether there is a memory to ask about a run before it starts.
     pub has_memory: bool,
 }
@@ -55,7 +56,8 @@ impl Policies {
             },
             None => body.result.clone(),
         };
-        match ask("quality gate", || check_gates(subtask, &whole, &self.gates)) {
+        let gates: Vec<_> = self.gates.iter().map(|gate| gate.part.clone()).collect();
+        match ask("quality gate", || check_gates(subtask, &whole, &gates)) {
             Ok(verdict) => verdict.err(),
             Err(failure) => Some(failure),
         }

@@ -67,7 +67,7 @@ impl Driver {
             return;
         }
         let reply = entry.resuming.take();
-        entry.inbox.push_front(Queued { work: Work::Resume(epoch), by: None, reply });
+        entry.inbox.push_front(Queued::new(Work::Resume(epoch), None, reply));
         self.reload(run);
     }
 

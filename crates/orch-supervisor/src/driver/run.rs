@@ -8,6 +8,7 @@ use orch_core::journal::{Recorded, RunHead};
 use orch_core::learned::Learned;
 use orch_core::{Actor, Epoch, Fence, LockName, MemorySnapshot, Seq, Tallies, Worker, WorkerName};
 
+use super::inquiries::{Asked, GateCheck, Subject};
 use super::io::{AttemptEnd, ReplyId, Response, Submission};
 use crate::machine::{Command, Outcome, Refusal, State};
 use crate::pauses::Pauses;
@@ -65,6 +66,8 @@ pub(super) struct Run {
     pub(super) foreign_locks: BTreeMap<LockName, Timestamp>,
     /// Pull workers that only this run knows.
     pub(super) guests: Vec<Arc<dyn Worker>>,
+    /// Questions to policies that the shell asks.
+    pub(super) asked: BTreeMap<Subject, Asked>,
 }
 
 /// What has come of asking memory about a run.
@@ -110,12 +113,22 @@ pub(super) struct Queued {
     pub(super) by: Option<Arc<Actor>>,
     /// A caller who waits; without one the work is the engine's own, and is never given up.
     pub(super) reply: Option<ReplyId>,
+    pub(super) gates: GateCheck,
 }
 
 impl Queued {
+    pub(super) fn new(work: Work, by: Option<Arc<Actor>>, reply: Option<ReplyId>) -> Self {
+        Self { work, by, reply, gates: GateCheck::NotAsked }
+    }
+
     /// Makes work of the engine's own.
     pub(super) fn own(work: Work) -> Self {
-        Self { work, by: None, reply: None }
+        Self::new(work, None, None)
+    }
+
+    /// Tells whether it can be decided now: no gate has still to look at it.
+    pub(super) fn is_decidable(&self) -> bool {
+        !matches!(self.gates, GateCheck::Open(_))
     }
 }
 
@@ -180,6 +193,7 @@ impl Run {
             pauses: Pauses::default(),
             foreign_locks: BTreeMap::new(),
             guests: Vec::new(),
+            asked: BTreeMap::new(),
         }
     }
 

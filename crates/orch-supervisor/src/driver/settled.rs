@@ -56,6 +56,7 @@ impl Run {
         let Some(state) = &self.state else { return false };
         let is_current = self.turn.is_none() && self.inbox.is_empty() && self.behind <= state.seq();
         let is_coming = self.acquiring
+            || self.has_open_questions()
             || self.resuming.is_some()
             || (self.wants_ownership && !self.carries_out());
         // What is ready after a turn of the owner has no place now; that of another owner has not seen it yet.

@@ -7,13 +7,14 @@ use orch_core::journal::{Append, Blob, Recorded, RunHead};
 use orch_core::learned::Priors;
 use orch_core::{
     Actor, Cause, Event, Failure, FailureContext, FailureDecision, FailureEvent, Fence, LockName,
-    LossCause, RoutingContext, RunId, Seq, StoredResult, SubtaskIndex, Token, last_line,
+    LossCause, RunId, Seq, StoredResult, Subtask, SubtaskIndex, Token, last_line,
 };
 use rand::Rng as _;
 
 use super::Driver;
 use super::changes::{concerned, lock_changes};
 use super::draws::draw;
+use super::inquiries::{GateCheck, Known, Policy, PolicyAnswer, Subject, reported_subtask};
 use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::run::{Queued, Turn, Work};
 use super::take_down::TAKEN_DOWN;
@@ -44,7 +45,8 @@ impl Driver {
         if entry.turn.is_some() {
             return;
         }
-        let first = entry.inbox.front().map(|queued| &queued.work);
+        let first = entry.inbox.iter().find(|queued| queued.is_decidable());
+        let first = first.map(|queued| &queued.work);
         // What fell due while nobody could be heard is looked at after live leases and attempts got a fresh interval.
         let refreshes =
             matches!(first, Some(Work::Resume(_) | Work::Command(Command::ExtendLeases)));
@@ -79,13 +81,10 @@ impl Driver {
 
     fn decide_inbox(&mut self, run: RunId, staged: &mut Staged) {
         for _ in 0..MAX_COMMANDS {
-            let Some(queued) = self.runs.get_mut(&run).and_then(|entry| entry.inbox.pop_front())
-            else {
-                return;
-            };
+            let Some(queued) = self.next_work(run) else { return };
             let before = staged.events.len();
             staged.by.clone_from(&queued.by);
-            let answer = self.decide_work(run, queued.work.clone(), staged);
+            let answer = self.decide_work(run, queued.work.clone(), &queued.gates, staged);
             staged.by = None;
             if let Some(reply) = queued.reply {
                 staged.replies.push((reply, answer));
@@ -109,11 +108,14 @@ impl Driver {
         &mut self,
         run: RunId,
         work: Work,
+        gates: &GateCheck,
         staged: &mut Staged,
     ) -> Result<Response, Refusal> {
         let command = match work {
             Work::Submit(submission) => return self.begin(&submission, staged),
-            Work::Command(Command::Report(report)) => Command::Report(self.gate(run, report)),
+            Work::Command(Command::Report(report)) => {
+                Command::Report(self.gate(run, report, gates))
+            }
             Work::Command(Command::Claim(mut claim)) => {
                 claim.foreign_locks =
                     self.runs.get(&run).map(super::run::Run::locked_elsewhere).unwrap_or_default();
@@ -125,7 +127,7 @@ impl Driver {
             Work::Command(command) => command,
             Work::Finished(fence, end) => {
                 let said = what_it_said(fence, &end);
-                let command = self.conclude(run, fence, *end, staged.now);
+                let command = self.conclude(run, (fence, *end), gates, staged.now);
                 let counts_for_nothing = matches!(
                     command,
                     Command::Lose { cause: LossCause::Suspended, .. } | Command::Close { .. }
@@ -207,8 +209,8 @@ impl Driver {
     fn conclude(
         &mut self,
         run: RunId,
-        fence: Fence,
-        mut end: AttemptEnd,
+        (fence, mut end): (Fence, AttemptEnd),
+        gates: &GateCheck,
         now: Timestamp,
     ) -> Command {
         let Some(entry) = self.runs.get(&run) else { return Command::Tick };
@@ -239,7 +241,7 @@ impl Driver {
             end.failure = Some(timed_out(&spec, end.failure, now));
         }
         if end.failure.is_none() {
-            end.failure = self.policies.check(&spec, &end.body, end.blob.as_ref());
+            end.failure = self.verdict(gates, &spec, &end.body, end.blob.as_ref());
         }
         if end.has_begun {
             self.pool.observe(&worker, &spec.task_type, end.failure.as_ref(), now);
@@ -248,21 +250,34 @@ impl Driver {
     }
 
     /// Lets the gates look at a reported result.
-    fn gate(&self, run: RunId, mut report: Report) -> Report {
+    fn gate(&self, run: RunId, mut report: Report, gates: &GateCheck) -> Report {
         if report.failure.is_some() {
             return report;
         }
         let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) else {
             return report;
         };
-        let by_fence =
-            report.attempt.and_then(|(fence, _)| state.attempt(fence)).map(|a| a.subtask);
-        let index = by_fence.or_else(|| report.subtask.as_ref().and_then(|id| state.index_of(id)));
-        if let Some(index) = index {
+        if let Some(index) = reported_subtask(state, &report) {
             let spec = state.node(index).spec.clone();
-            report.failure = self.policies.check(&spec, &report.body, report.blob.as_ref());
+            report.failure = self.verdict(gates, &spec, &report.body, report.blob.as_ref());
         }
         report
+    }
+
+    /// Returns what the gates said on their thread, or asks them here.
+    fn verdict(
+        &self,
+        gates: &GateCheck,
+        spec: &Subtask,
+        body: &StoredResult,
+        blob: Option<&Blob>,
+    ) -> Option<Failure> {
+        match gates {
+            GateCheck::Checked(verdict) if body.result.success => verdict.clone(),
+            GateCheck::Checked(_) | GateCheck::NotAsked | GateCheck::Open(_) => {
+                self.policies.check(spec, body, blob)
+            }
+        }
     }
 
     fn try_execute(
@@ -296,9 +311,22 @@ impl Driver {
             if state.is_suspended() {
                 return;
             }
-            let Some(index) = state.undecided().first().copied() else { break };
-            let command =
-                if state.is_active() { self.what_follows(run, index, staged.now) } else { None };
+            let is_active = state.is_active();
+            let is_open = |index: &SubtaskIndex| {
+                is_active
+                    && self.runs.get(&run).is_some_and(|run| run.is_asked(Subject::Failure(*index)))
+            };
+            let next = state.undecided().iter().copied().find(|index| !is_open(index));
+            let Some(index) = next else { break };
+            let command = if is_active {
+                match self.what_follows(run, index, staged.now) {
+                    Follows::Asked => continue,
+                    Follows::This(command) => Some(*command),
+                    Follows::Nothing => None,
+                }
+            } else {
+                None
+            };
             let ending = || Command::GiveUp {
                 subtask: index,
                 failure: None,
@@ -310,7 +338,7 @@ impl Driver {
                 return;
             }
         }
-        if finally && self.should_abort(run, staged.now) {
+        if self.should_abort(run, finally, staged.now) {
             let detail = "too much has failed".to_owned();
             self.execute(
                 run,
@@ -320,7 +348,30 @@ impl Driver {
         }
     }
 
-    fn what_follows(&self, run: RunId, index: SubtaskIndex, now: Timestamp) -> Option<Command> {
+    fn what_follows(&mut self, run: RunId, index: SubtaskIndex, now: Timestamp) -> Follows {
+        match self.ask_what_follows(run, index, now) {
+            None => Follows::Nothing,
+            Some(Known::Open | Known::Nothing) => Follows::Asked,
+            Some(Known::Answer(answer)) => Follows::This(Box::new(follow(index, answer, now))),
+        }
+    }
+
+    /// Asks the failure handler, inline or on a thread; `None` when there is nothing to ask.
+    fn ask_what_follows(
+        &mut self,
+        run: RunId,
+        index: SubtaskIndex,
+        now: Timestamp,
+    ) -> Option<Known> {
+        let handler = self.policies.failure_handler.clone();
+        let about = self.runs.get(&run)?.state.as_ref()?.node(index).failures;
+        let subject = Subject::Failure(index);
+        if !handler.is_inline {
+            let known = self.runs.get_mut(&run)?.take_answer(subject, about);
+            if !matches!(known, Known::Nothing) {
+                return Some(known);
+            }
+        }
         let entry = self.runs.get(&run)?;
         let state = entry.state.as_ref()?;
         let node = state.node(index);
@@ -330,56 +381,26 @@ impl Driver {
         let worker =
             trouble.tried.last().cloned().unwrap_or_else(|| orch_core::WorkerName::new(""));
         let event = FailureEvent::new(node.spec.id.clone(), worker, failure, now);
-        let available = self.available_to(run, &node.spec.task_type, now);
-        let constraints = state.constraints_of(&node.spec);
-        let routing = RoutingContext::new(&available, self.pool.loads(), state.tallies())
-            .with_history(entry.recalled.tallies().map(AsRef::as_ref))
-            .with_constraints(constraints.as_ref())
-            .with_time_budget_ms(time_left(state, now));
-        let context = FailureContext::new(&state.settings().retry, routing, &trouble.tried, draw)
-            .with_failures(node.failures);
-        let handler = &self.policies.failure_handler;
-        let answer =
-            ask("failure handler", || handler.handle_failure(&event, &node.spec, &context));
-        Some(match answer {
-            Ok(FailureDecision::Retry { after: pause, worker, reason, intervention, .. }) => {
-                let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-                Command::Retry {
-                    subtask: index,
-                    until: after(now, pause),
-                    worker,
-                    reason,
-                    intervention,
-                }
-            }
-            Ok(FailureDecision::GiveUp { reason, .. }) => {
-                Command::GiveUp { subtask: index, failure: None, reason }
-            }
-            Ok(_) => {
-                nonsense(index, "the failure handler gave an answer that this engine does not know")
-            }
-            Err(failure) => {
-                Command::GiveUp { subtask: index, failure: Some(failure), reason: String::new() }
-            }
-        })
-    }
-
-    fn should_abort(&self, run: RunId, now: Timestamp) -> bool {
-        let Some(state) = self.runs.get(&run).and_then(|entry| entry.state.as_ref()) else {
-            return false;
-        };
-        let failures: Vec<FailureEvent> = state
-            .nodes()
-            .iter()
-            .filter_map(|node| {
-                let failure = node.state.failure()?;
-                let worker = node.trouble.as_ref().and_then(|t| t.tried.last().cloned());
-                let worker = worker.unwrap_or_else(|| orch_core::WorkerName::new(""));
-                Some(FailureEvent::new(node.spec.id.clone(), worker, failure, now))
-            })
-            .collect();
-        let handler = &self.policies.failure_handler;
-        ask("failure handler", || handler.should_abort(&failures, state.task())).unwrap_or(false)
+        let scene = self.scene(run, state, state.constraints_of(&node.spec), &node.spec, now);
+        if handler.is_inline {
+            let routing = scene.context(self.pool.loads(), state.tallies());
+            let policy = &state.settings().retry;
+            let context = FailureContext::new(policy, routing, &trouble.tried, draw)
+                .with_failures(node.failures);
+            let ask_it = || handler.part.handle_failure(&event, &node.spec, &context);
+            return Some(Known::Answer(ask("failure handler", ask_it).map(PolicyAnswer::Failure)));
+        }
+        let scene = scene.into_owned();
+        let (loads, tallies) = (self.pool.loads().clone(), state.tallies().clone());
+        let (settings, tried) = (state.settings().clone(), trouble.tried.clone());
+        let (spec, failures) = (node.spec.clone(), node.failures);
+        self.ask_about(run, (subject, about), Policy::FailureHandler, move || {
+            let routing = scene.context(&loads, &tallies);
+            let context =
+                FailureContext::new(&settings.retry, routing, &tried, draw).with_failures(failures);
+            PolicyAnswer::Failure(handler.part.handle_failure(&event, &spec, &context))
+        });
+        Some(Known::Nothing)
     }
 
     /// Sends the turn's events to the journal; without events what it promised can be carried out at once.
@@ -405,6 +426,41 @@ impl Driver {
         let (touched, all) = concerned(&events);
         entry.turn = Some(Turn { events, replies, decided, touched, all });
         self.outputs.push(Output::Append(Box::new(append)));
+    }
+}
+
+/// What follows from a failure.
+enum Follows {
+    This(Box<Command>),
+    /// The failure handler has not answered yet.
+    Asked,
+    /// There is nothing to ask about.
+    Nothing,
+}
+
+/// Turns the answer of the failure handler into a command.
+fn follow(index: SubtaskIndex, answer: Result<PolicyAnswer, Failure>, now: Timestamp) -> Command {
+    match answer {
+        Ok(PolicyAnswer::Failure(FailureDecision::Retry {
+            after: pause,
+            worker,
+            reason,
+            intervention,
+            ..
+        })) => {
+            let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+            let until = after(now, pause);
+            Command::Retry { subtask: index, until, worker, reason, intervention }
+        }
+        Ok(PolicyAnswer::Failure(FailureDecision::GiveUp { reason, .. })) => {
+            Command::GiveUp { subtask: index, failure: None, reason }
+        }
+        Ok(_) => {
+            nonsense(index, "the failure handler gave an answer that this engine does not know")
+        }
+        Err(failure) => {
+            Command::GiveUp { subtask: index, failure: Some(failure), reason: String::new() }
+        }
     }
 }
 

@@ -153,6 +153,7 @@ impl<'a> Stage<'a> {
             Output::Plan { .. } => {
                 self.soon.push(Input::Planned { run, plan: Ok(self.plan.clone()) });
             }
+            Output::Ask(question) => self.soon.push(question.ask_inline()),
             Output::Start(start) => {
                 let (fence, name) = (start.attempt.fence, start.worker.name());
                 let estimate = Estimate::of(&self.memory.learned, name, &start.subtask);

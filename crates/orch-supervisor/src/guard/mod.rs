@@ -2,14 +2,14 @@
 //! ends the engine, another run, or an attempt of a worker that did nothing wrong.
 //!
 //! ```text
-//! inline:    engine --question--> part --answer, panic--> engine
-//! threaded:  engine --question--> thread --answer, panic--> engine
+//! inline:    engine --question--> part --answer, panic--> engine        parts in `Inline`, which answer at once
+//! threaded:  engine --question--> thread --answer, panic--> engine      all others
 //!                            `--time limit: the question fails, the thread is given up--'
 //! ```
 //!
 //! | part | how it is asked | time limit | without an answer |
 //! |---|---|---|---|
-//! | router, failure handler, gates | inline | none | the subtask or result fails with cause `policy` |
+//! | router, failure handler, gates | threaded, or [`Inline`](crate::Inline) | 1 s | the subtask or result fails with cause `policy` |
 //! | decomposer, aggregator | threaded | 60 s | the run ends as failed, and its results are kept |
 //! | memory | threaded | snapshot 10 s, slice 5 s, outcome 60 s | the run goes on without it |
 //! | reaper | threaded | 60 s; `is_gone` 1 s | it is asked again; the owner is taken to be alive |

@@ -27,6 +27,8 @@ use crate::error::SupervisorError;
 use crate::guard::{Guard, MemoryFailure, SLICE_LIMIT};
 use crate::machine::Outcome;
 
+/// How long a router, a failure handler or the gates may take for an answer.
+const POLICY_LIMIT: Duration = Duration::from_secs(1);
 /// How long a decomposer may take to make a plan.
 const PLAN_LIMIT: Duration = Duration::from_secs(60);
 /// How long an aggregator may take to make an output.
@@ -115,6 +117,15 @@ impl Engine {
                     let plan = guard.ask(PLAN_LIMIT, plan).await;
                     let plan = plan.unwrap_or_else(|why| Err(vec![guard.failure(&why).message]));
                     Input::Planned { run, plan }
+                });
+            }
+            Output::Ask(question) => {
+                let guard = self.parts.guards.policy(question.policy).clone();
+                let (run, number) = (question.run, question.number);
+                self.ask(async move {
+                    let answer = guard.ask(POLICY_LIMIT, move || async move { question.ask() });
+                    let answer = answer.await.map_err(|why| guard.failure(&why));
+                    Input::Answered { run, number, answer }
                 });
             }
             Output::Aggregate(input) => {

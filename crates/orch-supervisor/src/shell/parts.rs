@@ -7,7 +7,7 @@ use orch_core::journal::{Journal, ProcessId};
 use orch_core::{Aggregator, Decomposer, MemoryScope, OwnerId, RunSettings, Worker};
 
 use super::Clock;
-use crate::driver::Policies;
+use crate::driver::{Policies, Policy};
 use crate::guard::{Guard, GuardedMemory, GuardedReaper};
 
 /// All replaceable parts, ready to run.
@@ -37,11 +37,31 @@ pub(crate) struct Parts {
 pub(crate) struct Guards {
     pub(crate) decomposer: Guard,
     pub(crate) aggregator: Guard,
+    router: Guard,
+    failure_handler: Guard,
+    gates: Guard,
+}
+
+impl Guards {
+    /// Returns the guard of a policy.
+    pub(crate) fn policy(&self, policy: Policy) -> &Guard {
+        match policy {
+            Policy::Router => &self.router,
+            Policy::FailureHandler => &self.failure_handler,
+            Policy::Gates => &self.gates,
+        }
+    }
 }
 
 impl Default for Guards {
     fn default() -> Self {
-        Self { decomposer: Guard::new("decomposer"), aggregator: Guard::new("aggregator") }
+        Self {
+            decomposer: Guard::new("decomposer"),
+            aggregator: Guard::new("aggregator"),
+            router: Guard::new("router"),
+            failure_handler: Guard::new("failure handler"),
+            gates: Guard::new("quality gate"),
+        }
     }
 }
 

@@ -252,7 +252,7 @@ impl World {
             Ending::Killed => failure = Some(Failure::new(Cause::Crash, "killed")),
         }
         // Now and then an attempt that is stopped was still waiting for its inputs.
-        let has_begun = physical.end != Ending::Stopped || number % 4 != 0;
+        let has_begun = physical.end != Ending::Stopped || !number.is_multiple_of(4);
         if failure.is_some() {
             result = WorkerResult::failure(subtask, worker, "it failed");
         }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use orch_core::journal::Recorded;
 use orch_core::{
-    CancelReason, Digest, EndStatus, Event, Fence, RequestKey, RunSettings, RunView, Seq,
-    StoredResult, Subtask, SubtaskIndex, Token, Usage,
+    CancelReason, Digest, EndStatus, Event, Fence, RequestKey, ResultSource, RunSettings, RunView,
+    Seq, StoredResult, Subtask, SubtaskIndex, Token, Usage,
 };
 
 use crate::machine::State;
@@ -136,7 +136,7 @@ impl Book {
                 self.received.insert(*fence, result.clone());
                 self.close(*fence, result.result.usage().ok().flatten());
             }
-            Event::SubtaskCompleted { subtask, fence } => {
+            Event::SubtaskCompleted { subtask, source: ResultSource::Attempt { fence } } => {
                 self.accepted.insert(*subtask, *fence);
             }
             Event::AttemptFailed { fence, digest, usage, .. } => {

@@ -72,7 +72,9 @@ impl World {
         if !carries_out {
             return Ok(());
         }
-        let going: BTreeSet<Fence> = own().filter(|p| !p.is_delivered()).map(|p| p.fence).collect();
+        let mut going: BTreeSet<Fence> =
+            own().filter(|p| !p.is_delivered()).map(|p| p.fence).collect();
+        going.extend(driver.at_gates(run));
         let missing: Vec<&Fence> =
             needs.run.iter().chain(&needs.stop).filter(|f| !going.contains(f)).collect();
         ensure(missing.is_empty(), Law::EffectsAreObligations, || {

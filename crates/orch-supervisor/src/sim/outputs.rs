@@ -2,7 +2,8 @@
 
 use orch_core::learned::{Day, Learned, Moments, Reward, WorkerStats};
 use orch_core::{
-    AggregationResult, DecompositionPlan, Event, MemorySnapshot, RunId, Seq, SubtaskIndex,
+    AggregationResult, Cause, DecompositionPlan, Event, Failure, MemorySnapshot, RunId, Seq,
+    SubtaskIndex,
 };
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use super::journal::Fate;
 use super::processes::Address;
 use super::violation::{Check, Law, ensure};
 use super::world::{Happening, World, short};
-use crate::driver::{AggregateRun, Input, Left, Output, is_held_by_managed};
+use crate::driver::{AggregateRun, Input, Left, Output, PolicyQuestion, is_held_by_managed};
 use crate::machine::Outcome;
 use orch_core::journal::{Append, Recorded};
 
@@ -56,6 +57,7 @@ impl World {
                 self.soon(wait, Happening::Deliver(from, Box::new(input)));
             }
             Output::Plan { run, given, .. } => return self.plan(from, run, given.as_deref()),
+            Output::Ask(question) => self.ask_policy(from, question),
             Output::Aggregate(input) => return self.aggregate(from, &input),
             Output::Reply { reply, answer } => return self.answered(from, reply, answer),
             Output::Publish { head, events } => {
@@ -126,6 +128,19 @@ impl World {
         let wait = self.latency();
         self.soon(wait, Happening::Deliver(from, Box::new(Input::Planned { run, plan })));
         Ok(())
+    }
+
+    /// A policy that is asked on a thread answers after a while, or does not.
+    fn ask_policy(&mut self, from: Address, question: PolicyQuestion) {
+        self.counters.count("questions to policies on threads");
+        let (run, number) = (question.run, question.number);
+        let (wait, input) = if self.fault(2) {
+            let failure = Failure::new(Cause::Policy, "the policy did not answer within 1 s");
+            (1_000, Input::Answered { run, number, answer: Err(failure) })
+        } else {
+            (self.latency(), question.ask_inline())
+        };
+        self.soon(wait, Happening::Deliver(from, Box::new(input)));
     }
 
     fn aggregate(&mut self, from: Address, input: &AggregateRun) -> Check {

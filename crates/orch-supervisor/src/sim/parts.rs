@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use orch_core::{
-    Cause, ComplexTask, FailureContext, FailureDecision, FailureEvent, FailureHandler,
+    Cause, ComplexTask, FailureContext, FailureDecision, FailureEvent, FailureHandler, Gate,
     Intervention, InterventionType, RouteError, Router, RoutingContext, RoutingDecision, Subtask,
     Worker, WorkerCapability, WorkerContext, WorkerError, WorkerKind, WorkerName, WorkerResult,
 };
@@ -15,6 +15,7 @@ use orch_core::{
 use super::dice::Dice;
 use crate::defaults::BestCanHandle;
 use crate::driver::Policies;
+use crate::part::Inline;
 
 /// A worker that is only looked at.
 #[derive(Debug)]
@@ -62,10 +63,14 @@ impl Worker for SimWorker {
 
 /// Returns the policies of a process. With `odd` above 0 they misbehave in so many of a hundred questions.
 pub(super) fn policies(seed: u64, odd: u64) -> Policies {
+    let router = OddRouter { dice: Mutex::new(Dice::new(seed)), odd };
+    let handler = OddHandler { dice: Mutex::new(Dice::new(!seed)), odd };
+    // In a quarter of all processes the policies are asked on threads.
+    let is_threaded = seed.is_multiple_of(4);
     Policies {
-        router: Arc::new(OddRouter { dice: Mutex::new(Dice::new(seed)), odd }),
-        failure_handler: Arc::new(OddHandler { dice: Mutex::new(Dice::new(!seed)), odd }),
-        gates: Vec::new(),
+        router: if is_threaded { router.into() } else { Inline(router).into() },
+        failure_handler: if is_threaded { handler.into() } else { Inline(handler).into() },
+        gates: if is_threaded { vec![Gate::NonEmpty.into()] } else { Vec::new() },
         has_memory: true,
     }
 }
@@ -74,8 +79,8 @@ pub(super) fn policies(seed: u64, odd: u64) -> Policies {
 #[cfg(test)]
 pub(crate) fn policies_of_defaults() -> Policies {
     Policies {
-        router: Arc::new(BestCanHandle),
-        failure_handler: Arc::new(crate::defaults::NoRetry),
+        router: Inline(BestCanHandle).into(),
+        failure_handler: Inline(crate::defaults::NoRetry).into(),
         gates: Vec::new(),
         has_memory: false,
     }

@@ -13,7 +13,7 @@ use orch_core::{
     WorkerName, WorkerResult,
 };
 
-use orch_supervisor::{Refusal, SubmitOptions, Supervisor, SupervisorError, worker_fn};
+use orch_supervisor::{Inline, Refusal, SubmitOptions, Supervisor, SupervisorError, worker_fn};
 use serde_json::{Value, json};
 
 use crate::support::{plan, run, task, virtual_time};
@@ -172,7 +172,7 @@ async fn a_result_that_passes_no_gate_is_not_accepted() {
 
 #[tokio::test(start_paused = true)]
 async fn too_many_failures_abort_the_run() {
-    let supervisor = virtual_time().worker(flaky(100)).failure_handler(Retries(0)).build();
+    let supervisor = virtual_time().worker(flaky(100)).failure_handler(Inline(Retries(0))).build();
     let result = run(&supervisor, plan("a; b; c; d 1s -> e")).await;
     assert_eq!(result.status, EndStatus::Failed);
     assert!(result.errors.contains(&"too much has failed".to_owned()), "{:?}", result.errors);

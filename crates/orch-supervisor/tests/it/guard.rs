@@ -1,14 +1,17 @@
 //! Parts that panic, block, wait, lie or are slow: what ends, what goes on, who is blamed.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use orch_core::{
     AggregateError, AggregationInput, AggregationResult, Aggregator, BoxError, Cause, ComplexTask,
-    DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, EndStatus, Event, Memory,
-    MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId, RunId, Seq, Subtask,
-    WorkerCapability, WorkerName,
+    DecomposeError, Decomposer, DecompositionPlan, DecompositionRequest, EndStatus, Event,
+    FailureContext, FailureDecision, FailureEvent, FailureHandler, GateVerdict, Memory,
+    MemorySlice, MemorySnapshot, OrchestrationOutcome, ProjectId, QualityGate, RouteError, Router,
+    RoutingContext, RoutingDecision, RunId, Seq, Subtask, SubtaskId, WorkerCapability, WorkerError,
+    WorkerName, WorkerResult,
 };
 use orch_supervisor::{Builder, SubmitOptions, Supervisor, worker_fn};
 use serde_json::json;
@@ -24,6 +27,11 @@ const BAD: &str = "bad";
 enum Part {
     Decomposer,
     Aggregator,
+    Router,
+    FailureHandler,
+    /// The failure handler, asked whether a run is to end.
+    Abort,
+    Gate,
     Snapshot,
     Slice,
     Outcome,
@@ -127,6 +135,45 @@ impl Aggregator for Faulty {
     }
 }
 
+impl Router for Faulty {
+    fn route(
+        &self,
+        subtask: &Subtask,
+        context: &RoutingContext<'_>,
+    ) -> Result<RoutingDecision, RouteError> {
+        let lies = self.now(Part::Router, subtask.id.as_str());
+        let worker = if lies { "nobody" } else { context.available_workers[0].name().as_str() };
+        Ok(RoutingDecision::new(subtask.id.clone(), worker, "it is there"))
+    }
+}
+
+impl FailureHandler for Faulty {
+    fn handle_failure(
+        &self,
+        failure: &FailureEvent,
+        _: &Subtask,
+        context: &FailureContext<'_>,
+    ) -> FailureDecision {
+        let lies = self.now(Part::FailureHandler, failure.subtask_id.as_str());
+        match context.failures {
+            1 if lies => FailureDecision::retry_on("nobody".into(), Duration::ZERO, "why not"),
+            1 => FailureDecision::retry(Duration::ZERO, "once more"),
+            _ => FailureDecision::give_up("tried twice"),
+        }
+    }
+
+    fn should_abort(&self, _: &[FailureEvent], task: &ComplexTask) -> bool {
+        self.now(Part::Abort, task.id.as_str())
+    }
+}
+
+impl QualityGate for Faulty {
+    fn check(&self, subtask: &Subtask, _: &WorkerResult) -> GateVerdict {
+        let lies = self.now(Part::Gate, subtask.id.as_str());
+        if lies { GateVerdict::Fail(String::new()) } else { GateVerdict::Pass }
+    }
+}
+
 #[async_trait]
 impl Memory for Faulty {
     async fn snapshot(
@@ -160,12 +207,27 @@ impl Memory for Faulty {
 }
 
 fn supervisor(faulty: &Faulty) -> Supervisor {
-    let worker =
-        worker_fn("w", [WorkerCapability::new("work", ["work"])], |_| async { Ok(json!(1)) });
+    let fails = matches!(faulty.part, Part::FailureHandler | Part::Abort);
+    let tries = Arc::new(Mutex::new(BTreeMap::<SubtaskId, u32>::new()));
+    let worker = worker_fn("w", [WorkerCapability::new("work", ["work"])], move |ctx| {
+        let mut tries = tries.lock().unwrap();
+        let tried = tries.entry(ctx.subtask.id.clone()).or_default();
+        *tried += 1;
+        // Where the handler is tested, the first attempt fails; where it may abort the run, every one of the bad subtask.
+        let is_failure = fails && (*tried == 1 || ctx.subtask.id == BAD);
+        let lasts = Duration::from_secs(if ctx.subtask.id == "long" { 60 } else { 0 });
+        async move {
+            tokio::time::sleep(lasts).await;
+            if is_failure { Err(WorkerError::new(Cause::Crash, "it fell")) } else { Ok(json!(1)) }
+        }
+    });
     let builder = virtual_time().worker(worker.with_memory_tokens(100));
     let with = |builder: Builder| match faulty.part {
         Part::Decomposer => builder.decomposer(faulty.clone()),
         Part::Aggregator => builder.aggregator(faulty.clone()),
+        Part::Router => builder.router(faulty.clone()),
+        Part::FailureHandler | Part::Abort => builder.failure_handler(faulty.clone()),
+        Part::Gate => builder.gate(faulty.clone()),
         Part::Snapshot | Part::Slice | Part::Outcome => builder.memory(Arc::new(faulty.clone())),
     };
     with(builder).build()
@@ -180,9 +242,8 @@ async fn submit(supervisor: &Supervisor, name: &str) -> RunId {
 /// Returns what the failures of attempts are put down to.
 async fn blamed(supervisor: &Supervisor, run: RunId) -> Vec<Cause> {
     let events = supervisor.journal().load(run, Seq(0)).await.unwrap();
-    let cause = |event: &Event| match event {
-        Event::AttemptFailed { failure, .. } => Some(failure.cause),
-        _ => None,
+    let cause = |event: &Event| {
+        if let Event::AttemptFailed { failure, .. } = event { Some(failure.cause) } else { None }
     };
     events.iter().filter_map(|recorded| cause(&recorded.event)).collect()
 }
@@ -240,6 +301,21 @@ async fn a_part_at_fault_ends_nothing_and_is_blamed_alone() {
         (Part::Aggregator, Panics, 60, Fails("the aggregator panicked: it is broken")),
         (Part::Aggregator, Blocks, 60, Fails("the aggregator did not answer within 60 s")),
         (Part::Aggregator, Slow, 60, Completes),
+        (Part::Router, Panics, 1, Fails("the router panicked: it is broken")),
+        (Part::Router, Blocks, 1, Fails("the router did not answer within 1 s")),
+        (Part::Router, Lies, 1, Fails("the router chose `nobody`")),
+        (Part::Router, Slow, 1, Completes),
+        (Part::FailureHandler, Panics, 1, Fails("the failure handler panicked: it is broken")),
+        (Part::FailureHandler, Blocks, 1, Fails("the failure handler did not answer within 1 s")),
+        (Part::FailureHandler, Lies, 1, Fails("it fell")),
+        (Part::FailureHandler, Slow, 1, Fails("it fell")),
+        (Part::Abort, Panics, 1, Fails("it fell")),
+        (Part::Abort, Blocks, 1, Fails("it fell")),
+        (Part::Abort, Slow, 1, Fails("it fell")),
+        (Part::Gate, Panics, 1, Fails("the quality gate panicked: it is broken")),
+        (Part::Gate, Blocks, 1, Fails("the quality gate did not answer within 1 s")),
+        (Part::Gate, Lies, 1, Fails("gate `custom` not passed")),
+        (Part::Gate, Slow, 1, Completes),
         (Part::Snapshot, Panics, 10, Completes),
         (Part::Snapshot, Blocks, 10, Completes),
         (Part::Snapshot, Waits, 10, Completes),
@@ -256,7 +332,21 @@ async fn a_part_at_fault_ends_nothing_and_is_blamed_alone() {
         (Part::Outcome, Lies, 60, Completes),
         (Part::Outcome, Slow, 60, Completes),
     ] {
-        check(part, fault, limit, expected, &[]).await;
+        let blames: &[Cause] = match part {
+            // The worker has failed where the handler is asked.
+            Part::FailureHandler if matches!(fault, Panics | Blocks) => &[Cause::Crash],
+            Part::FailureHandler | Part::Abort => &[Cause::Crash, Cause::Crash],
+            Part::Gate if fault == Lies => &[Cause::Gate],
+            Part::Gate if matches!(fault, Panics | Blocks) => &[Cause::Policy],
+            Part::Gate
+            | Part::Router
+            | Part::Decomposer
+            | Part::Aggregator
+            | Part::Snapshot
+            | Part::Slice
+            | Part::Outcome => &[],
+        };
+        check(part, fault, limit, expected, blames).await;
     }
 }
 
@@ -279,6 +369,16 @@ async fn a_part_that_cost_four_threads_is_not_asked_any_more() {
     assert_eq!(*faulty.inner.met.borrow(), 4);
     supervisor.shutdown(Duration::ZERO).await;
     faulty.release();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_on_a_thread_can_abort_a_run() {
+    let supervisor = supervisor(&Faulty::new(Part::Abort, Fault::Lies));
+    let options = SubmitOptions::new().plan(plan("bad; long"));
+    let run = supervisor.submit_with(ComplexTask::new(BAD, BAD, "test"), options).await.unwrap();
+    let result = supervisor.wait(run).await.unwrap();
+    assert!(result.errors.contains(&"too much has failed".to_owned()), "{:?}", result.errors);
+    assert!(result.total_duration_ms < 60_000, "it has not waited for the other subtask");
 }
 
 /// More runs are being learned from than learning has threads, and none of them is answered.

@@ -14,7 +14,7 @@ use orch_core::{
     Seq, Subtask, Tallies, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerName,
     WorkerResult,
 };
-use orch_supervisor::{SubmitOptions, worker_fn};
+use orch_supervisor::{Inline, SubmitOptions, worker_fn};
 use serde_json::json;
 
 use crate::support::{plan, run, task, virtual_time};
@@ -250,7 +250,7 @@ async fn the_abort_rule_is_told_which_worker_failed_at_what() {
     )
     .with_max_concurrency(NonZeroU32::new(2).unwrap());
     let supervisor =
-        virtual_time().worker(worker).failure_handler(NotingAbort(asked.clone())).build();
+        virtual_time().worker(worker).failure_handler(Inline(NotingAbort(asked.clone()))).build();
     assert_eq!(run(&supervisor, plan("a; b")).await.status, EndStatus::Failed);
     assert_eq!(
         *asked.lock().unwrap(),
