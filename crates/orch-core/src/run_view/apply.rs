@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::{AttemptEnd, AttemptKind, AttemptView, RunView, SubtaskView};
 use crate::{
-    AttemptClosedReason, Event, EvidenceKind, Fence, Recorded, ResultSource, RoutingNote, Subtask, SubtaskIndex,
-    SubtaskPhase, Token, WorkerName,
+    AttemptClosedReason, Event, EvidenceKind, Fence, Recorded, ResultSource, RoutingNote, Subtask,
+    SubtaskIndex, SubtaskPhase, Token, WorkerName,
 };
 
 impl RunView {

@@ -14,6 +14,7 @@ mod draws;
 mod effects;
 #[cfg(test)]
 mod fairness;
+mod follow;
 mod guests;
 mod inquiries;
 mod io;

@@ -6,22 +6,21 @@ use jiff::Timestamp;
 use orch_core::journal::{Append, Blob, Recorded, RunHead};
 use orch_core::learned::Priors;
 use orch_core::{
-    Actor, Cause, Event, Failure, FailureContext, FailureDecision, FailureEvent, Fence, LockName,
-    LossCause, RunId, Seq, StoredResult, Subtask, SubtaskIndex, Token, last_line,
+    Actor, Cause, Event, Failure, FailureContext, FailureEvent, Fence, LockName, LossCause, RunId,
+    Seq, StoredResult, Subtask, SubtaskIndex, Token, last_line,
 };
 use rand::Rng as _;
 
 use super::Driver;
 use super::changes::{concerned, lock_changes};
 use super::draws::draw;
+use super::follow::{Follows, follow};
 use super::inquiries::{GateCheck, Known, Policy, PolicyAnswer, Subject, reported_subtask};
 use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::run::{Queued, Turn, Work};
 use super::take_down::TAKEN_DOWN;
 use crate::guard::inline::ask;
-use crate::machine::{
-    Answer, Command, Decided, Refusal, Report, Slot, State, after, decide, submit,
-};
+use crate::machine::{Answer, Command, Decided, Refusal, Report, Slot, State, decide, submit};
 
 /// The most commands that one turn decides: the append stays of bounded size.
 const MAX_COMMANDS: usize = 4_096;
@@ -429,41 +428,6 @@ impl Driver {
     }
 }
 
-/// What follows from a failure.
-enum Follows {
-    This(Box<Command>),
-    /// The failure handler has not answered yet.
-    Asked,
-    /// There is nothing to ask about.
-    Nothing,
-}
-
-/// Turns the answer of the failure handler into a command.
-fn follow(index: SubtaskIndex, answer: Result<PolicyAnswer, Failure>, now: Timestamp) -> Command {
-    match answer {
-        Ok(PolicyAnswer::Failure(FailureDecision::Retry {
-            after: pause,
-            worker,
-            reason,
-            intervention,
-            ..
-        })) => {
-            let pause = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
-            let until = after(now, pause);
-            Command::Retry { subtask: index, until, worker, reason, intervention }
-        }
-        Ok(PolicyAnswer::Failure(FailureDecision::GiveUp { reason, .. })) => {
-            Command::GiveUp { subtask: index, failure: None, reason }
-        }
-        Ok(_) => {
-            nonsense(index, "the failure handler gave an answer that this engine does not know")
-        }
-        Err(failure) => {
-            Command::GiveUp { subtask: index, failure: Some(failure), reason: String::new() }
-        }
-    }
-}
-
 /// What an attempt that was stopped for its time failed of.
 fn timed_out(spec: &orch_core::Subtask, seen: Option<Failure>, now: Timestamp) -> Failure {
     let evidence = seen.map(|f| f.evidence).unwrap_or_default();
@@ -499,14 +463,6 @@ fn report_of(fence: Fence, token: orch_core::Token, end: AttemptEnd) -> Report {
         failure: end.failure,
         usage,
         request_key: None,
-    }
-}
-
-fn nonsense(subtask: SubtaskIndex, what: &str) -> Command {
-    Command::GiveUp {
-        subtask,
-        failure: Some(Failure::new(Cause::Policy, what)),
-        reason: String::new(),
     }
 }
 
