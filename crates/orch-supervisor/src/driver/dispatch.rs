@@ -211,7 +211,7 @@ impl Driver {
         Scene {
             available: self.available_to(run, &spec.task_type, now),
             constraints,
-            history: self.runs.get(&run).and_then(|entry| entry.recalled.tallies().cloned()),
+            history: self.runs.get(&run).and_then(|entry| entry.memory.tallies().cloned()),
             time_left: time_left(state, now),
         }
     }

@@ -5,15 +5,16 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use orch_core::{
-    AttemptInfo, ComplexTask, DecompositionPlan, Epoch, Fence, PlanLimits, RunId, RunSettings, Seq,
+    AttemptInfo, DecompositionPlan, Epoch, Fence, PlanLimits, RunId, RunSettings, Seq,
     has_nested_too_deep,
 };
 
 use super::Driver;
-use super::io::{AggregateRun, AttemptEnd, Left, Output, Response, ResultBlobs, StartAttempt};
+use super::inquiry::Inquiry;
+use super::io::{AttemptEnd, Left, Output, Response, ResultBlobs, StartAttempt};
 use super::recovery::last_epoch;
-use super::run::{Recalled, Work};
-use crate::machine::{Answer, Command, Refusal, State};
+use super::run::Work;
+use crate::machine::{Command, Refusal, State};
 
 impl Driver {
     /// The append in flight is durable.
@@ -37,7 +38,7 @@ impl Driver {
             // Whoever writes the first event of a run owns it.
             return self.acquired(run, Epoch(0).next());
         }
-        self.settle(run);
+        self.reconcile(run);
         self.dirty.insert(run);
     }
 
@@ -70,30 +71,30 @@ impl Driver {
         }
         self.outputs.push(Output::Publish { head, events });
         if all {
-            self.reconcile_all(run);
+            self.reconcile_all_attempts(run);
         } else {
-            self.reconcile(run, touched);
+            self.reconcile_attempts(run, touched);
         }
     }
 
     /// Brings everything that is going on in line with what must be.
-    pub(super) fn reconcile_all(&mut self, run: RunId) {
+    pub(super) fn reconcile_all_attempts(&mut self, run: RunId) {
         let Some(entry) = self.runs.get(&run) else { return };
         let open = entry.state.iter().flat_map(|state| state.open().iter().copied());
         let known = entry.running.keys().chain(entry.taken.keys()).copied();
         let fences: BTreeSet<Fence> = open.chain(known).collect();
-        self.reconcile(run, fences);
+        self.reconcile_attempts(run, fences);
     }
 
     /// Stops attempts whose time is over.
-    pub(super) fn reconcile_overdue(&mut self, run: RunId) {
+    pub(super) fn reconcile_overdue_attempts(&mut self, run: RunId) {
         let Some(entry) = self.runs.get(&run) else { return };
         let overdue: BTreeSet<Fence> =
             entry.state.iter().flat_map(|state| state.overdue().iter().copied()).collect();
-        self.reconcile(run, overdue);
+        self.reconcile_attempts(run, overdue);
     }
 
-    fn reconcile(&mut self, run: RunId, fences: BTreeSet<Fence>) {
+    fn reconcile_attempts(&mut self, run: RunId, fences: BTreeSet<Fence>) {
         for fence in fences {
             let Some(entry) = self.runs.get_mut(&run) else { return };
             let Some(state) = &entry.state else { return };
@@ -183,14 +184,15 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         if !entry.carries_out() {
             // Whoever carries it out now asks for a plan of its own.
-            entry.planning = false;
-            return self.settle(run);
+            entry.plan.take_back();
+            return self.reconcile(run);
         }
         let Some(state) = &entry.state else {
             // It is being loaded; should it still need a plan then, it asks for one again.
-            entry.planning = false;
+            entry.plan.take_back();
             return;
         };
+        entry.plan = Inquiry::Answered(());
         let task = state.task().clone();
         let limits = PlanLimits::from(&**state.settings());
         let plan = plan.and_then(|plan| {
@@ -218,139 +220,13 @@ impl Driver {
         self.enqueue(run, Work::Planned(plan));
     }
 
-    /// Asks for what is missing, ends what is over, forgets what is done. Called when nothing is in flight.
-    pub(super) fn settle(&mut self, run: RunId) {
-        let Some(entry) = self.runs.get_mut(&run) else { return };
-        if entry.turn.is_some() || entry.state.is_none() {
-            return;
-        }
-        if entry.is_owned() {
-            self.settle_owned(run);
-        } else {
-            self.settle_foreign(run);
-        }
-        let is_idle = self.runs.get(&run).is_some_and(super::run::Run::is_idle);
-        if is_idle && !self.settling.contains_key(&run) {
-            self.pool.wait(run, false, &BTreeSet::new());
-            self.runs.remove(&run);
-        }
-    }
-
-    /// Answers who wants a run to go on that does so already, or has ended.
-    fn answer_resumption(&mut self, run: RunId) {
-        let Some(entry) = self.runs.get_mut(&run) else { return };
-        let Some(state) = &entry.state else { return };
-        if entry.acquiring || (!state.is_ended() && (state.is_suspended() || !entry.begun)) {
-            return;
-        }
-        let Some(reply) = entry.resuming.take() else { return };
-        let answer = if state.is_ended() {
-            Err(Refusal::Ended { run })
-        } else {
-            Ok(Response::Answer(Answer::Done))
-        };
-        self.outputs.push(Output::Reply { reply, answer });
-    }
-
-    fn settle_owned(&mut self, run: RunId) {
-        self.answer_resumption(run);
-        let Some(entry) = self.runs.get_mut(&run) else { return };
-        let Some(state) = &entry.state else { return };
-        if state.is_ended() && !entry.begun {
-            // It was over before this process acquired it: whoever carried it out has told what became of it.
-            entry.wants_ownership = false;
-            if let Some(epoch) = entry.epoch.take() {
-                self.outputs.push(Output::Release { run, epoch });
-            }
-            return;
-        }
-        if state.is_ended() {
-            let slots = self.pool.slots();
-            let (result, blobs) = finish(state, &slots);
-            let outcome = self.policies.has_memory.then(|| Box::new(state.outcome("", &slots)));
-            entry.epoch = None;
-            entry.begun = false;
-            entry.wants_ownership = false;
-            self.outputs.push(Output::Ended { run, outcome, result: Box::new(result), blobs });
-            return;
-        }
-        if !entry.begun {
-            return;
-        }
-        // What this very process still runs, of an earlier ownership, ends by itself: it has been told to.
-        let is_elsewhere =
-            |f: &&Fence| !entry.running.contains_key(f) && !entry.concluding.contains(f);
-        let orphans: BTreeSet<Fence> =
-            state.orphans().difference(&entry.reaping).filter(is_elsewhere).copied().collect();
-        if !orphans.is_empty() && entry.retry_at.is_none() {
-            entry.reaping.extend(orphans.iter().copied());
-            self.outputs.push(Output::Reap { run, fences: orphans.into_iter().collect() });
-            return;
-        }
-        if entry.resuming.is_some() && state.is_suspended() {
-            // Somebody wants it to go on, who asked while it was being suspended.
-            if !std::mem::replace(&mut entry.acquiring, true) {
-                self.outputs.push(Output::Acquire { run });
-            }
-            return;
-        }
-        let managed_open = !entry.running.is_empty() || !state.orphans().is_empty();
-        if state.is_suspended() && !managed_open && entry.inbox.is_empty() {
-            self.leave(run, Left::Suspended);
-            return;
-        }
-        if self.policies.has_memory && matches!(entry.recalled, Recalled::NotAsked) {
-            entry.recalled = Recalled::Asked;
-            let project = state.settings().project.clone();
-            self.outputs.push(Output::Recall { run, project, task: asked_about(state) });
-        }
-        // What memory knows is there before the first subtask starts.
-        let may_plan = !matches!(entry.recalled, Recalled::Asked);
-        if state.must_plan() && may_plan && !std::mem::replace(&mut entry.planning, true) {
-            self.outputs.push(Output::Plan {
-                run,
-                task: state.task().clone(),
-                given: state.given().cloned(),
-                max_subtasks: state.settings().max_subtasks,
-                learned: entry.recalled.learned().cloned(),
-            });
-        }
-        if !state.must_plan() {
-            entry.recalled.is_planned();
-        }
-        // An answer whose append failed is decided anew, and need not be asked for again.
-        let is_answered = || entry.inbox.iter().any(|queued| matches!(queued.work, Work::End(_)));
-        if state.must_aggregate()
-            && !is_answered()
-            && !std::mem::replace(&mut entry.aggregating, true)
-        {
-            self.outputs.push(Output::Aggregate(Box::new(aggregate(state))));
-        }
-    }
-
-    /// A run that was just submitted, or that is to be resumed, is acquired first.
-    fn settle_foreign(&mut self, run: RunId) {
-        let Some(entry) = self.runs.get_mut(&run) else { return };
-        if self.shutting_down.is_some() && !entry.acquiring {
-            entry.wants_ownership = false;
-            let reply = entry.resuming.take();
-            return self.refuse(reply, Refusal::ShuttingDown);
-        }
-        if entry.wants_ownership && !entry.acquiring && entry.retry_at.is_none() {
-            entry.acquiring = true;
-            self.outputs.push(Output::Acquire { run });
-        }
-    }
-
     /// Ends the ownership of a run on which nothing more is to be done here.
     pub(super) fn leave(&mut self, run: RunId, why: Left) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.begun = false;
-        (entry.planning, entry.aggregating) = (false, false);
+        (entry.plan, entry.output) = (Inquiry::NotAsked, Inquiry::NotAsked);
         entry.asked.clear();
-        if matches!(entry.recalled, Recalled::Asked) {
-            entry.recalled = Recalled::NotAsked;
-        }
+        entry.memory.take_back();
         if let Some(epoch) = entry.epoch.take() {
             if why != Left::OwnerChanged {
                 self.outputs.push(Output::Release { run, epoch });
@@ -401,26 +277,6 @@ fn describe(
         absent: state.absences(attempt.subtask),
         until: attempt.until,
     })
-}
-
-/// What memory is asked about: who has a plan needs no example of one, which would cost more than all the rest.
-fn asked_about(state: &State) -> Arc<ComplexTask> {
-    let task = state.task();
-    match state.given() {
-        Some(_) => Arc::new(ComplexTask::new(task.id.clone(), "", task.task_type.clone())),
-        None => task.clone(),
-    }
-}
-
-fn aggregate(state: &State) -> AggregateRun {
-    AggregateRun {
-        run: state.run(),
-        task: state.task().clone(),
-        settings: state.aggregation(),
-        subtasks: state.nodes().iter().map(|node| node.spec.clone()).collect(),
-        results: state.results(),
-        failed: state.without_result(),
-    }
 }
 
 /// What became of a run, and where its large parts are.

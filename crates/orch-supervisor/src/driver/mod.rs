@@ -17,8 +17,10 @@ mod fairness;
 mod follow;
 mod guests;
 mod inquiries;
+mod inquiry;
 mod io;
 mod policies;
+mod reconcile;
 mod recovery;
 mod run;
 mod runs;
@@ -45,7 +47,8 @@ pub(crate) use take_down::is_held_by_managed;
 
 use crate::machine::{Command, Refusal, State};
 use crate::pool::Pool;
-use run::{Queued, Recalled, Run, Work};
+use inquiry::{Inquiry, Recalled};
+use run::{Queued, Run, Work};
 use runs::Runs;
 use settled::Waiting;
 
@@ -105,12 +108,15 @@ impl Driver {
             Input::Planned { run, plan } => self.planned(run, plan),
             Input::Recalled { run, snapshot } => {
                 if let Some(entry) = self.runs.get_mut(&run) {
-                    entry.recalled = Recalled::Whole(snapshot);
+                    entry.memory = Inquiry::Answered(Recalled::Whole(snapshot));
                 }
-                self.settle(run);
+                self.reconcile(run);
             }
             Input::Answered { run, number, answer } => self.answered(run, number, answer),
             Input::Aggregated { run, outcome } => {
+                if let Some(entry) = self.runs.get_mut(&run) {
+                    entry.output = Inquiry::Answered(());
+                }
                 self.enqueue(run, Work::End(outcome));
             }
             Input::Reaped { run, fences } => self.reaped(run, fences),

@@ -62,7 +62,7 @@ impl Driver {
             entry.inbox.push_back(Queued::own(Work::Suspend(reason)));
         }
         if entry.begun {
-            self.settle(run);
+            self.reconcile(run);
             self.dirty.insert(run);
             return;
         }
@@ -98,7 +98,7 @@ impl Driver {
                 if !is_owned {
                     self.outputs.push(Output::Left { run, why: Left::OwnerChanged });
                 }
-                self.settle_or_forget(run);
+                self.reconcile_or_forget(run);
             }
             // A run that was submitted here: try again, unless somebody else has taken it meanwhile.
             None if refusal == Refusal::Retry => {
@@ -110,15 +110,15 @@ impl Driver {
             None => {
                 entry.wants_ownership = false;
                 self.outputs.push(Output::Left { run, why: Left::OwnerChanged });
-                self.settle_or_forget(run);
+                self.reconcile_or_forget(run);
             }
         }
     }
 
-    pub(super) fn settle_or_forget(&mut self, run: RunId) {
+    pub(super) fn reconcile_or_forget(&mut self, run: RunId) {
         let Some(entry) = self.runs.get(&run) else { return };
         if entry.state.is_some() {
-            self.settle(run);
+            self.reconcile(run);
         } else if entry.is_idle() {
             self.runs.remove(&run);
         } else if !entry.inbox.is_empty() {
@@ -304,8 +304,8 @@ impl Driver {
         if resumed > entry.epoch && entry.is_owned() {
             self.lose_ownership(run);
         }
-        self.reconcile_all(run);
-        self.settle(run);
+        self.reconcile_all_attempts(run);
+        self.reconcile(run);
         self.dirty.insert(run);
     }
 

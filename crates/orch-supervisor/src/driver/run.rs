@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::journal::{Recorded, RunHead};
-use orch_core::learned::Learned;
-use orch_core::{Actor, Epoch, Fence, LockName, MemorySnapshot, Seq, Tallies, Worker, WorkerName};
+use orch_core::{Actor, Epoch, Fence, LockName, Seq, Worker, WorkerName};
 
 use super::inquiries::{Asked, GateCheck, Subject};
+use super::inquiry::{Inquiry, Recalled};
 use super::io::{AttemptEnd, ReplyId, Response, Submission};
 use crate::machine::{Command, Outcome, Refusal, State};
 use crate::pauses::Pauses;
@@ -42,10 +42,12 @@ pub(super) struct Run {
     pub(super) taken: BTreeMap<Fence, WorkerName>,
     /// Attempts of an earlier owner that are being made sure dead.
     pub(super) reaping: BTreeSet<Fence>,
-    pub(super) planning: bool,
-    /// What memory knows, once it was asked and has answered.
-    pub(super) recalled: Recalled,
-    pub(super) aggregating: bool,
+    /// What memory is asked before the plan.
+    pub(super) memory: Inquiry<Recalled>,
+    /// The plan, whose answer goes to the inbox.
+    pub(super) plan: Inquiry<()>,
+    /// The output, whose answer goes to the inbox.
+    pub(super) output: Inquiry<()>,
     /// Whether this process is to own the run: it was submitted or resumed here.
     pub(super) wants_ownership: bool,
     /// Whether it is to be owned only to be suspended: its owner died, and it holds a lock that is wanted here.
@@ -68,42 +70,6 @@ pub(super) struct Run {
     pub(super) guests: Vec<Arc<dyn Worker>>,
     /// Questions to policies that the shell asks.
     pub(super) asked: BTreeMap<Subject, Asked>,
-}
-
-/// What has come of asking memory about a run.
-pub(super) enum Recalled {
-    NotAsked,
-    Asked,
-    /// There is no plan yet.
-    Whole(MemorySnapshot),
-    /// Of a snapshot only what is asked for later: past runs with their plans would be many times the run itself.
-    Known(Arc<Tallies>),
-}
-
-impl Recalled {
-    /// Returns what memory knows of workers.
-    pub(super) fn tallies(&self) -> Option<&Arc<Tallies>> {
-        match self {
-            Self::NotAsked | Self::Asked => None,
-            Self::Whole(snapshot) => Some(&snapshot.tallies),
-            Self::Known(tallies) => Some(tallies),
-        }
-    }
-
-    /// Returns what memory knows, as long as there is no plan.
-    pub(super) fn learned(&self) -> Option<&Arc<Learned>> {
-        match self {
-            Self::NotAsked | Self::Asked | Self::Known(_) => None,
-            Self::Whole(snapshot) => Some(&snapshot.learned),
-        }
-    }
-
-    /// Forgets what was only needed for the plan.
-    pub(super) fn is_planned(&mut self) {
-        if let Self::Whole(snapshot) = self {
-            *self = Self::Known(snapshot.tallies.clone());
-        }
-    }
 }
 
 /// Something to be decided.
@@ -180,9 +146,9 @@ impl Run {
             concluding: BTreeSet::new(),
             taken: BTreeMap::new(),
             reaping: BTreeSet::new(),
-            planning: false,
-            recalled: Recalled::NotAsked,
-            aggregating: false,
+            memory: Inquiry::NotAsked,
+            plan: Inquiry::NotAsked,
+            output: Inquiry::NotAsked,
             wants_ownership: false,
             takes_down: false,
             resuming: None,
@@ -264,8 +230,8 @@ impl Run {
             && self.turn.is_none()
             && self.running.is_empty()
             // What has been asked must not be asked twice, should the run come back before the answer.
-            && !self.planning
-            && !self.aggregating
+            && !self.plan.is_asked()
+            && !self.output.is_asked()
             && self.load_at.is_none()
             && self.retry_at.is_none()
     }

@@ -39,7 +39,7 @@ impl Driver {
             }
             if is_last {
                 // It may have been here for them only.
-                self.settle(run);
+                self.reconcile(run);
             }
         }
     }

@@ -38,7 +38,7 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.wants_ownership = false;
         self.outputs.push(Output::Left { run, why: Left::OwnerChanged });
-        self.settle_or_forget(run);
+        self.reconcile_or_forget(run);
     }
 }
 
@@ -91,6 +91,8 @@ mod tests {
             settings: Arc::new(RunSettings::default()),
             given: Some(Arc::new(plan.clone())),
             request_key: None,
+            by: None,
+            origin: Arc::default(),
             reply: 0,
         };
         let (mut driver, mut written) = (driver(), Vec::new());

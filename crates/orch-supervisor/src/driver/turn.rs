@@ -16,6 +16,7 @@ use super::changes::{concerned, lock_changes};
 use super::draws::draw;
 use super::follow::{Follows, follow};
 use super::inquiries::{GateCheck, Known, Policy, PolicyAnswer, Subject, reported_subtask};
+use super::inquiry::Inquiry;
 use super::io::{AttemptEnd, Output, ReplyId, Response, Submission};
 use super::run::{Queued, Turn, Work};
 use super::take_down::TAKEN_DOWN;
@@ -138,7 +139,7 @@ impl Driver {
             }
             Work::Dead(fences) => Command::Lose { fences, cause: LossCause::Restart },
             Work::Planned(Ok(plan)) => {
-                let learned = self.runs.get(&run).and_then(|entry| entry.recalled.learned());
+                let learned = self.runs.get(&run).and_then(|entry| entry.memory.learned());
                 let priors = learned.map(|it| Priors::of(it, &plan)).unwrap_or_default();
                 let (base_seq, retire) = (staged.base, Vec::new());
                 let adopted = Command::AdoptPlan { plan, base_seq, retire, priors };
@@ -151,7 +152,7 @@ impl Driver {
                 let ended = self.try_execute(run, Command::End { outcome }, staged);
                 if let (Err(_), Some(entry)) = (&ended, self.runs.get_mut(&run)) {
                     // Not wanted now; should it be later, it is made again.
-                    entry.aggregating = false;
+                    entry.output = Inquiry::NotAsked;
                 }
                 return ended;
             }
@@ -411,8 +412,8 @@ impl Driver {
             for (reply, answer) in replies {
                 self.outputs.push(Output::Reply { reply, answer });
             }
-            self.reconcile_overdue(run);
-            self.settle(run);
+            self.reconcile_overdue_attempts(run);
+            self.reconcile(run);
             return;
         }
         let (Some(state), Some(head)) = (&entry.state, entry.head.clone()) else { return };
