@@ -26,8 +26,10 @@ pub(crate) const EXPLAINED: &str = "crates/orch-supervisor/mutants.txt";
 /// What became of mutants.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// Mutants that a test noticed, those that made it hang included.
+    /// Mutants that a test noticed.
     pub(crate) caught: Vec<String>,
+    /// How many ran out of time: they hang, or the machine is slow.
+    pub(crate) timed_out: usize,
     /// Mutants with which all tests pass.
     pub(crate) survivors: Vec<String>,
     /// How many did not compile.
@@ -35,7 +37,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Returns how many mutants were built and tested, or found not to compile.
+    /// Returns how many mutants were tested to the end, or found not to compile.
     pub(crate) fn tried(&self) -> usize {
         self.caught.len() + self.survivors.len() + self.unviable
     }
@@ -113,10 +115,12 @@ fn read(folder: &Path) -> anyhow::Result<Outcome> {
         let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         Ok(text.lines().map(without_place).collect())
     };
-    let mut caught = list("caught.txt")?;
-    caught.extend(list("timeout.txt")?);
-    let unviable = list("unviable.txt")?.len();
-    Ok(Outcome { caught, survivors: list("missed.txt")?, unviable })
+    Ok(Outcome {
+        caught: list("caught.txt")?,
+        timed_out: list("timeout.txt")?.len(),
+        survivors: list("missed.txt")?,
+        unviable: list("unviable.txt")?.len(),
+    })
 }
 
 /// Returns a mutant's name without line and column, which change with every edit: `PATH:LINE:COLUMN: WHAT` becomes `PATH: WHAT`.
@@ -143,7 +147,7 @@ mod tests {
 
     fn outcome(caught: &[&str], survivors: &[&str]) -> Outcome {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Outcome { caught: names(caught), survivors: names(survivors), unviable: 0 }
+        Outcome { caught: names(caught), survivors: names(survivors), ..Outcome::default() }
     }
 
     #[test]

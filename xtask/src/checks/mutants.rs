@@ -26,7 +26,10 @@ pub(super) fn check(project: &Project) -> anyhow::Result<Verdict> {
     let outcome = mutants::run(project, &selection.each_ref().map(String::as_str), Some(SECONDS))?;
     let tried = outcome.tried();
     if tried == 0 {
-        return Ok(Verdict::NotRun(format!("no mutant was ready within {SECONDS} s")));
+        let slow = outcome.timed_out;
+        let reason =
+            format!("no mutant was tested to the end in {SECONDS} s; {slow} took too long");
+        return Ok(Verdict::NotRun(reason));
     }
     let issues = outcome.issues(project)?;
     let repair = format!("by hand: a test that notices, or a line with the reason in {EXPLAINED}");

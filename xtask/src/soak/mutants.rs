@@ -34,10 +34,12 @@ pub(super) fn run(
     for issue in &issues {
         writeln!(out, "{issue}")?;
     }
-    let tried = outcome.tried();
+    // The tests of the sound engine had a fifth of the time: what takes longer hangs, and that is noticed.
+    let tried = outcome.tried() + outcome.timed_out;
     ensure!(issues.is_empty(), "{} of {tried} mutants: see above", issues.len());
     let fewest = if options.of > OF { 1 } else { FEWEST };
     ensure!(tried >= fewest, "only {tried} mutants were tried, fewer than {fewest}");
-    let (caught, explained) = (outcome.caught.len(), outcome.survivors.len());
+    let caught = outcome.caught.len() + outcome.timed_out;
+    let explained = outcome.survivors.len();
     Ok(format!("{tried} mutants: {caught} caught, {explained} explained, the rest did not compile"))
 }
