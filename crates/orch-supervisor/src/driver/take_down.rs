@@ -125,19 +125,14 @@ mod tests {
                 inputs.push(Input::Resume { run, reply: 1 });
             }
             for output in driver.step(std::mem::take(&mut inputs), NOW) {
-                match output {
-                    Output::Acquire { .. } => {
-                        epoch = Epoch(epoch.0 + 1);
-                        inputs.push(Input::Acquired { run, epoch });
-                    }
-                    Output::Load { after, .. } => {
-                        inputs.push(Input::Loaded { run, after, events: events.clone() });
-                    }
-                    Output::Reply { answer, .. } => {
-                        assert_eq!(answer, Ok(Response::Answer(Answer::Done)));
-                        answered = true;
-                    }
-                    _ => {}
+                if let Output::Acquire { .. } = &output {
+                    epoch = Epoch(epoch.0 + 1);
+                    inputs.push(Input::Acquired { run, epoch });
+                } else if let Output::Load { after, .. } = &output {
+                    inputs.push(Input::Loaded { run, after: *after, events: events.clone() });
+                } else if let Output::Reply { answer, .. } = output {
+                    assert_eq!(answer, Ok(Response::Answer(Answer::Done)));
+                    answered = true;
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -88,8 +88,8 @@ pub(crate) fn policies_of_defaults() -> Policies {
 
 /// Returns a worker that does subtasks of the type that has its name.
 #[cfg(test)]
-pub(crate) fn worker_of(name: &str, slots: u64) -> Arc<dyn Worker> {
-    Arc::new(SimWorker::new(name, &[name], WorkerKind::Managed, slots))
+pub(crate) fn worker_of(name: &str, slots: u64) -> std::sync::Arc<dyn Worker> {
+    std::sync::Arc::new(SimWorker::new(name, &[name], WorkerKind::Managed, slots))
 }
 
 fn draw(dice: &Mutex<Dice>) -> u64 {
