@@ -13,10 +13,11 @@ fn takes(max_parallel: &str) -> Duration {
 }
 
 #[test]
-fn eight_seconds_of_work_take_two_at_limit_8_and_four_at_limit_2() {
+fn eight_seconds_of_work_take_less_the_more_may_go_on_at_once() {
+    // The upper limits are far away, as the machine may be busy: below 4 s more than two went on at once, below 8 s two.
     let wide = takes("8");
-    assert!((Duration::from_secs(1)..Duration::from_secs(2)).contains(&wide), "{wide:?}");
+    assert!((Duration::from_secs(1)..Duration::from_secs(4)).contains(&wide), "{wide:?}");
     let narrow = takes("2");
-    assert!((Duration::from_secs(4)..Duration::from_millis(5_500)).contains(&narrow), "{narrow:?}");
+    assert!((Duration::from_secs(4)..Duration::from_secs(8)).contains(&narrow), "{narrow:?}");
     tell(&format!("8 x 1 s: {wide:?} at limit 8, {narrow:?} at limit 2"));
 }
