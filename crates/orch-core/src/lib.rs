@@ -99,7 +99,9 @@ pub use process::{ProcessLog, Reaper};
 pub use reading::{FAILED_PREFIX, FailureSign, Reading, read_report};
 pub use recall::{Memory, MemorySnapshot};
 pub use result::{Artifact, MetadataError, OrchestrationResult, Usage, WorkerResult};
-pub use route::{RouteError, Router, RoutingContext, RoutingDecision, RoutingStrategy, Tallies};
+pub use route::{
+    OutcomeCounts, RouteError, Router, RoutingContext, RoutingDecision, RoutingStrategy,
+};
 pub use run_view::{AttemptEnd, AttemptKind, AttemptView, RunView, SubtaskView};
 pub use scope::{MemoryScope, ScopeError, ScopeRule};
 pub use scopes::Scopes;

@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::learned::Learned;
 use crate::{
-    BoxError, ComplexTask, MemorySlice, OrchestrationOutcome, ProjectId, RunId, Subtask, Tallies,
-    WorkerName,
+    BoxError, ComplexTask, MemorySlice, OrchestrationOutcome, OutcomeCounts, ProjectId, RunId,
+    Subtask, WorkerName,
 };
 
 /// What policies may know of earlier runs: an immutable view, cheap to clone.
@@ -15,21 +15,21 @@ use crate::{
 #[non_exhaustive]
 pub struct MemorySnapshot {
     /// How each worker did at each type of subtask, in counts.
-    pub tallies: Arc<Tallies>,
+    pub outcome_counts: Arc<OutcomeCounts>,
     /// All that is known.
     pub learned: Arc<Learned>,
 }
 
 impl MemorySnapshot {
     /// Makes a view of counts alone.
-    pub fn new(tallies: impl Into<Arc<Tallies>>) -> Self {
-        Self { tallies: tallies.into(), learned: Arc::default() }
+    pub fn new(outcome_counts: impl Into<Arc<OutcomeCounts>>) -> Self {
+        Self { outcome_counts: outcome_counts.into(), learned: Arc::default() }
     }
 }
 
 impl From<Learned> for MemorySnapshot {
     fn from(learned: Learned) -> Self {
-        Self { tallies: learned.tallies().into(), learned: learned.into() }
+        Self { outcome_counts: learned.outcome_counts().into(), learned: learned.into() }
     }
 }
 

@@ -28,13 +28,13 @@ words! {
 ///
 /// ```
 /// use std::collections::BTreeMap;
-/// use orch_core::{RoutingContext, Tallies, WorkerName};
+/// use orch_core::{RoutingContext, OutcomeCounts, WorkerName};
 ///
 /// let victor = WorkerName::new("victor");
-/// let mut tallies = Tallies::default();
-/// tallies.record(&victor, "api_testing", false);
+/// let mut outcome_counts = OutcomeCounts::default();
+/// outcome_counts.record(&victor, "api_testing", false);
 /// let loads = BTreeMap::from([(victor.clone(), 0.25)]);
-/// let standing = RoutingContext::new(&[], &loads, &tallies).standing(&victor, "api_testing");
+/// let standing = RoutingContext::new(&[], &loads, &outcome_counts).standing(&victor, "api_testing");
 /// assert_eq!((standing.success, standing.load), (0.5, 0.25));
 /// ```
 #[derive(Clone, Copy)]
@@ -45,9 +45,9 @@ pub struct RoutingContext<'a> {
     /// How busy each worker is, 0 to 1; absent means idle.
     pub worker_loads: &'a BTreeMap<WorkerName, f64>,
     /// What the run itself has seen of each worker.
-    pub tallies: &'a Tallies,
+    pub outcome_counts: &'a OutcomeCounts,
     /// What memory knows of each worker from earlier runs.
-    pub history: Option<&'a Tallies>,
+    pub history: Option<&'a OutcomeCounts>,
     /// How much time is left, in milliseconds.
     pub time_budget_ms: Option<u64>,
     /// The subtask's and the task's constraints, combined.
@@ -59,12 +59,12 @@ impl<'a> RoutingContext<'a> {
     pub fn new(
         available_workers: &'a [Arc<dyn Worker>],
         worker_loads: &'a BTreeMap<WorkerName, f64>,
-        tallies: &'a Tallies,
+        outcome_counts: &'a OutcomeCounts,
     ) -> Self {
         Self {
             available_workers,
             worker_loads,
-            tallies,
+            outcome_counts,
             history: None,
             time_budget_ms: None,
             constraints: None,
@@ -73,7 +73,7 @@ impl<'a> RoutingContext<'a> {
 
     /// Sets what memory knows of each worker.
     #[must_use]
-    pub fn with_history(mut self, history: Option<&'a Tallies>) -> Self {
+    pub fn with_history(mut self, history: Option<&'a OutcomeCounts>) -> Self {
         self.history = history;
         self
     }
@@ -92,12 +92,12 @@ impl<'a> RoutingContext<'a> {
         self
     }
 
-    /// Returns how `worker` stands with regard to `task_type`: by the run's own tallies and by memory, together.
+    /// Returns how `worker` stands with regard to `task_type`: by the run's own outcome counts and by memory, together.
     pub fn standing(&self, worker: &WorkerName, task_type: &str) -> Standing {
         let remembered =
-            self.history.map(|history| history.tally(worker, task_type)).unwrap_or_default();
+            self.history.map(|history| history.counts(worker, task_type)).unwrap_or_default();
         Standing::new(
-            self.tallies.tally(worker, task_type).plus(remembered).success_rate(),
+            self.outcome_counts.counts(worker, task_type).plus(remembered).success_rate(),
             self.worker_loads.get(worker).copied().unwrap_or(0.0),
         )
         .with_required(self.constraints.is_some_and(|constraints| constraints.requires(worker)))
@@ -190,21 +190,21 @@ pub enum RouteError {
 
 /// How each worker did at each type of subtask: attempts, and what they were worth. A commutative sum, cheap to keep.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tallies {
-    of: BTreeMap<WorkerName, BTreeMap<Arc<str>, Tally>>,
+pub struct OutcomeCounts {
+    by_worker: BTreeMap<WorkerName, BTreeMap<Arc<str>, TypeCounts>>,
 }
 
 /// In thousandths, as remembered attempts weigh less the older they are; whole numbers, so that sums do not depend on their order.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Tally {
+struct TypeCounts {
     tried: u64,
     worth: u64,
 }
 
-/// One attempt in a [`Tally`].
+/// One attempt in a [`TypeCounts`].
 const WHOLE: f64 = 1e3;
 
-impl Tally {
+impl TypeCounts {
     fn plus(self, other: Self) -> Self {
         Self {
             tried: self.tried.saturating_add(other.tried),
@@ -217,7 +217,7 @@ impl Tally {
     }
 }
 
-impl Tallies {
+impl OutcomeCounts {
     /// Counts one finished attempt.
     pub fn record(&mut self, worker: &WorkerName, task_type: &str, success: bool) {
         self.add(worker, task_type, 1.0, f64::from(u8::from(success)));
@@ -226,34 +226,38 @@ impl Tallies {
     /// Counts `attempts` finished attempts that were worth `worth` together, each 0 (failed, or no good) to 1. Both are rounded
     /// to thousandths; `worth` is at most `attempts`, and what is no number or negative counts as 0.
     pub fn add(&mut self, worker: &WorkerName, task_type: &str, attempts: f64, worth: f64) {
-        if !self.of.contains_key(worker) {
-            self.of.insert(worker.clone(), BTreeMap::new());
+        if !self.by_worker.contains_key(worker) {
+            self.by_worker.insert(worker.clone(), BTreeMap::new());
         }
-        let Some(types) = self.of.get_mut(worker) else { return };
-        let tally = match types.get_mut(task_type) {
-            Some(tally) => tally,
+        let Some(types) = self.by_worker.get_mut(worker) else { return };
+        let counts = match types.get_mut(task_type) {
+            Some(counts) => counts,
             None => types.entry(task_type.into()).or_default(),
         };
         // The casts saturate, and make 0 of what is no number.
         let tried = (attempts * WHOLE).round() as u64;
         let worth = ((worth * WHOLE).round() as u64).min(tried);
-        *tally = tally.plus(Tally { tried, worth });
+        *counts = counts.plus(TypeCounts { tried, worth });
     }
 
     /// Returns (worth + 1) / (attempts + 1): 1 for a worker never tried, and slow to forgive.
     pub fn success_rate(&self, worker: &WorkerName, task_type: &str) -> f64 {
-        self.tally(worker, task_type).success_rate()
+        self.counts(worker, task_type).success_rate()
     }
 
-    fn tally(&self, worker: &WorkerName, task_type: &str) -> Tally {
-        self.of.get(worker).and_then(|types| types.get(task_type)).copied().unwrap_or_default()
+    fn counts(&self, worker: &WorkerName, task_type: &str) -> TypeCounts {
+        self.by_worker
+            .get(worker)
+            .and_then(|types| types.get(task_type))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// Returns how many attempts `worker` has finished, of any type.
     pub fn attempts(&self, worker: &WorkerName) -> u64 {
-        let tried = |types: &BTreeMap<Arc<str>, Tally>| {
-            types.values().fold(Tally::default(), |sum, tally| sum.plus(*tally)).tried
+        let tried = |types: &BTreeMap<Arc<str>, TypeCounts>| {
+            types.values().fold(TypeCounts::default(), |sum, counts| sum.plus(*counts)).tried
         };
-        self.of.get(worker).map_or(0, tried).div_euclid(WHOLE as u64)
+        self.by_worker.get(worker).map_or(0, tried).div_euclid(WHOLE as u64)
     }
 }

@@ -14,16 +14,16 @@
 //!
 //! use orch_core::{
 //!     Cause, Failure, FailureContext, FailureDecision, FailureEvent, FailureHandler, RetryPolicy, RoutingContext, Subtask,
-//!     Tallies, WorkerName,
+//!     OutcomeCounts, WorkerName,
 //! };
 //! use orch_failure::RetryingFailureHandler;
 //!
 //! let handler = RetryingFailureHandler::new();
 //! let subtask = Subtask::new("fetch", "Fetch the page", "web");
 //! let tried = [WorkerName::from("curl")];
-//! let (loads, tallies) = (BTreeMap::new(), Tallies::default());
+//! let (loads, outcome_counts) = (BTreeMap::new(), OutcomeCounts::default());
 //! let policy = RetryPolicy::default(); // two retries, at most 1 s and 2 s later
-//! let context = FailureContext::new(&policy, RoutingContext::new(&[], &loads, &tallies), &tried, 0.5);
+//! let context = FailureContext::new(&policy, RoutingContext::new(&[], &loads, &outcome_counts), &tried, 0.5);
 //!
 //! let crash = Failure::new(Cause::Crash, "signal 11");
 //! let event = FailureEvent::new("fetch".into(), "curl".into(), &crash, "2026-01-01T00:00:00Z".parse()?);

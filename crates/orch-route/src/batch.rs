@@ -17,7 +17,7 @@ pub(crate) fn route(
     let mut by_priority: Vec<usize> = (0..subtasks.len()).collect();
     by_priority.sort_by_key(|i| Reverse(subtasks[*i].priority));
 
-    let mut slots = Slots::of(context);
+    let mut slots = Slots::new(context);
     let mut decisions = Vec::new();
     for i in by_priority {
         let subtask = &subtasks[i];
@@ -42,7 +42,7 @@ struct Slots {
 }
 
 impl Slots {
-    fn of(context: &RoutingContext<'_>) -> Self {
+    fn new(context: &RoutingContext<'_>) -> Self {
         let mut slots =
             Self { free: context.available_workers.to_vec(), loads: context.worker_loads.clone() };
         slots.drop_full();
@@ -50,7 +50,7 @@ impl Slots {
     }
 
     fn context<'a>(&'a self, outer: &RoutingContext<'a>) -> RoutingContext<'a> {
-        RoutingContext::new(&self.free, &self.loads, outer.tallies)
+        RoutingContext::new(&self.free, &self.loads, outer.outcome_counts)
             .with_constraints(outer.constraints)
             .with_time_budget_ms(outer.time_budget_ms)
     }

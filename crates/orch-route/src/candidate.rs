@@ -19,17 +19,17 @@ pub(crate) struct Candidate<'a> {
 }
 
 /// What was found among the available workers.
-pub(crate) struct Survey<'a> {
+pub(crate) struct Ranking<'a> {
     /// The candidates, best first.
-    pub(crate) ranked: Vec<Candidate<'a>>,
+    pub(crate) candidates: Vec<Candidate<'a>>,
     /// Workers whose `can_handle` returned nonsense, and what it returned.
     pub(crate) invalid: Vec<(&'a WorkerName, f64)>,
 }
 
-impl<'a> Survey<'a> {
+impl<'a> Ranking<'a> {
     /// Asks every admitted worker how well it fits. `context` carries all constraints that hold.
-    pub(crate) fn of(order: Order, subtask: &Subtask, context: &RoutingContext<'a>) -> Self {
-        let mut survey = Self { ranked: Vec::new(), invalid: Vec::new() };
+    pub(crate) fn new(order: Order, subtask: &Subtask, context: &RoutingContext<'a>) -> Self {
+        let mut ranking = Self { candidates: Vec::new(), invalid: Vec::new() };
         for worker in context.available_workers {
             let worker = &**worker;
             if !context.admits(worker) {
@@ -38,21 +38,21 @@ impl<'a> Survey<'a> {
             let standing = context.standing(worker.name(), &subtask.task_type);
             let fit = fit(worker, subtask, &standing);
             if let Some(returned) = fit.invalid {
-                survey.invalid.push((worker.name(), returned));
+                ranking.invalid.push((worker.name(), returned));
             } else if fit.score > 0.0 {
-                survey.ranked.push(Candidate {
+                ranking.candidates.push(Candidate {
                     worker,
                     score: fit.score,
                     standing,
-                    turns: context.tallies.attempts(worker.name())
+                    turns: context.outcome_counts.attempts(worker.name())
                         + u64::from(busy(worker, standing.load)),
                     preference: preference(worker.name(), context.constraints),
                 });
             }
         }
         // A stable sort: of equals, the one that was registered first stays first.
-        survey.ranked.sort_by(|a, b| a.compare(b, order));
-        survey
+        ranking.candidates.sort_by(|a, b| a.compare(b, order));
+        ranking
     }
 }
 

@@ -13,7 +13,7 @@
 //!
 //! use async_trait::async_trait;
 //! use orch_core::{
-//!     Router, RoutingContext, RoutingStrategy, Subtask, Tallies, Worker, WorkerCapability, WorkerContext, WorkerError,
+//!     Router, RoutingContext, RoutingStrategy, Subtask, OutcomeCounts, Worker, WorkerCapability, WorkerContext, WorkerError,
 //!     WorkerName, WorkerResult,
 //! };
 //! use orch_route::WorkerRouter;
@@ -33,8 +33,8 @@
 //!     Arc::new(Writer(name.into(), [WorkerCapability::new("writing", ["text"]).with_proficiency(proficiency)]))
 //! };
 //! let workers = [writer("ada", 0.6), writer("bob", 0.9)];
-//! let (loads, tallies) = (BTreeMap::new(), Tallies::default());
-//! let context = RoutingContext::new(&workers, &loads, &tallies);
+//! let (loads, outcome_counts) = (BTreeMap::new(), OutcomeCounts::default());
+//! let context = RoutingContext::new(&workers, &loads, &outcome_counts);
 //!
 //! let router = WorkerRouter::new(RoutingStrategy::BestFit)?;
 //! let decision = router.route(&Subtask::new("s", "Sum it up", "text"), &context)?;

@@ -4,14 +4,14 @@ use std::fmt::Write;
 
 use orch_core::{Subtask, Worker};
 
-use crate::candidate::{Candidate, Survey};
+use crate::candidate::{Candidate, Ranking};
 use crate::strategy::Order;
 
-/// Returns why the first of `survey.ranked` was chosen, with the components of its score.
+/// Returns why the first of `ranking.candidates` was chosen, with the components of its score.
 pub(crate) fn sentence(
     order: Order,
     chosen: &Candidate<'_>,
-    survey: &Survey<'_>,
+    ranking: &Ranking<'_>,
     subtask: &Subtask,
 ) -> String {
     let mut text = format!("{}: `{}` with ", title(order), chosen.worker.name());
@@ -23,18 +23,18 @@ pub(crate) fn sentence(
         &mut text,
         format_args!("{}), ", if chosen.is_preferred() { ", preferred" } else { "" }),
     );
-    match survey.ranked.get(1) {
+    match ranking.candidates.get(1) {
         Some(next) => {
             append(&mut text, format_args!("ahead of `{}` with ", next.worker.name()));
             append_key(&mut text, order, next);
         }
         None => text.push_str("nobody else fits"),
     }
-    let others = survey.ranked.len().saturating_sub(2);
+    let others = ranking.candidates.len().saturating_sub(2);
     if others > 0 {
         append(&mut text, format_args!(" and {others} more"));
     }
-    for (name, returned) in &survey.invalid {
+    for (name, returned) in &ranking.invalid {
         append(
             &mut text,
             format_args!(

@@ -7,7 +7,7 @@ use orch_core::{
 };
 
 use crate::batch;
-use crate::candidate::Survey;
+use crate::candidate::Ranking;
 use crate::reason::sentence;
 use crate::strategy::{Order, UnavailableStrategy};
 
@@ -58,14 +58,14 @@ impl Router for WorkerRouter {
     ) -> Result<RoutingDecision, RouteError> {
         let constraints = combined(subtask, context.constraints);
         let context = context.with_constraints(constraints.as_ref().or(context.constraints));
-        let survey = Survey::of(self.order, subtask, &context);
-        let Some((chosen, others)) = survey.ranked.split_first() else {
+        let ranking = Ranking::new(self.order, subtask, &context);
+        let Some((chosen, others)) = ranking.candidates.split_first() else {
             return Err(RouteError::NoWorker {
                 subtask: subtask.id.clone(),
                 task_type: subtask.task_type.clone(),
             });
         };
-        let reason = sentence(self.order, chosen, &survey, subtask);
+        let reason = sentence(self.order, chosen, &ranking, subtask);
         let fallbacks: Vec<_> = others.iter().map(|other| other.worker.name().clone()).collect();
         Ok(RoutingDecision::new(subtask.id.clone(), chosen.worker.name().clone(), reason)
             .with_fallback_workers(fallbacks)

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::{
     Day, HALF_LIFE_DAYS, PastRun, TaskStats, Weighted, WorkerSummary, decomposition_id, routing_id,
 };
-use crate::{DecompositionHeuristic, PlanSource, ProjectId, RoutingHeuristic, Tallies, WorkerName};
+use crate::{
+    DecompositionHeuristic, OutcomeCounts, PlanSource, ProjectId, RoutingHeuristic, WorkerName,
+};
 
 /// What is known that may help with a task. Made once per run; the same memory gives the same view.
 #[derive(Debug, Clone, PartialEq)]
@@ -94,14 +96,14 @@ impl Learned {
     }
 
     /// Returns how often each worker tried, and what that was worth (see [`Reward`](super::Reward)), decayed as of today.
-    pub fn tallies(&self) -> Tallies {
-        let mut tallies = Tallies::default();
+    pub fn outcome_counts(&self) -> OutcomeCounts {
+        let mut outcome_counts = OutcomeCounts::default();
         for (task_type, workers) in &self.workers {
             for (worker, summary) in workers {
                 let seen = summary.decayed(self.today);
-                tallies.add(worker, task_type, seen.n, seen.reward);
+                outcome_counts.add(worker, task_type, seen.n, seen.reward);
             }
         }
-        tallies
+        outcome_counts
     }
 }

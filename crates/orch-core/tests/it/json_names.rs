@@ -303,9 +303,9 @@ fn failure_handler() {
         &Intervention::new(InterventionType::Escalate, "why", "how"),
         json!({ "type": "escalate", "reason": "why", "suggested_action": "how" }),
     );
-    let (workers, loads, tallies) = ([], BTreeMap::new(), Tallies::default());
+    let (workers, loads, outcome_counts) = ([], BTreeMap::new(), OutcomeCounts::default());
     let (policy, tried) = (RetryPolicy::default(), ["w".into()]);
-    let context = RoutingContext::new(&workers, &loads, &tallies);
+    let context = RoutingContext::new(&workers, &loads, &outcome_counts);
     let context = FailureContext::new(&policy, context, &tried, 0.5);
     assert_eq!((context.failures, context.with_failures(3_u32).failures), (1, 3));
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use orch_core::journal::{AttemptProcess, ProcessId};
 use orch_core::{AttemptInfo, BoxError, Fence, Reaper, RunId, Token, Worker};
 use orch_core::{
-    Cause, Constraints, FailureType, Fit, RouteError, Router, RoutingContext, RoutingDecision,
-    Standing, Subtask, Tallies, WorkerCapability, WorkerContext, WorkerError, WorkerKind,
+    Cause, Constraints, FailureType, Fit, OutcomeCounts, RouteError, Router, RoutingContext,
+    RoutingDecision, Standing, Subtask, WorkerCapability, WorkerContext, WorkerError, WorkerKind,
     WorkerName, WorkerResult, fit,
 };
 use serde_json::json;
@@ -100,7 +100,7 @@ fn constraints_admit() {
         Constraints::new().with_tags(tags.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>())
     };
     let loads = BTreeMap::new();
-    let tallies = Tallies::default();
+    let outcome_counts = OutcomeCounts::default();
     for (constraints, admits) in [
         (Constraints::new(), true),
         (Constraints::new().with_require_worker(WorkerName::new("w")), true),
@@ -119,10 +119,10 @@ fn constraints_admit() {
     ] {
         assert_eq!(constraints.admits(&worker), admits, "{constraints:?}");
         let context =
-            RoutingContext::new(&[], &loads, &tallies).with_constraints(Some(&constraints));
+            RoutingContext::new(&[], &loads, &outcome_counts).with_constraints(Some(&constraints));
         assert_eq!(context.admits(&worker), admits, "{constraints:?}");
     }
-    assert!(RoutingContext::new(&[], &loads, &tallies).admits(&worker));
+    assert!(RoutingContext::new(&[], &loads, &outcome_counts).admits(&worker));
 }
 
 #[test]
@@ -161,24 +161,24 @@ fn inner_and_outer_constraints_both_hold() {
 #[test]
 fn tallies_count_by_worker_and_type() {
     let (w, v) = (WorkerName::new("w"), WorkerName::new("v"));
-    let mut tallies = Tallies::default();
-    assert_eq!((tallies.success_rate(&w, "t"), tallies.attempts(&w)), (1.0, 0));
+    let mut outcome_counts = OutcomeCounts::default();
+    assert_eq!((outcome_counts.success_rate(&w, "t"), outcome_counts.attempts(&w)), (1.0, 0));
     for (success, expected) in [(false, 0.5), (true, 2.0 / 3.0), (true, 0.75), (false, 0.6)] {
-        tallies.record(&w, "t", success);
-        assert_eq!(tallies.success_rate(&w, "t"), expected);
+        outcome_counts.record(&w, "t", success);
+        assert_eq!(outcome_counts.success_rate(&w, "t"), expected);
     }
-    tallies.record(&w, "u", true);
-    assert_eq!((tallies.success_rate(&w, "u"), tallies.attempts(&w)), (1.0, 5));
-    assert_eq!((tallies.success_rate(&v, "t"), tallies.attempts(&v)), (1.0, 0));
+    outcome_counts.record(&w, "u", true);
+    assert_eq!((outcome_counts.success_rate(&w, "u"), outcome_counts.attempts(&w)), (1.0, 5));
+    assert_eq!((outcome_counts.success_rate(&v, "t"), outcome_counts.attempts(&v)), (1.0, 0));
     for (attempts, worth, expected) in
         [(3.0, 0.0, 0.25), (1.5, 0.25, 0.5), (1.0, 9.0, 1.0), (f64::NAN, -1.0, 1.0)]
     {
-        let mut graded = Tallies::default();
+        let mut graded = OutcomeCounts::default();
         graded.add(&w, "t", attempts, worth);
         assert_eq!(graded.success_rate(&w, "t"), expected, "{worth} of {attempts}");
     }
     let loads = BTreeMap::from([(w.clone(), 0.25)]);
-    let context = RoutingContext::new(&[], &loads, &tallies).with_time_budget_ms(Some(5));
+    let context = RoutingContext::new(&[], &loads, &outcome_counts).with_time_budget_ms(Some(5));
     assert_eq!(context.time_budget_ms, Some(5));
     assert_eq!(context.standing(&w, "t"), Standing::new(0.6, 0.25));
     assert_eq!(context.standing(&v, "t"), Standing::IDLE);
@@ -203,17 +203,18 @@ impl Router for First {
 
 #[test]
 fn a_batch_is_routed_one_by_one_unless_the_router_knows_better() {
-    let (loads, tallies) = (BTreeMap::new(), Tallies::default());
+    let (loads, outcome_counts) = (BTreeMap::new(), OutcomeCounts::default());
     let workers = team(&[("w", &["t"]), ("v", &["t"])]);
     let subtasks = [subtask("t").into(), Subtask::new("b", "", "t").into()];
-    let decisions = First.route_batch(&subtasks, &RoutingContext::new(&workers, &loads, &tallies));
+    let decisions =
+        First.route_batch(&subtasks, &RoutingContext::new(&workers, &loads, &outcome_counts));
     let chosen: Vec<_> = decisions
         .unwrap()
         .into_iter()
         .map(|d| format!("{} {} {}", d.subtask_id, d.primary_worker, d.confidence))
         .collect();
     assert_eq!(chosen, ["a w 1", "b w 1"]);
-    let error = First.route_batch(&subtasks, &RoutingContext::new(&[], &loads, &tallies));
+    let error = First.route_batch(&subtasks, &RoutingContext::new(&[], &loads, &outcome_counts));
     assert_eq!(error.unwrap_err().to_string(), "no available worker fits subtask `a` of type `t`");
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use orch_core::{
     Cause, ComplexTask, Constraints, Failure, FailureContext, FailureDecision, FailureEvent,
     FailureHandler, Intervention, InterventionEngine, InterventionType, Issue, IssueKind,
-    RetryPolicy, RoutingContext, Subtask, Tallies, Worker, WorkerName,
+    OutcomeCounts, RetryPolicy, RoutingContext, Subtask, Worker, WorkerName,
 };
 use orch_failure::{AbortRule, RetryingFailureHandler};
 
@@ -26,8 +26,8 @@ struct Question {
     constraints: Option<Constraints>,
     time_budget_ms: Option<u64>,
     loads: BTreeMap<WorkerName, f64>,
-    tallies: Tallies,
-    history: Tallies,
+    outcome_counts: OutcomeCounts,
+    history: OutcomeCounts,
 }
 
 impl Question {
@@ -43,8 +43,8 @@ impl Question {
             constraints: None,
             time_budget_ms: None,
             loads: BTreeMap::new(),
-            tallies: Tallies::default(),
-            history: Tallies::default(),
+            outcome_counts: OutcomeCounts::default(),
+            history: OutcomeCounts::default(),
         }
     }
 
@@ -74,7 +74,7 @@ impl Question {
     }
 
     fn ask(&self) -> FailureDecision {
-        let routing = RoutingContext::new(&self.workers, &self.loads, &self.tallies)
+        let routing = RoutingContext::new(&self.workers, &self.loads, &self.outcome_counts)
             .with_history(Some(&self.history))
             .with_constraints(self.constraints.as_ref())
             .with_time_budget_ms(self.time_budget_ms);
@@ -168,7 +168,7 @@ fn the_fallback_depends_on_load_and_on_what_was_seen_of_workers() {
     busy.retries_on(Some("b"), 500);
 
     let mut failed_in_this_run = asked();
-    failed_in_this_run.tallies.record(&"c".into(), "work", false);
+    failed_in_this_run.outcome_counts.record(&"c".into(), "work", false);
     failed_in_this_run.retries_on(Some("b"), 500);
 
     let mut failed_in_earlier_runs = asked();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use orch_core::{
     Cause, Constraints, Failure, FailureContext, FailureDecision, FailureEvent, FailureHandler,
-    RetryPolicy, RoutingContext, Subtask, Tallies, WorkerName,
+    OutcomeCounts, RetryPolicy, RoutingContext, Subtask, WorkerName,
 };
 use orch_failure::{RetryingFailureHandler, backoff};
 use proptest::prelude::*;
@@ -70,8 +70,8 @@ proptest! {
         let tried: Vec<_> = tried.into_iter().map(name).collect();
         let excluded: Vec<_> = excluded.into_iter().map(name).collect();
         let constraints = Constraints::new().with_exclude_workers(excluded.clone());
-        let (loads, tallies) = (BTreeMap::new(), Tallies::default());
-        let routing = RoutingContext::new(&workers, &loads, &tallies).with_constraints(Some(&constraints));
+        let (loads, outcome_counts) = (BTreeMap::new(), OutcomeCounts::default());
+        let routing = RoutingContext::new(&workers, &loads, &outcome_counts).with_constraints(Some(&constraints));
         let context = FailureContext::new(&policy, routing, &tried, draw).with_failures(failures);
         let failed = tried.last().unwrap().clone();
         let event = FailureEvent::new(

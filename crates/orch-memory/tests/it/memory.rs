@@ -104,8 +104,8 @@ async fn a_snapshot_shows_what_happened(kind: Kind) {
     assert_eq!((rule.worker_preference[0].as_str(), rule.occurrence_count), ("ann", 4));
     assert_eq!(learned.decomposition.len(), 1);
     assert_eq!(learned.decomposition[0].parallelism_factor, 2.0);
-    let tallies = snapshot(&memory, "x").await.tallies;
-    assert_eq!(tallies.success_rate(&"bob".into(), "read"), 0.5);
+    let outcome_counts = snapshot(&memory, "x").await.outcome_counts;
+    assert_eq!(outcome_counts.success_rate(&"bob".into(), "read"), 0.5);
 }
 
 async fn a_slice_is_for_its_worker_and_keeps_to_its_budget(kind: Kind) {
@@ -180,7 +180,7 @@ async fn an_outcome_is_the_same_whoever_learns_it_and_when(kind: Kind) {
     assert!(!memory.fold(lesson.id()).await.unwrap());
     assert_eq!(snapshot(&memory, "Audit").await, before);
     assert_eq!(before.learned.similar[0].1.outcome.supervisor, "boss");
-    assert_eq!(before.tallies.attempts(&"ann".into()), 1);
+    assert_eq!(before.outcome_counts.attempts(&"ann".into()), 1);
     let later = other.memory(&journal).await.with_scopes(boss());
     assert_eq!(later.catch_up(&project()).await.unwrap(), 1);
     assert_eq!(snapshot(&later, "Audit").await, before);
@@ -202,7 +202,7 @@ async fn what_a_killed_process_left_is_caught_up_with(kind: Kind) {
     memory.fold(lessons[2].id()).await.unwrap();
     assert_eq!(memory.catch_up(&project()).await.unwrap(), 4);
     assert_eq!(memory.catch_up(&project()).await.unwrap(), 0);
-    assert_eq!(snapshot(&memory, "x").await.tallies.attempts(&"ann".into()), 5);
+    assert_eq!(snapshot(&memory, "x").await.outcome_counts.attempts(&"ann".into()), 5);
 }
 
 fn attempt() -> impl Strategy<Value = Try> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orch_core::{
-    Constraints, RouteError, Router, RoutingContext, RoutingStrategy, Subtask, Tallies, WorkerName,
+    Constraints, OutcomeCounts, RouteError, Router, RoutingContext, RoutingStrategy, Subtask,
+    WorkerName,
 };
 use orch_route::WorkerRouter;
 
@@ -25,8 +26,8 @@ fn route(
     let loads: BTreeMap<WorkerName, f64> =
         loads.iter().map(|(name, load)| ((*name).into(), *load)).collect();
     let subtasks: Vec<Arc<Subtask>> = subtasks.into_iter().map(Arc::new).collect();
-    let tallies = Tallies::default();
-    let context = RoutingContext::new(&workers, &loads, &tallies);
+    let outcome_counts = OutcomeCounts::default();
+    let context = RoutingContext::new(&workers, &loads, &outcome_counts);
     let router = WorkerRouter::new(strategy).expect("available");
     let decisions = router.route_batch(&subtasks, &context)?;
     let pairs: Vec<_> =

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use orch_core::{
-    Constraints, RouteError, Router, RoutingContext, RoutingDecision, RoutingStrategy, Subtask,
-    Tallies, WorkerName,
+    Constraints, OutcomeCounts, RouteError, Router, RoutingContext, RoutingDecision,
+    RoutingStrategy, Subtask, WorkerName,
 };
 use orch_route::{UnavailableStrategy, WorkerRouter};
 
@@ -15,7 +15,7 @@ struct Question {
     strategy: RoutingStrategy,
     workers: Vec<Fake>,
     loads: BTreeMap<WorkerName, f64>,
-    tallies: Tallies,
+    outcome_counts: OutcomeCounts,
     own: Option<Constraints>,
     outer: Option<Constraints>,
 }
@@ -26,7 +26,7 @@ impl Question {
             strategy,
             workers: workers.into_iter().collect(),
             loads: BTreeMap::new(),
-            tallies: Tallies::default(),
+            outcome_counts: OutcomeCounts::default(),
             own: None,
             outer: None,
         }
@@ -39,7 +39,7 @@ impl Question {
 
     fn attempts(mut self, worker: &str, outcomes: &[bool]) -> Self {
         for success in outcomes {
-            self.tallies.record(&worker.into(), "text", *success);
+            self.outcome_counts.record(&worker.into(), "text", *success);
         }
         self
     }
@@ -56,7 +56,7 @@ impl Question {
 
     fn ask(&self) -> Result<RoutingDecision, RouteError> {
         let workers = pool(self.workers.clone());
-        let context = RoutingContext::new(&workers, &self.loads, &self.tallies)
+        let context = RoutingContext::new(&workers, &self.loads, &self.outcome_counts)
             .with_constraints(self.outer.as_ref());
         let subtask = Subtask::new("s", "write it", "text").with_constraints(self.own.clone());
         WorkerRouter::new(self.strategy).expect("available").route(&subtask, &context)
@@ -238,8 +238,9 @@ fn what_needs_a_memory_is_refused_and_not_replaced() {
 
 #[test]
 fn the_default_takes_the_best_fit() {
-    let (workers, loads, tallies) = (pool(three()), BTreeMap::new(), Tallies::default());
-    let context = RoutingContext::new(&workers, &loads, &tallies);
+    let (workers, loads, outcome_counts) =
+        (pool(three()), BTreeMap::new(), OutcomeCounts::default());
+    let context = RoutingContext::new(&workers, &loads, &outcome_counts);
     let decision = WorkerRouter::default().route(&Subtask::new("s", "write", "text"), &context);
     assert_eq!(decision.unwrap().primary_worker, "c");
 }

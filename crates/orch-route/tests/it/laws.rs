@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use orch_core::{
-    Constraints, Router, RoutingContext, RoutingStrategy, Subtask, Tallies, Worker, WorkerName, fit,
+    Constraints, OutcomeCounts, Router, RoutingContext, RoutingStrategy, Subtask, Worker,
+    WorkerName, fit,
 };
 use orch_route::WorkerRouter;
 use proptest::prelude::*;
@@ -21,7 +22,7 @@ struct World {
     strategy: RoutingStrategy,
     workers: Vec<Arc<dyn Worker>>,
     loads: BTreeMap<WorkerName, f64>,
-    tallies: Tallies,
+    outcome_counts: OutcomeCounts,
     constraints: Constraints,
     subtasks: Vec<Arc<Subtask>>,
 }
@@ -43,7 +44,7 @@ impl World {
     }
 
     fn context(&self) -> RoutingContext<'_> {
-        RoutingContext::new(&self.workers, &self.loads, &self.tallies)
+        RoutingContext::new(&self.workers, &self.loads, &self.outcome_counts)
             .with_constraints(Some(&self.constraints))
     }
 
@@ -111,15 +112,15 @@ fn worlds() -> impl Strategy<Value = World> {
     ]);
     (strategy, fakes(), loads, outcomes, constraints(), subtasks).prop_map(
         |(strategy, fakes, loads, outcomes, constraints, subtasks)| {
-            let mut tallies = Tallies::default();
+            let mut outcome_counts = OutcomeCounts::default();
             for (name, kind, success) in outcomes {
-                tallies.record(&name.into(), kind, success);
+                outcome_counts.record(&name.into(), kind, success);
             }
             let subtasks = subtasks.into_iter().enumerate().map(|(i, (kind, priority))| {
                 Arc::new(Subtask::new(format!("s{i}"), "do it", kind).with_priority(priority))
             });
             let subtasks = subtasks.collect();
-            World { strategy, workers: pool(fakes), loads, tallies, constraints, subtasks }
+            World { strategy, workers: pool(fakes), loads, outcome_counts, constraints, subtasks }
         },
     )
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use orch_core::{
-    Cause, Constraints, Failure, RouteError, RoutingContext, RoutingDecision, RoutingNote, RunId,
-    Subtask, SubtaskIndex, Tallies, Worker, WorkerKind, WorkerName,
+    Cause, Constraints, Failure, OutcomeCounts, RouteError, RoutingContext, RoutingDecision,
+    RoutingNote, RunId, Subtask, SubtaskIndex, Worker, WorkerKind, WorkerName,
 };
 
 use super::Driver;
@@ -32,7 +32,7 @@ enum Place {
 pub(super) struct Scene<'a> {
     pub(super) available: Cow<'a, [Arc<dyn Worker>]>,
     pub(super) constraints: Option<Constraints>,
-    pub(super) history: Option<Arc<Tallies>>,
+    pub(super) history: Option<Arc<OutcomeCounts>>,
     time_left: Option<u64>,
 }
 
@@ -44,9 +44,9 @@ impl Scene<'_> {
     pub(super) fn context<'b>(
         &'b self,
         loads: &'b BTreeMap<WorkerName, f64>,
-        tallies: &'b Tallies,
+        outcome_counts: &'b OutcomeCounts,
     ) -> RoutingContext<'b> {
-        RoutingContext::new(&self.available, loads, tallies)
+        RoutingContext::new(&self.available, loads, outcome_counts)
             .with_history(self.history.as_deref())
             .with_constraints(self.constraints.as_ref())
             .with_time_budget_ms(self.time_left)
@@ -159,7 +159,7 @@ impl Driver {
         let spec = state.node(index).spec.clone();
         let scene = self.scene(run, state, self.admitted(run, state, class, index), &spec, now);
         if router.is_inline {
-            let context = scene.context(self.pool.loads(), state.tallies());
+            let context = scene.context(self.pool.loads(), state.outcome_counts());
             return match ask("router", || router.part.route(&spec, &context)) {
                 Ok(decision) => self.judge(&scene, &spec, decision),
                 Err(failure) => Place::Nowhere(failure),
@@ -176,9 +176,9 @@ impl Driver {
             Known::Answer(Ok(_)) | Known::Nothing | Known::Open => {}
         }
         let (among, scene) = (scene.names(), scene.into_owned());
-        let (loads, tallies) = (self.pool.loads().clone(), state.tallies().clone());
+        let (loads, outcome_counts) = (self.pool.loads().clone(), state.outcome_counts().clone());
         self.ask_about(run, (subject, about), Policy::Router, move || {
-            let context = scene.context(&loads, &tallies);
+            let context = scene.context(&loads, &outcome_counts);
             PolicyAnswer::Route { among, decision: router.part.route(&spec, &context) }
         });
         Place::Asked
@@ -211,7 +211,7 @@ impl Driver {
         Scene {
             available: self.available_to(run, &spec.task_type, now),
             constraints,
-            history: self.runs.get(&run).and_then(|entry| entry.memory.tallies().cloned()),
+            history: self.runs.get(&run).and_then(|entry| entry.memory.outcome_counts().cloned()),
             time_left: time_left(state, now),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use orch_core::learned::Learned;
-use orch_core::{MemorySnapshot, Tallies};
+use orch_core::{MemorySnapshot, OutcomeCounts};
 
 /// What has come of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,16 +42,16 @@ pub(super) enum Recalled {
     /// There is no plan yet.
     Whole(MemorySnapshot),
     /// Of a snapshot only what is asked for later: past runs with their plans would be many times the run itself.
-    Known(Arc<Tallies>),
+    Known(Arc<OutcomeCounts>),
 }
 
 impl Inquiry<Recalled> {
     /// Returns what memory knows of workers.
-    pub(super) fn tallies(&self) -> Option<&Arc<Tallies>> {
+    pub(super) fn outcome_counts(&self) -> Option<&Arc<OutcomeCounts>> {
         match self {
             Self::NotAsked | Self::Asked => None,
-            Self::Answered(Recalled::Whole(snapshot)) => Some(&snapshot.tallies),
-            Self::Answered(Recalled::Known(tallies)) => Some(tallies),
+            Self::Answered(Recalled::Whole(snapshot)) => Some(&snapshot.outcome_counts),
+            Self::Answered(Recalled::Known(outcome_counts)) => Some(outcome_counts),
         }
     }
 
@@ -66,7 +66,7 @@ impl Inquiry<Recalled> {
     /// Forgets what was only needed for the plan.
     pub(super) fn forget_plans(&mut self) {
         if let Self::Answered(Recalled::Whole(snapshot)) = self {
-            *self = Self::Answered(Recalled::Known(snapshot.tallies.clone()));
+            *self = Self::Answered(Recalled::Known(snapshot.outcome_counts.clone()));
         }
     }
 }

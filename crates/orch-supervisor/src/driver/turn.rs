@@ -383,7 +383,7 @@ impl Driver {
         let event = FailureEvent::new(node.spec.id.clone(), worker, failure, now);
         let scene = self.scene(run, state, state.constraints_of(&node.spec), &node.spec, now);
         if handler.is_inline {
-            let routing = scene.context(self.pool.loads(), state.tallies());
+            let routing = scene.context(self.pool.loads(), state.outcome_counts());
             let policy = &state.settings().retry;
             let context = FailureContext::new(policy, routing, &trouble.tried, draw)
                 .with_failures(node.failures);
@@ -391,11 +391,11 @@ impl Driver {
             return Some(Known::Answer(ask("failure handler", ask_it).map(PolicyAnswer::Failure)));
         }
         let scene = scene.into_owned();
-        let (loads, tallies) = (self.pool.loads().clone(), state.tallies().clone());
+        let (loads, outcome_counts) = (self.pool.loads().clone(), state.outcome_counts().clone());
         let (settings, tried) = (state.settings().clone(), trouble.tried.clone());
         let (spec, failures) = (node.spec.clone(), node.failures);
         self.ask_about(run, (subject, about), Policy::FailureHandler, move || {
-            let routing = scene.context(&loads, &tallies);
+            let routing = scene.context(&loads, &outcome_counts);
             let context =
                 FailureContext::new(&settings.retry, routing, &tried, draw).with_failures(failures);
             PolicyAnswer::Failure(handler.part.handle_failure(&event, &spec, &context))

@@ -152,7 +152,7 @@ impl State {
         let SubtaskState::Checking { result, .. } = &self.nodes[index.get()].state else { return };
         let result: Arc<StoredResult> = result.clone();
         let spec = self.nodes[index.get()].spec.clone();
-        self.tallies.record(&result.result.worker_name, &spec.task_type, true);
+        self.outcome_counts.record(&result.result.worker_name, &spec.task_type, true);
         self.concurrency_limit.succeeded();
         self.answer(fence, ReportAnswer::Accepted);
         self.set(index, SubtaskState::Done { fence, result });
@@ -179,7 +179,7 @@ impl State {
         trouble.last = Some(failure.clone());
         if let Some(worker) = worker {
             trouble.tried.push(worker.clone());
-            self.tallies.record(&worker, &spec.task_type, false);
+            self.outcome_counts.record(&worker, &spec.task_type, false);
         }
         self.leave_running(index, fence, SubtaskState::Undecided);
     }

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use orch_core::{
     AggregationSettings, AggregationStrategy, BlobRef, CancelReason, ComplexTask, Conflict,
     Constraints, Counts, DecompositionPlan, Digest, EndStatus, Fence, JsonMap, LockName, Origin,
-    PlanSource, RequestKey, RunId, RunPhase, RunSettings, Seq, Subtask, SubtaskId, SubtaskIndex,
-    Tallies, WorkerName,
+    OutcomeCounts, PlanSource, RequestKey, RunId, RunPhase, RunSettings, Seq, Subtask, SubtaskId,
+    SubtaskIndex, WorkerName,
 };
 use serde_json::Value;
 
@@ -69,7 +69,7 @@ pub struct State {
     /// Whom pinned rules prefer, by type of subtask.
     pub(super) preferred: BTreeMap<String, Vec<WorkerName>>,
     pub(super) ledger: Ledger,
-    pub(super) tallies: Tallies,
+    pub(super) outcome_counts: OutcomeCounts,
     pub(super) busy_ms: BTreeMap<WorkerName, u64>,
     /// Active time before `active_since`, in milliseconds.
     pub(super) active_ms: u64,
@@ -169,7 +169,7 @@ impl State {
             liked: None,
             preferred: BTreeMap::new(),
             ledger: Ledger::default(),
-            tallies: Tallies::default(),
+            outcome_counts: OutcomeCounts::default(),
             busy_ms: BTreeMap::new(),
             active_ms: 0,
             active_since: Some(at),
@@ -288,8 +288,8 @@ impl State {
     }
 
     /// Returns what the run has seen of its workers.
-    pub fn tallies(&self) -> &Tallies {
-        &self.tallies
+    pub fn outcome_counts(&self) -> &OutcomeCounts {
+        &self.outcome_counts
     }
 
     /// Returns the open attempts.

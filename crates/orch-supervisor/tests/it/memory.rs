@@ -41,8 +41,8 @@ impl Memory for Notebook {
             return Err("no memory of that".into());
         }
         let mut snapshot = MemorySnapshot::from(self.learned.clone());
-        let tallies = Arc::make_mut(&mut snapshot.tallies);
-        tallies.add(&"first".into(), "work", 9.0, 0.0);
+        let outcome_counts = Arc::make_mut(&mut snapshot.outcome_counts);
+        outcome_counts.add(&"first".into(), "work", 9.0, 0.0);
         Ok(snapshot)
     }
 

@@ -10,9 +10,9 @@ use orch_core::journal::{Journal, MemoryJournal, RunFilter};
 use orch_core::{
     BoxError, Cause, ComplexTask, EndStatus, Event, FailureContext, FailureDecision, FailureEvent,
     FailureHandler, Intervention, InterventionType, Memory, MemorySlice, MemorySnapshot,
-    OrchestrationOutcome, ProjectId, RouteError, Router, RoutingContext, RoutingDecision, RunId,
-    Seq, Subtask, Tallies, Worker, WorkerCapability, WorkerContext, WorkerError, WorkerName,
-    WorkerResult,
+    OrchestrationOutcome, OutcomeCounts, ProjectId, RouteError, Router, RoutingContext,
+    RoutingDecision, RunId, Seq, Subtask, Worker, WorkerCapability, WorkerContext, WorkerError,
+    WorkerName, WorkerResult,
 };
 use orch_supervisor::{Inline, SubmitOptions, worker_fn};
 use serde_json::json;
@@ -159,7 +159,7 @@ struct Remembers;
 impl Memory for Remembers {
     async fn snapshot(&self, _: &ProjectId, _: &ComplexTask) -> Result<MemorySnapshot, BoxError> {
         let mut snapshot = MemorySnapshot::default();
-        Arc::make_mut(&mut snapshot.tallies).add(&"w".into(), "work", 9.0, 0.0);
+        Arc::make_mut(&mut snapshot.outcome_counts).add(&"w".into(), "work", 9.0, 0.0);
         Ok(snapshot)
     }
 
@@ -190,7 +190,7 @@ async fn the_failure_handler_sees_what_memory_knows_of_workers() {
         .worker(fails_first("w", 1, Cause::Reported, 1.0))
         .memory(Arc::new(Remembers))
         .failure_handler(Handler(move |failure: &FailureEvent, context: &FailureContext<'_>| {
-            let rate = |history: &Tallies| history.success_rate(&failure.worker, "work");
+            let rate = |history: &OutcomeCounts| history.success_rate(&failure.worker, "work");
             seen_by_handler.lock().unwrap().push(context.routing.history.map(rate));
             FailureDecision::retry(Duration::ZERO, "once more")
         }))
