@@ -2,11 +2,11 @@
 
 use orch_core::{ComplexTask, PlanSource, Subtask, SubtaskId};
 
-use crate::cards::{Cards, Match};
 use crate::clauses::{Clause, Link, clauses};
-use crate::draft::{Declined, Draft};
+use crate::draft::{Draft, NotApplicable};
 use crate::ids::Ids;
 use crate::order::{Waits, waits};
+use crate::profiles::{CapabilityProfiles, Match};
 use crate::words::stems;
 
 /// How sure the strategy is at best: words are no proof.
@@ -14,17 +14,21 @@ const BEST_CONFIDENCE: f64 = 0.9;
 
 /// Drafts a plan.
 ///
-/// A clause that matches no card goes with the clause before it, so that no word is lost. Confidence is the mean quality of
+/// A clause that matches no profile goes with the clause before it, so that no word is lost. Confidence is the mean quality of
 /// the matches, times the share of meaningful words in clauses that match, times 0.9.
-pub(crate) fn draft(task: &ComplexTask, cards: &Cards<'_>, max: usize) -> Result<Draft, Declined> {
+pub(crate) fn draft(
+    task: &ComplexTask,
+    profiles: &CapabilityProfiles<'_>,
+    max: usize,
+) -> Result<Draft, NotApplicable> {
     let text = &task.description;
-    let parts = Parts::of(text, cards);
+    let parts = Parts::new(text, profiles);
     let count = parts.matched.len();
     if count == 0 {
-        return Err(Declined::NoMatch);
+        return Err(NotApplicable::NoMatch);
     }
     if count > max {
-        return Err(Declined::TooMany { what: "the description".to_owned(), count, max });
+        return Err(NotApplicable::TooMany { what: "the description".to_owned(), count, max });
     }
     let quality = parts.matched.iter().map(|(_, found)| found.quality).sum::<f64>() / count as f64;
     let waits = waits(parts.matched.iter().map(|(c, _)| (c.link, &text[c.at.clone()])));
@@ -37,7 +41,7 @@ pub(crate) fn draft(task: &ComplexTask, cards: &Cards<'_>, max: usize) -> Result
     })
 }
 
-/// The clauses that match a card, with what goes with them.
+/// The clauses that match a profile, with what goes with them.
 struct Parts {
     matched: Vec<(Clause, Match)>,
     /// The share of meaningful words in clauses that match, 0 to 1.
@@ -45,7 +49,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(text: &str, cards: &Cards<'_>) -> Self {
+    fn new(text: &str, profiles: &CapabilityProfiles<'_>) -> Self {
         let mut matched: Vec<(Clause, Match)> = Vec::new();
         let (mut all, mut in_matched) = (0_usize, 0_usize);
         // A beginning that matches nothing, and the link that the next clause takes over from one.
@@ -54,7 +58,7 @@ impl Parts {
             let part = &text[clause.at.clone()];
             let words = stems(part).len();
             all += words;
-            if let Some(found) = cards.best(part) {
+            if let Some(found) = profiles.best(part) {
                 in_matched += words;
                 clause.at.start = beginning.take().unwrap_or(clause.at.start);
                 clause.link = link_after_gap(clause.link, taken_over.take());

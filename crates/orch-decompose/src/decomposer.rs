@@ -8,11 +8,11 @@ use orch_core::{
     PlanLimits, Worker,
 };
 
-use crate::cards::Cards;
-use crate::draft::{Declined, Draft};
-use crate::record::Record;
+use crate::draft::{Draft, NotApplicable};
+use crate::eligible_workers::{EligibleWorkers, type_of};
+use crate::plan_history::PlanHistory;
+use crate::profiles::CapabilityProfiles;
 use crate::strategy::{Method, UnavailableStrategy};
-use crate::team::{Team, type_of};
 use crate::{capability, given, items, single};
 
 /// How sure a plan by capabilities must be for `hybrid` to take it rather than the task as one subtask.
@@ -63,17 +63,17 @@ impl TaskDecomposer {
     /// Makes a plan; what [`Decomposer::decompose`] does, for callers without an async runtime.
     ///
     /// # Errors
-    /// `Invalid` with all issues of the plan; `NoWorker` when nobody can do anything of the task; `Failed` with [`Declined`] as
+    /// `Invalid` with all issues of the plan; `NoWorker` when nobody can do anything of the task; `Failed` with [`NotApplicable`] as
     /// its source when the strategy has nothing to split by.
     pub fn plan(
         &self,
         request: &DecompositionRequest<'_>,
     ) -> Result<DecompositionPlan, DecomposeError> {
-        let team = Team::of(request.available_workers, request.task);
+        let eligible = EligibleWorkers::new(request.available_workers, request.task);
         let mut plan = match request.given {
-            Some(plan) => given::completed(plan, request.task, team),
+            Some(plan) => given::completed(plan, request.task, eligible),
             None => {
-                let drafted = self.draft(request, team);
+                let drafted = self.draft(request, eligible);
                 drafted.map_err(|why| error(why, request))?.into_plan(request.task)
             }
         };
@@ -98,23 +98,27 @@ impl TaskDecomposer {
         plan.validate(workers).iter().map(ToString::to_string).collect()
     }
 
-    fn draft(&self, request: &DecompositionRequest<'_>, team: Team<'_>) -> Result<Draft, Declined> {
+    fn draft(
+        &self,
+        request: &DecompositionRequest<'_>,
+        eligible: EligibleWorkers<'_>,
+    ) -> Result<Draft, NotApplicable> {
         let (task, max) = (request.task, request.max_subtasks.get());
-        let record = Record(request.learned);
-        let cards = Cards::of(team);
-        let by_items = || items::draft(task, team, &cards, self.item_key.as_deref(), max);
-        let by_capability = || capability::draft(task, &cards, max);
+        let plan_history = PlanHistory(request.learned);
+        let profiles = CapabilityProfiles::new(eligible);
+        let by_items = || items::draft(task, eligible, &profiles, self.item_key.as_deref(), max);
+        let by_capability = || capability::draft(task, &profiles, max);
         match self.method {
             Method::Domain => by_items(),
             Method::Capability => by_capability(),
             Method::Hybrid => {
-                let other = better(by_capability(), single::draft(task, team), record);
+                let other = better(by_capability(), single::draft(task, eligible), plan_history);
                 match (by_items(), other) {
-                    (Ok(draft), Ok(other)) => Ok(record.choose(draft, other)),
+                    (Ok(draft), Ok(other)) => Ok(plan_history.choose(draft, other)),
                     (Ok(draft), Err(_)) => Ok(draft),
-                    (Err(declined), other) => {
+                    (Err(not_applicable), other) => {
                         let mut draft = other?;
-                        draft.notes.extend(passed_over("domain_based", &declined));
+                        draft.notes.extend(passed_over("domain_based", &not_applicable));
                         Ok(draft)
                     }
                 }
@@ -142,50 +146,50 @@ impl Decomposer for TaskDecomposer {
 
 /// Chooses between the plan by capabilities and the task as one subtask.
 fn better(
-    split: Result<Draft, Declined>,
-    single: Result<Draft, Declined>,
-    record: Record<'_>,
-) -> Result<Draft, Declined> {
+    split: Result<Draft, NotApplicable>,
+    single: Result<Draft, NotApplicable>,
+    plan_history: PlanHistory<'_>,
+) -> Result<Draft, NotApplicable> {
     match (split, single) {
         (Ok(split), Ok(single)) if split.subtasks.len() < 2 => Ok(single),
         (Ok(split), Ok(single)) if split.confidence >= SURE_ENOUGH => {
-            Ok(record.choose(split, single))
+            Ok(plan_history.choose(split, single))
         }
         (Ok(split), Ok(mut single)) => {
             single.notes.push(format!(
                 "capability_based was not used: its confidence is {:.2}, below {SURE_ENOUGH:.2}",
                 split.confidence
             ));
-            Ok(record.choose(single, split))
+            Ok(plan_history.choose(single, split))
         }
         (Ok(split), Err(_)) => Ok(split),
-        (Err(declined), Ok(mut single)) => {
-            single.notes.extend(passed_over("capability_based", &declined));
+        (Err(not_applicable), Ok(mut single)) => {
+            single.notes.extend(passed_over("capability_based", &not_applicable));
             Ok(single)
         }
-        (Err(declined @ Declined::TooMany { .. }), Err(_)) => Err(declined),
+        (Err(not_applicable @ NotApplicable::TooMany { .. }), Err(_)) => Err(not_applicable),
         (Err(_), Err(unserved)) => Err(unserved),
     }
 }
 
 /// Returns a note that a strategy was passed over, unless there was nothing for it to do.
-fn passed_over(strategy: &str, declined: &Declined) -> Option<String> {
-    match declined {
-        Declined::NoItems { .. } | Declined::NoMatch => None,
-        Declined::TooMany { .. } | Declined::Unserved { .. } => {
-            Some(format!("{strategy} was not used: {declined}"))
+fn passed_over(strategy: &str, not_applicable: &NotApplicable) -> Option<String> {
+    match not_applicable {
+        NotApplicable::NoItems { .. } | NotApplicable::NoMatch => None,
+        NotApplicable::TooMany { .. } | NotApplicable::Unserved { .. } => {
+            Some(format!("{strategy} was not used: {not_applicable}"))
         }
     }
 }
 
-fn error(declined: Declined, request: &DecompositionRequest<'_>) -> DecomposeError {
-    match declined {
-        Declined::Unserved { .. } | Declined::NoMatch => DecomposeError::NoWorker {
+fn error(not_applicable: NotApplicable, request: &DecompositionRequest<'_>) -> DecomposeError {
+    match not_applicable {
+        NotApplicable::Unserved { .. } | NotApplicable::NoMatch => DecomposeError::NoWorker {
             task_type: type_of(request.task).to_owned(),
             workers: request.available_workers.iter().map(|w| w.name().to_string()).collect(),
         },
-        Declined::NoItems { .. } | Declined::TooMany { .. } => {
-            DecomposeError::Failed(Box::new(declined))
+        NotApplicable::NoItems { .. } | NotApplicable::TooMany { .. } => {
+            DecomposeError::Failed(Box::new(not_applicable))
         }
     }
 }

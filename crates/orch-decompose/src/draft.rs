@@ -28,7 +28,7 @@ impl Draft {
 /// [`DecomposeError::Failed`](orch_core::DecomposeError::Failed).
 #[derive(Debug, Clone, PartialEq, Error)]
 #[non_exhaustive]
-pub enum Declined {
+pub enum NotApplicable {
     /// The task's context has no list to split by: add one, or name its key.
     #[error("the context has no list under {}", .keys.join(", "))]
     NoItems {

@@ -6,13 +6,13 @@ use orch_core::{ComplexTask, Constraints, Subtask, Worker, could_do, infer_task_
 
 /// All workers, and the constraints of the task.
 #[derive(Clone, Copy)]
-pub(crate) struct Team<'a> {
+pub(crate) struct EligibleWorkers<'a> {
     pub(crate) workers: &'a [Arc<dyn Worker>],
     constraints: Option<&'a Constraints>,
 }
 
-impl<'a> Team<'a> {
-    pub(crate) fn of(workers: &'a [Arc<dyn Worker>], task: &'a ComplexTask) -> Self {
+impl<'a> EligibleWorkers<'a> {
+    pub(crate) fn new(workers: &'a [Arc<dyn Worker>], task: &'a ComplexTask) -> Self {
         Self { workers, constraints: task.constraints.as_ref() }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use orch_core::{ComplexTask, DecompositionPlan, Subtask, infer_task_type};
 
-use crate::team::{Team, type_of};
+use crate::eligible_workers::{EligibleWorkers, type_of};
 
 /// The most ids that one note lists.
 const MAX_LISTED: usize = 5;
@@ -13,17 +13,17 @@ const MAX_LISTED: usize = 5;
 pub(crate) fn completed(
     given: &DecompositionPlan,
     task: &ComplexTask,
-    team: Team<'_>,
+    eligible: EligibleWorkers<'_>,
 ) -> DecompositionPlan {
     let mut plan = given.clone();
-    fill_types(&mut plan, task, team);
+    fill_types(&mut plan, task, eligible);
     fill_parents(&mut plan, task);
     fill_estimates(&mut plan);
     plan
 }
 
 /// A missing type is the one that the description suggests or else the task's, the first that somebody handles.
-fn fill_types(plan: &mut DecompositionPlan, task: &ComplexTask, team: Team<'_>) {
+fn fill_types(plan: &mut DecompositionPlan, task: &ComplexTask, eligible: EligibleWorkers<'_>) {
     let mut filled = Vec::new();
     for subtask in plan.subtasks.iter_mut().filter(|subtask| subtask.task_type.is_empty()) {
         let inferred = infer_task_type(&subtask.description);
@@ -34,7 +34,8 @@ fn fill_types(plan: &mut DecompositionPlan, task: &ComplexTask, team: Team<'_>) 
             kind.clone_into(&mut typed.task_type);
             typed
         };
-        let served = candidates.iter().map(|kind| of_kind(kind)).find(|typed| team.serves(typed));
+        let served =
+            candidates.iter().map(|kind| of_kind(kind)).find(|typed| eligible.serves(typed));
         let typed = served.unwrap_or_else(|| of_kind(candidates[0]));
         filled.push(format!("`{}` ({})", typed.id, typed.task_type));
         *subtask = Arc::new(typed);

@@ -3,10 +3,10 @@
 use orch_core::{ComplexTask, JsonMap, PlanSource, Subtask, SubtaskId};
 use serde_json::Value;
 
-use crate::cards::Cards;
-use crate::draft::{Declined, Draft};
+use crate::draft::{Draft, NotApplicable};
+use crate::eligible_workers::{EligibleWorkers, type_of};
 use crate::ids::Ids;
-use crate::team::{Team, type_of};
+use crate::profiles::CapabilityProfiles;
 
 /// Where a list is looked for when no key is configured, in this order.
 pub(crate) const USUAL_KEYS: [&str; 3] = ["items", "domains", "files"];
@@ -28,32 +28,32 @@ const MAX_LABEL: usize = 80;
 /// Drafts a plan of the list under `key`, or of the longest-looking one under the usual keys when there is no `key`: a subtask per item,
 /// however many there are. A list of none makes the join alone, or nothing at all.
 ///
-/// The subtasks have the type of the task or, when nobody handles that, the type of the card that its description matches
+/// The subtasks have the type of the task or, when nobody handles that, the type of the profile that its description matches
 /// best. The join is there when some worker lists one of [`JOIN_TYPES`] among its types (`*` is not enough: that a worker
 /// takes anything does not say that it joins), and leaves the joining to the aggregation otherwise.
 pub(crate) fn draft(
     task: &ComplexTask,
-    team: Team<'_>,
-    cards: &Cards<'_>,
+    eligible: EligibleWorkers<'_>,
+    profiles: &CapabilityProfiles<'_>,
     key: Option<&str>,
     max: usize,
-) -> Result<Draft, Declined> {
+) -> Result<Draft, NotApplicable> {
     let (found, items) = list(task, key)?;
     if items.len() > max {
         let what = format!("the list `{found}`");
-        return Err(Declined::TooMany { what, count: items.len(), max });
+        return Err(NotApplicable::TooMany { what, count: items.len(), max });
     }
-    let (model, quality) = model(task, team, cards)?;
+    let (model, quality) = model(task, eligible, profiles)?;
     let mut ids = Ids::default();
     let mut subtasks: Vec<Subtask> = items
         .iter()
         .enumerate()
         .map(|(place, item)| of_item(&model, ids.like(&label(item)), item, place + 1, items.len()))
         .collect();
-    if let Some(unserved) = subtasks.iter().find(|subtask| !team.serves(subtask)) {
-        return Err(Declined::Unserved { task_type: unserved.task_type.clone() });
+    if let Some(unserved) = subtasks.iter().find(|subtask| !eligible.serves(subtask)) {
+        return Err(NotApplicable::Unserved { task_type: unserved.task_type.clone() });
     }
-    let (join, note) = join(task, team, &mut ids, &subtasks, max);
+    let (join, note) = join(task, eligible, &mut ids, &subtasks, max);
     subtasks.extend(join);
     Ok(Draft {
         subtasks,
@@ -75,12 +75,12 @@ fn about(key: &str, count: usize) -> String {
 fn list<'a>(
     task: &'a ComplexTask,
     key: Option<&'a str>,
-) -> Result<(&'a str, &'a [Value]), Declined> {
+) -> Result<(&'a str, &'a [Value]), NotApplicable> {
     let keys: Vec<&str> = key.map_or_else(|| USUAL_KEYS.to_vec(), |key| vec![key]);
     let lists = keys.iter().filter_map(|key| Some((*key, task.context.get(*key)?.as_array()?)));
     // Of equal ones the last is taken, so they come last first.
     let found = lists.rev().max_by_key(|(_, items)| items.len().min(2));
-    found.map(|(key, items)| (key, items.as_slice())).ok_or_else(|| Declined::NoItems {
+    found.map(|(key, items)| (key, items.as_slice())).ok_or_else(|| NotApplicable::NoItems {
         keys: keys.iter().map(|key| format!("`{key}`")).collect(),
     })
 }
@@ -88,15 +88,15 @@ fn list<'a>(
 /// Returns a subtask that every item's resembles, and how sure its type is, 0 to 1.
 fn model(
     task: &ComplexTask,
-    team: Team<'_>,
-    cards: &Cards<'_>,
-) -> Result<(Subtask, f64), Declined> {
+    eligible: EligibleWorkers<'_>,
+    profiles: &CapabilityProfiles<'_>,
+) -> Result<(Subtask, f64), NotApplicable> {
     let own = Subtask::new("model", &*task.description, type_of(task));
-    if team.serves(&own) {
+    if eligible.serves(&own) {
         return Ok((own, 1.0));
     }
-    let Some(found) = cards.best(&task.description) else {
-        return Err(Declined::Unserved { task_type: own.task_type });
+    let Some(found) = profiles.best(&task.description) else {
+        return Err(NotApplicable::Unserved { task_type: own.task_type });
     };
     let model = Subtask::new("model", &*task.description, found.task_type);
     Ok((model.with_constraints(found.constraints), found.quality))
@@ -131,13 +131,13 @@ fn label(item: &Value) -> String {
 /// Returns the subtask that joins `parts`, if somebody can do it, and a note that says so: none about the results of nothing.
 fn join(
     task: &ComplexTask,
-    team: Team<'_>,
+    eligible: EligibleWorkers<'_>,
     ids: &mut Ids,
     parts: &[Subtask],
     max: usize,
 ) -> (Option<Subtask>, Option<String>) {
     let listed = |kind: &str| {
-        let mut capabilities = team.admitted().flat_map(|worker| worker.capabilities());
+        let mut capabilities = eligible.admitted().flat_map(|worker| worker.capabilities());
         capabilities.any(|capability| capability.task_types.iter().any(|listed| listed == kind))
     };
     let results = match parts.len() {
@@ -151,7 +151,7 @@ fn join(
             .with_dependencies(parts.iter().map(|part| part.id.clone()))
     };
     let served = JOIN_TYPES.into_iter().filter(|kind| listed(kind)).map(of_kind);
-    match served.into_iter().find(|join| team.serves(join)) {
+    match served.into_iter().find(|join| eligible.serves(join)) {
         Some(_) if parts.len() >= max => {
             let why = format!("it would be one more than the {max} subtasks that are allowed");
             (None, Some(format!("no join: {why}")))

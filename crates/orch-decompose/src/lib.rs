@@ -2,7 +2,7 @@
 //!
 //! - [`TaskDecomposer`]: the decomposer. A given plan is completed and validated; else the task is split by the items in its
 //!   context, or by what the workers can do, or handed over whole.
-//! - [`Declined`]: why a strategy makes no plan of a task.
+//! - [`NotApplicable`]: why a strategy makes no plan of a task.
 //! - [`UnavailableStrategy`]: a strategy that this decomposer does not have is refused when the decomposer is made.
 //!
 //! A plan says what made it (`source`), how sure that is (`confidence`) and what a reader should know (`notes`).
@@ -32,7 +32,7 @@
 //!     }
 //! }
 //!
-//! let desk = |name: &str, card: WorkerCapability| -> Arc<dyn Worker> { Arc::new(Desk(name.into(), [card])) };
+//! let desk = |name: &str, profile: WorkerCapability| -> Arc<dyn Worker> { Arc::new(Desk(name.into(), [profile])) };
 //! let workers = [
 //!     desk("w1", WorkerCapability::new("web", ["fetch"]).with_description("fetches pages")),
 //!     desk("w2", WorkerCapability::new("text", ["summary"]).with_description("summarizes a page")),
@@ -48,20 +48,20 @@
 //! ```
 
 mod capability;
-mod cards;
 mod clauses;
 mod decomposer;
 mod draft;
+mod eligible_workers;
 mod given;
 mod ids;
 mod items;
 mod order;
-mod record;
+mod plan_history;
+mod profiles;
 mod single;
 mod strategy;
-mod team;
 mod words;
 
 pub use decomposer::TaskDecomposer;
-pub use draft::Declined;
+pub use draft::NotApplicable;
 pub use strategy::UnavailableStrategy;

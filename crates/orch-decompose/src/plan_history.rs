@@ -5,11 +5,11 @@ use orch_core::learned::Learned;
 
 use crate::draft::Draft;
 
-/// The record of plans for tasks of this type.
+/// How plans for tasks of this type went in earlier runs; nothing is known without `Learned`.
 #[derive(Clone, Copy)]
-pub(crate) struct Record<'a>(pub(crate) Option<&'a Learned>);
+pub(crate) struct PlanHistory<'a>(pub(crate) Option<&'a Learned>);
 
-impl Record<'_> {
+impl PlanHistory<'_> {
     /// Returns `usual`, unless runs with plans made as `other` were surely better, or a person has pinned the rule that says
     /// so; the plan then has a note.
     pub(crate) fn choose(&self, usual: Draft, mut other: Draft) -> Draft {

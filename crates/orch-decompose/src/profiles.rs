@@ -1,14 +1,14 @@
-//! Capability cards, and how well a clause matches them.
+//! Capability profiles, and how well a clause matches them.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use orch_core::{Constraints, Subtask, WorkerCapability, infer_task_type};
 
-use crate::team::Team;
+use crate::eligible_workers::EligibleWorkers;
 use crate::words::stems;
 
-/// What a word counts that is in the name or a type of a card, and one that is in its description only.
+/// What a word counts that is in the name or a type of a profile, and one that is in its description only.
 const STRONG: f64 = 1.0;
 const WEAK: f64 = 0.5;
 /// The least that a match must count.
@@ -16,53 +16,53 @@ const MIN_SCORE: f64 = 1.0;
 /// What a match counts that is beyond doubt; less in a clause of fewer words.
 const FULL_SCORE: f64 = 2.0;
 
-/// The cards of all workers that may work on the task, equal ones once.
-pub(crate) struct Cards<'a> {
-    team: Team<'a>,
-    cards: Vec<Card<'a>>,
+/// The profiles of all workers that may work on the task, equal ones once.
+pub(crate) struct CapabilityProfiles<'a> {
+    eligible: EligibleWorkers<'a>,
+    profiles: Vec<CapabilityProfile<'a>>,
 }
 
-struct Card<'a> {
+struct CapabilityProfile<'a> {
     capability: &'a WorkerCapability,
     strong: BTreeSet<String>,
     weak: BTreeSet<String>,
 }
 
-/// The card that a clause matches best.
+/// The profile that a clause matches best.
 pub(crate) struct Match {
     pub(crate) task_type: String,
     /// The capability that the worker must have, when the type alone does not lead to it.
     pub(crate) constraints: Option<Constraints>,
-    /// 0 to 1: how much of the clause is in the card, less when a card of another type matches as well.
+    /// 0 to 1: how much of the clause is in the profile, less when a profile of another type matches as well.
     pub(crate) quality: f64,
 }
 
-impl<'a> Cards<'a> {
-    pub(crate) fn of(team: Team<'a>) -> Self {
-        let mut cards: Vec<Card<'a>> = Vec::new();
-        for capability in team.admitted().flat_map(|worker| worker.capabilities()) {
-            if !cards.iter().any(|card| card.capability == capability) {
-                cards.push(Card::of(capability));
+impl<'a> CapabilityProfiles<'a> {
+    pub(crate) fn new(eligible: EligibleWorkers<'a>) -> Self {
+        let mut profiles: Vec<CapabilityProfile<'a>> = Vec::new();
+        for capability in eligible.admitted().flat_map(|worker| worker.capabilities()) {
+            if !profiles.iter().any(|profile| profile.capability == capability) {
+                profiles.push(CapabilityProfile::new(capability));
             }
         }
-        Self { team, cards }
+        Self { eligible, profiles }
     }
 
-    /// Finds the card that matches `text` best and that somebody serves; of equals the first registered.
+    /// Finds the profile that matches `text` best and that somebody serves; of equals the first registered.
     pub(crate) fn best(&self, text: &str) -> Option<Match> {
         let words = stems(text);
-        let mut matches: Vec<(f64, &Card<'_>)> = self
-            .cards
+        let mut matches: Vec<(f64, &CapabilityProfile<'_>)> = self
+            .profiles
             .iter()
-            .map(|card| (card.score(&words), card))
+            .map(|profile| (profile.score(&words), profile))
             .filter(|(score, _)| *score >= MIN_SCORE)
             .collect();
         matches.sort_by(|(a, _), (b, _)| b.total_cmp(a));
-        let mut offers = matches.iter().filter_map(|(score, card)| {
-            let (task_type, constraints) = self.offer(card, text, &words);
+        let mut offers = matches.iter().filter_map(|(score, profile)| {
+            let (task_type, constraints) = self.offer(profile, text, &words);
             let probe =
                 Subtask::new("probe", text, &*task_type).with_constraints(constraints.clone());
-            self.team.serves(&probe).then_some((score, task_type, constraints))
+            self.eligible.serves(&probe).then_some((score, task_type, constraints))
         });
         let (score, task_type, constraints) = offers.next()?;
         let rival = offers.find(|(_, other, named)| *other != task_type || *named != constraints);
@@ -72,35 +72,35 @@ impl<'a> Cards<'a> {
         Some(Match { task_type, constraints, quality })
     }
 
-    /// Returns the type that a subtask for `card` gets: the one with most words of the clause, of equals the one that fewest
-    /// cards have, then the first. A card for every type has none of its own; then the subtask asks for the capability by
+    /// Returns the type that a subtask for `profile` gets: the one with most words of the clause, of equals the one that fewest
+    /// profiles have, then the first. A profile for every type has none of its own; then the subtask asks for the capability by
     /// name.
     fn offer(
         &self,
-        card: &Card<'_>,
+        profile: &CapabilityProfile<'_>,
         text: &str,
         words: &BTreeSet<String>,
     ) -> (String, Option<Constraints>) {
         let shared = |kind: &str| stems(kind).intersection(words).count();
         let listed = |kind: &str| {
-            self.cards
+            self.profiles
                 .iter()
-                .filter(|card| card.capability.task_types.iter().any(|t| t == kind))
+                .filter(|profile| profile.capability.task_types.iter().any(|t| t == kind))
                 .count()
         };
-        let own = card.capability.task_types.iter().filter(|kind| *kind != "*");
+        let own = profile.capability.task_types.iter().filter(|kind| *kind != "*");
         match own.min_by_key(|kind| (Reverse(shared(kind)), listed(kind))) {
             Some(kind) => (kind.clone(), None),
             None => {
-                let named = Constraints::new().with_tags([card.capability.name.clone()]);
+                let named = Constraints::new().with_tags([profile.capability.name.clone()]);
                 (infer_task_type(text).to_owned(), Some(named))
             }
         }
     }
 }
 
-impl<'a> Card<'a> {
-    fn of(capability: &'a WorkerCapability) -> Self {
+impl<'a> CapabilityProfile<'a> {
+    fn new(capability: &'a WorkerCapability) -> Self {
         let names = std::iter::once(&capability.name).chain(&capability.task_types);
         let strong = names.flat_map(|name| stems(name)).collect();
         Self { capability, strong, weak: stems(&capability.description) }

@@ -1,7 +1,7 @@
 //! `capability_based`, case by case.
 
 use orch_core::{Constraints, DecompositionStrategy, PlanSource};
-use orch_decompose::Declined;
+use orch_decompose::NotApplicable;
 
 use crate::world::World;
 
@@ -82,9 +82,9 @@ fn two_cards_that_match_as_well_make_it_unsure() {
 
 #[test]
 fn of_equal_cards_the_first_registered_counts() {
-    let cards = ["one | audit code", "two | audit text"];
-    world("Audit everything").workers(&cards).makes("audit:audit");
-    world("Audit the text").workers(&cards).makes("text:text");
+    let profiles = ["one | audit code", "two | audit text"];
+    world("Audit everything").workers(&profiles).makes("audit:audit");
+    world("Audit the text").workers(&profiles).makes("text:text");
     world("Audit nothing | audit")
         .workers(&["b | audit-b", "a | audit-a"])
         .makes("audit-b:audit-b");
@@ -110,9 +110,9 @@ fn only_admitted_workers_count() {
 
 #[test]
 fn a_card_whose_worker_declines_does_not_count() {
-    let cards = ["idler | fetch page | fetches pages | 0", "walker | fetch"];
-    world("Fetch the page").workers(&cards).makes("fetch:fetch");
-    world("Fetch the page").workers(&cards[..1]).finds_nobody("research");
+    let profiles = ["idler | fetch page | fetches pages | 0", "walker | fetch"];
+    world("Fetch the page").workers(&profiles).makes("fetch:fetch");
+    world("Fetch the page").workers(&profiles[..1]).finds_nobody("research");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn what_resembles_nothing_makes_no_plan() {
 fn more_clauses_than_allowed_make_no_plan() {
     let three = || world("Fetch the page. Parse the log. Count the lines.");
     three().max(3).makes("fetch:fetch parse:parse count:count");
-    let expected = Declined::TooMany { what: "the description".into(), count: 3, max: 2 };
-    assert_eq!(three().max(2).declined(), expected);
+    let expected = NotApplicable::TooMany { what: "the description".into(), count: 3, max: 2 };
+    assert_eq!(three().max(2).not_applicable(), expected);
     assert_eq!(expected.to_string(), "the description would make 3 subtasks, and 2 are allowed");
 }

@@ -1,7 +1,7 @@
 //! `domain_based`, case by case.
 
 use orch_core::{Constraints, DecompositionStrategy, PlanSource};
-use orch_decompose::{Declined, TaskDecomposer};
+use orch_decompose::{NotApplicable, TaskDecomposer};
 use serde_json::json;
 
 use crate::world::World;
@@ -33,8 +33,9 @@ fn every_item_becomes_a_subtask_that_carries_it() {
 
 #[test]
 fn a_join_waits_for_all_when_a_worker_lists_such_a_type() {
-    let with =
-        |cards: &[&str]| world("review").workers(cards).context("items", json!(["a", "join"]));
+    let with = |profiles: &[&str]| {
+        world("review").workers(profiles).context("items", json!(["a", "join"]))
+    };
     let plan =
         with(&["r | review", "w | summary"]).makes("a:review join:review join-2:summary<a+join");
     assert_eq!(plan.subtasks[2].description, "Join the results of 2 subtasks: Review the code");
@@ -63,10 +64,10 @@ fn the_list_is_under_a_usual_key_or_the_configured_one() {
     lists().context("domains", json!(["d", "e"])).makes("d:review e:review");
 
     configured.decomposer = configured.decomposer.with_item_key("missing");
-    let expected = Declined::NoItems { keys: vec!["`missing`".into()] };
-    assert_eq!(configured.declined(), expected);
+    let expected = NotApplicable::NoItems { keys: vec!["`missing`".into()] };
+    assert_eq!(configured.not_applicable(), expected);
     assert_eq!(
-        world("review").context("items", json!("one")).declined().to_string(),
+        world("review").context("items", json!("one")).not_applicable().to_string(),
         "the context has no list under `items`, `domains`, `files`"
     );
 }
@@ -108,8 +109,8 @@ fn more_items_than_allowed_make_no_plan_and_a_join_must_fit_too() {
     three().max(4).makes("1:review 2:review 3:review join:summary<1+2+3");
     let plan = three().max(3).makes("1:review 2:review 3:review");
     assert_eq!(plan.notes[1], "no join: it would be one more than the 3 subtasks that are allowed");
-    let expected = Declined::TooMany { what: "the list `items`".into(), count: 3, max: 2 };
-    assert_eq!(three().max(2).declined(), expected);
+    let expected = NotApplicable::TooMany { what: "the list `items`".into(), count: 3, max: 2 };
+    assert_eq!(three().max(2).not_applicable(), expected);
 }
 
 #[test]
@@ -139,7 +140,7 @@ fn long_items_are_shortened_in_texts_only() {
 #[test]
 fn the_strategy_alone_does_not_fall_back() {
     let world = World::new(DecompositionStrategy::DomainBased, "Fetch the page", "fetch");
-    assert!(matches!(world.declined(), Declined::NoItems { .. }));
+    assert!(matches!(world.not_applicable(), NotApplicable::NoItems { .. }));
     let error = TaskDecomposer::new(DecompositionStrategy::PhaseBased).unwrap_err();
     assert_eq!(
         error.to_string(),

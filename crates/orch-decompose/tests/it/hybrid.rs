@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use orch_core::{
     Decomposer, DecompositionPlan, DecompositionRequest, DecompositionStrategy, PlanSource, Subtask,
 };
-use orch_decompose::Declined;
+use orch_decompose::NotApplicable;
 use serde_json::json;
 
 use crate::world::World;
@@ -93,9 +93,13 @@ fn a_strategy_that_does_not_fit_within_the_limit_is_passed_over_and_says_so() {
             "domain_based was not used: the list `files` would make 3 subtasks, and 2 are allowed",
         ]
     );
-    let declined =
-        world("Fetch the page. Parse the log. Count the lines.", "research").max(2).declined();
-    assert_eq!(declined, Declined::TooMany { what: "the description".into(), count: 3, max: 2 });
+    let not_applicable = world("Fetch the page. Parse the log. Count the lines.", "research")
+        .max(2)
+        .not_applicable();
+    assert_eq!(
+        not_applicable,
+        NotApplicable::TooMany { what: "the description".into(), count: 3, max: 2 }
+    );
 }
 
 #[test]

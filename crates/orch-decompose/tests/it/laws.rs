@@ -1,4 +1,4 @@
-//! What holds for every description, context and team.
+//! What holds for every description, context and set of workers.
 
 use std::collections::BTreeSet;
 
@@ -59,14 +59,14 @@ fn worlds() -> impl Strategy<Value = World> {
         DecompositionStrategy::DomainBased,
         DecompositionStrategy::Hybrid,
     ]);
-    let cards =
+    let profiles =
         [TEAM, &["all | * | does anything with pages", "tester | testing general"]].concat();
-    let teams = subsequence(cards, 0..=6);
+    let teams = subsequence(profiles, 0..=6);
     let types = select(vec!["", "count", "general", "research"]);
     let items = proptest::option::of(proptest::collection::vec(".{0,6}", 0..5));
     (strategies, descriptions(), types, teams, items, 1..6_usize).prop_map(
-        |(strategy, description, task_type, team, items, max)| {
-            let world = World::new(strategy, &description, task_type).workers(&team).max(max);
+        |(strategy, description, task_type, eligible, items, max)| {
+            let world = World::new(strategy, &description, task_type).workers(&eligible).max(max);
             match items {
                 Some(items) => world.context("items", json!(items)),
                 None => world,

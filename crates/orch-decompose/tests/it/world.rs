@@ -10,7 +10,7 @@ use orch_core::{
     DecompositionStrategy, JsonMap, PlanSource, Worker, WorkerCapability, WorkerContext,
     WorkerError, WorkerName, WorkerResult,
 };
-use orch_decompose::{Declined, TaskDecomposer};
+use orch_decompose::{NotApplicable, TaskDecomposer};
 use serde_json::Value;
 
 struct Fake(WorkerName, Vec<WorkerCapability>);
@@ -31,15 +31,15 @@ impl Worker for Fake {
 }
 
 /// Makes a worker with one capability of its own name, from `"name | types | description | proficiency"`.
-pub(crate) fn worker(card: &str) -> Arc<dyn Worker> {
-    let mut parts = card.split('|').map(str::trim);
+pub(crate) fn worker(profile: &str) -> Arc<dyn Worker> {
+    let mut parts = profile.split('|').map(str::trim);
     let mut part = || parts.next().unwrap_or_default();
     let (name, types, description) = (part(), part(), part());
     let proficiency = part().parse().unwrap_or(1.0);
-    let card = WorkerCapability::new(name, types.split_whitespace())
+    let profile = WorkerCapability::new(name, types.split_whitespace())
         .with_description(description)
         .with_proficiency(proficiency);
-    Arc::new(Fake(name.into(), vec![card]))
+    Arc::new(Fake(name.into(), vec![profile]))
 }
 
 /// A web reader, a parser, a writer of summaries and one who counts.
@@ -63,15 +63,15 @@ impl World {
     pub(crate) fn new(strategy: DecompositionStrategy, description: &str, task_type: &str) -> Self {
         Self {
             task: ComplexTask::new("t", description, task_type),
-            workers: TEAM.iter().map(|card| worker(card)).collect(),
+            workers: TEAM.iter().map(|profile| worker(profile)).collect(),
             max: 100,
             decomposer: TaskDecomposer::new(strategy).expect("available"),
             learned: None,
         }
     }
 
-    pub(crate) fn workers(mut self, cards: &[&str]) -> Self {
-        self.workers = cards.iter().map(|card| worker(card)).collect();
+    pub(crate) fn workers(mut self, profiles: &[&str]) -> Self {
+        self.workers = profiles.iter().map(|profile| worker(profile)).collect();
         self
     }
 
@@ -126,7 +126,7 @@ impl World {
 
     /// Returns why the strategy made no plan.
     #[track_caller]
-    pub(crate) fn declined(&self) -> Declined {
+    pub(crate) fn not_applicable(&self) -> NotApplicable {
         let error = self.ask(None).expect_err("no plan");
         let DecomposeError::Failed(source) = error else { panic!("{error}") };
         *source.downcast().expect("the reason of a strategy")

@@ -12,12 +12,12 @@ const IN_DESCRIPTION: f64 = 0.6;
 
 /// The words of an agent.
 #[derive(Debug, Clone)]
-pub(super) struct Card {
+pub(super) struct AgentProfile {
     name: BTreeSet<String>,
     description: BTreeSet<String>,
 }
 
-impl Card {
+impl AgentProfile {
     pub(super) fn new(name: &str, description: &str) -> Self {
         Self { name: stems(name), description: stems(description) }
     }
@@ -131,7 +131,10 @@ mod tests {
 
     #[test]
     fn a_score_is_the_share_of_words_at_most_nine_tenths() {
-        let card = Card::new("code-reviewer", "Use it when a pull request needs a security audit.");
+        let profile = AgentProfile::new(
+            "code-reviewer",
+            "Use it when a pull request needs a security audit.",
+        );
         for (description, task_type, expected) in [
             ("Review the code", "code_review", 0.9),
             ("Audit security", "audit", 0.54),
@@ -140,7 +143,7 @@ mod tests {
             ("", "", 0.0),
             ("Use the agent", "", 0.0),
         ] {
-            let score = card.score(&Subtask::new("a", description, task_type));
+            let score = profile.score(&Subtask::new("a", description, task_type));
             assert!((score - expected).abs() < 1e-9, "{description}: {score}");
         }
     }

@@ -10,7 +10,7 @@ use orch_core::{
 };
 
 use super::file::AgentFile;
-use super::matching::Card;
+use super::matching::AgentProfile;
 
 /// How many subtasks an agent may hold at once when its file does not say: it is a description, of which a client can start
 /// many.
@@ -35,7 +35,7 @@ pub struct AgentWorker {
     name: WorkerName,
     /// One capability: the agent's name, its description and its task types.
     capabilities: Vec<WorkerCapability>,
-    card: Card,
+    profile: AgentProfile,
     /// The digest of its prompt and of all that its file says beside; `None` when there is no file.
     content: Option<Digest>,
     /// The least that it fits anything.
@@ -50,13 +50,13 @@ impl AgentWorker {
     /// Makes a worker of an agent that is known by name and description.
     pub fn new(name: impl Into<WorkerName>, description: impl Into<String>) -> Self {
         let (name, description) = (name.into(), description.into());
-        let card = Card::new(name.as_str(), &description);
+        let profile = AgentProfile::new(name.as_str(), &description);
         let capability =
             WorkerCapability::new(name.as_str(), [""; 0]).with_description(description);
         Self {
             name,
             capabilities: vec![capability],
-            card,
+            profile,
             content: None,
             floor: 0.0,
             slots: SLOTS,
@@ -122,7 +122,7 @@ impl Worker for AgentWorker {
     fn can_handle(&self, subtask: &Subtask, standing: &Standing) -> f64 {
         let best = self.capabilities.iter().map(|capability| {
             let matches = match capability.task_types.is_empty() {
-                true => self.card.score(subtask),
+                true => self.profile.score(subtask),
                 false => f64::from(u8::from(capability.covers(&subtask.task_type))),
             };
             matches * capability.proficiency
