@@ -92,7 +92,7 @@ impl Aggregator for ResultAggregator {
     /// `Unsupported` for a strategy that is not available, and `Failed` when the user's function failed or, with
     /// [`Incomplete`](crate::Incomplete) as its source, when `allow_partial` is off and a subtask that counts has no result.
     fn aggregate(&self, input: &AggregationInput<'_>) -> Result<AggregationResult, AggregateError> {
-        let sources = Sources::of(input);
+        let sources = Sources::new(input);
         if !input.settings.allow_partial {
             sources
                 .require_all()

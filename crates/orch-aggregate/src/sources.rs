@@ -29,7 +29,7 @@ pub(crate) struct Sources<'a> {
 
 impl<'a> Sources<'a> {
     /// Sorts out what failed, also among the results.
-    pub(crate) fn of(input: &AggregationInput<'a>) -> Self {
+    pub(crate) fn new(input: &AggregationInput<'a>) -> Self {
         let (results, unsuccessful): (Vec<_>, Vec<_>) =
             input.results.iter().cloned().partition(|result| result.success);
         let mut failed = input.failed.to_vec();

@@ -12,12 +12,12 @@ use serde_saphyr::Spanned;
 use crate::issue::{Issue, Issues};
 
 /// Line and column, from 1.
-type Place = (u64, u64);
+type Position = (u64, u64);
 
 /// A value with its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
-    pub(crate) at: Place,
+    pub(crate) at: Position,
     pub(crate) kind: Kind,
     /// Where it is written, in bytes: elsewhere for an alias. `None` when nobody knows.
     written: Option<Range<usize>>,
@@ -37,7 +37,7 @@ pub(crate) enum Kind {
 /// A key with its place.
 #[derive(Debug, Clone)]
 pub(crate) struct Key {
-    pub(crate) at: Place,
+    pub(crate) at: Position,
     pub(crate) text: String,
 }
 
@@ -107,7 +107,7 @@ impl Document {
 
     /// Makes an issue of the value at `steps`.
     pub(crate) fn issue(&self, steps: &[Step], message: impl Into<String>) -> Issue {
-        let at = self.root.place(steps);
+        let at = self.root.position(steps);
         Issue {
             file: self.file.clone(),
             at: Some(at),
@@ -206,7 +206,7 @@ impl Node {
     }
 
     /// Returns the place of the value at `steps`, or of the nearest above it that exists.
-    fn place(&self, steps: &[Step]) -> Place {
+    fn position(&self, steps: &[Step]) -> Position {
         (0..=steps.len())
             .rev()
             .find_map(|length| self.get(&steps[..length]))
@@ -231,7 +231,7 @@ impl Node {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        let at = place(&spanned.referenced);
+        let at = position(&spanned.referenced);
         Ok(Self { at, written: written(&spanned.defined), kind: spanned.value })
     }
 }
@@ -242,7 +242,7 @@ fn written(location: &serde_saphyr::Location) -> Option<Range<usize>> {
     Some(start..start + usize::try_from(span.byte_len()?).ok()?)
 }
 
-fn place(location: &serde_saphyr::Location) -> Place {
+fn position(location: &serde_saphyr::Location) -> Position {
     (location.line(), location.column())
 }
 
@@ -306,7 +306,7 @@ impl<'de> Visitor<'de> for KindVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
         let mut entries = Vec::new();
         while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let key = Key { at: place(&key.referenced), text: key.value };
+            let key = Key { at: position(&key.referenced), text: key.value };
             entries.push((key, map.next_value()?));
         }
         Ok(Kind::Map(entries))

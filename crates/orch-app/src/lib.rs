@@ -1,17 +1,17 @@
 //! What the binaries of orch share: from files that people write to a running supervisor.
 //!
 //! - [`Config`] is `orch.yaml`, [`TaskFile`] a task; both say everything that is wrong at once, with line, column and the
-//!   nearest known name ([`Issue`]). [`Place`] is where they are found.
+//!   nearest known name ([`Issue`]). [`ProjectLocation`] is where they are found.
 //! - [`Workers`], [`check`], [`open_store`], [`open_memory`] and [`supervisor`] wire the parts together; [`Stores`] closes what was opened;
 //!   [`forecast`] says what a run is expected to be.
 //! - [`Orphans`] sees to it that no process outlives the attempt that started it.
 //! - [`Feeds`] bring what happens to files and webhooks ([`LifecycleEvent`]).
 //! - [`Trust`] is how far the user has vouched for what is found.
 //! - [`Signals`] say when a process is to suspend what runs; [`EndDeadline`] is how long its end may take.
-//! - [`Note`] is what is kept with a run, so that another process resumes it with the same configuration.
+//! - [`RunAnnotation`] is what is kept with a run, so that another process resumes it with the same configuration.
 //!
 //! ```
-//! use orch_app::{Access, Config, Place, TaskFile, Trust, Workers};
+//! use orch_app::{Access, Config, ProjectLocation, TaskFile, Trust, Workers};
 //!
 //! # let folder = tempfile::tempdir()?;
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
@@ -27,9 +27,9 @@
 //!   - { id: ann, task_type: greeting, description: Greet Ann, context: { name: Ann } }
 //! ")?;
 //!
-//! let place = Place::find(folder.path(), None, None)?.with_trust(Trust::ThisCall, None);
-//! let config = Config::load(&place)?;
-//! let workers = Workers::of(&config)?;
+//! let location = ProjectLocation::find(folder.path(), None, None)?.with_trust(Trust::ThisCall, None);
+//! let config = Config::load(&location)?;
+//! let workers = Workers::new(&config)?;
 //! let task = TaskFile::load(&folder.path().join("task.yaml"), &[])?;
 //! let settings = task.settings(config.settings());
 //! orch_app::check(&config, &workers, &task, &settings)?;
@@ -54,9 +54,9 @@ mod feed;
 mod history;
 mod issue;
 mod log_fields;
-mod note;
 mod origin;
 mod orphans;
+mod run_annotation;
 mod signals;
 mod store;
 mod stores;
@@ -66,8 +66,8 @@ mod wire;
 
 pub use config::{
     ALMA_FILE, Alma, AlmaStorage, AlmaUse, Config, Decomposition, Embeddings, FILE_NAME, Limits,
-    MemoryConfig, MemoryStore, Place, PostgresUrl, PullConfig, Retry, Routing, Store, Webhook,
-    WorkerConfig,
+    MemoryConfig, MemoryStore, PostgresUrl, ProjectLocation, PullConfig, Retry, Routing, Store,
+    Webhook, WorkerConfig,
 };
 pub use end_deadline::EndDeadline;
 pub use error::AppError;
@@ -77,9 +77,9 @@ pub use feed::{Feeds, FileSink, LifecycleEvent, Sink};
 pub use history::{AttemptRecord, SubtaskHistory, history};
 pub use issue::{Issue, Issues};
 pub use log_fields::log_fields;
-pub use note::Note;
 pub use origin::origin_from_environment;
 pub use orphans::Orphans;
+pub use run_annotation::RunAnnotation;
 pub use signals::{Signals, Urge, survive_file_limits};
 pub use store::{Access, catch_up, open_memory, open_memory_as_it_is, open_store};
 pub use stores::Stores;

@@ -99,7 +99,7 @@ async fn sqlite(
         let reason = "does not exist".to_owned();
         return Err(AppError::NoStore { store: path.display().to_string(), reason });
     }
-    let admission = Admission::of(config, &path, access).await?;
+    let admission = Admission::new(config, &path, access).await?;
     let options = SqliteOptions::new().with_read_only(access == Access::Read);
     let opened = SqliteJournal::open(&path, options).await;
     let journal = opened.map_err(|error| AppError::Store(error.into()))?;

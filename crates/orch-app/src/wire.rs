@@ -15,7 +15,7 @@ use orch_memory::LearnedMemory;
 use orch_route::WorkerRouter;
 use orch_supervisor::{Builder, Forecast, Inline, Supervisor};
 use orch_workers::process::{LeftoverReaper, this_process};
-use orch_workers::{AgentWorker, CommandWorker, Folders, PullWorker};
+use orch_workers::{AgentWorker, CommandWorker, ProjectPaths, PullWorker};
 
 use crate::config::{Config, PullConfig, WorkerConfig};
 use crate::error::AppError;
@@ -35,8 +35,8 @@ impl Workers {
     ///
     /// # Errors
     /// With every worker that cannot work for any subtask.
-    pub fn of(config: &Config) -> Result<Self, AppError> {
-        let folders = Folders::new(
+    pub fn new(config: &Config) -> Result<Self, AppError> {
+        let folders = ProjectPaths::new(
             config.config_dir().to_string_lossy(),
             config.project_dir.to_string_lossy(),
         );
@@ -56,7 +56,7 @@ impl Workers {
     }
 
     /// Makes those workers of `config` that fetch their work themselves.
-    pub fn pull_of(config: &Config) -> Self {
+    pub fn pull_only(config: &Config) -> Self {
         let mut workers = Self::default();
         for (name, block) in &config.workers {
             match block {
@@ -90,7 +90,7 @@ impl Workers {
         }
         for agent in config.own_agents() {
             match scopes.may_delegate(&agent.name.as_str().into()) {
-                Ok(()) => self.add(Arc::new(AgentWorker::of(agent))),
+                Ok(()) => self.add(Arc::new(AgentWorker::from_file(agent))),
                 Err(error) => tracing::info!(%error, "an agent gets no work"),
             }
         }

@@ -11,7 +11,7 @@ pub(crate) struct Columns(usize);
 
 impl Columns {
     /// Asks the terminal that is behind `out`; `otherwise` when there is none, or when it does not know.
-    pub(crate) fn of(out: impl AsFd, otherwise: usize) -> Self {
+    pub(crate) fn new(out: impl AsFd, otherwise: usize) -> Self {
         match terminal_size_of(out) {
             Some((Width(columns), _)) if columns > 0 => Self(columns.into()),
             Some(_) | None => Self(otherwise),
@@ -69,6 +69,6 @@ mod tests {
     #[test]
     fn a_file_has_no_width_of_its_own() {
         let file = tempfile::tempfile().unwrap();
-        assert_eq!(Columns::of(&file, 7), Columns(7));
+        assert_eq!(Columns::new(&file, 7), Columns(7));
     }
 }

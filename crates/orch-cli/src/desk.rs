@@ -38,7 +38,7 @@ impl Desk {
     pub(crate) async fn open(session: &Session, name: &str) -> Result<Self, CliError> {
         let (_, config) = session.project()?;
         let store = session.stores.journal(&config, Access::Existing).await?;
-        let mut workers = Workers::pull_of(&config);
+        let mut workers = Workers::pull_only(&config);
         workers.add_agents(&config);
         // What it hands out goes to whom a server would give it.
         let memory = session.stores.memory(&config, store.clone(), Access::Existing).await?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orch_app::{Access, Config, EndDeadline, Place, Stores, Trust};
+use orch_app::{Access, Config, EndDeadline, ProjectLocation, Stores, Trust};
 use orch_core::{Client, Journal};
 
 use crate::args::Args;
@@ -56,18 +56,18 @@ impl Session {
     }
 
     /// Finds the project, and the configuration that goes with a task file.
-    pub(crate) fn place(&self, task_file: Option<&Path>) -> Result<Place, CliError> {
-        let place = Place::find(&self.cwd, self.config.as_deref(), task_file)?;
-        Ok(place
+    pub(crate) fn location(&self, task_file: Option<&Path>) -> Result<ProjectLocation, CliError> {
+        let location = ProjectLocation::find(&self.cwd, self.config.as_deref(), task_file)?;
+        Ok(location
             .with_home(std::env::var_os("HOME").map(PathBuf::from))
             .with_trust(self.trust, orch_app::state_dir()))
     }
 
     /// Loads the configuration of the project that the command was called in.
-    pub(crate) fn project(&self) -> Result<(Place, Config), CliError> {
-        let place = self.place(None)?;
-        let config = Config::load(&place)?;
-        Ok((place, config))
+    pub(crate) fn project(&self) -> Result<(ProjectLocation, Config), CliError> {
+        let location = self.location(None)?;
+        let config = Config::load(&location)?;
+        Ok((location, config))
     }
 
     /// Opens the store of the project that the command was called in.

@@ -19,11 +19,11 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use orch_core::{AttemptInfo, Fence, Subtask, Token, Worker, WorkerCapability, WorkerContext};
-//! use orch_workers::{CommandConfig, CommandWorker, Folders};
+//! use orch_workers::{CommandConfig, CommandWorker, ProjectPaths};
 //!
 //! let mut config = CommandConfig::new(["echo", "about {{ subtask.context.topic }}"]);
 //! config.capabilities = vec![WorkerCapability::new("echo", ["text"])];
-//! let worker = CommandWorker::new("echo", config, Folders::new("/", "/"))?;
+//! let worker = CommandWorker::new("echo", config, ProjectPaths::new("/", "/"))?;
 //!
 //! let mut subtask = Subtask::new("a", "Say what it is about", "text");
 //! subtask.context.insert("topic".into(), "bees".into());
@@ -49,6 +49,6 @@ mod pull;
 pub use agents::{AgentExtras, AgentFault, AgentFile, AgentFolder, AgentIssue, AgentWorker};
 #[cfg(all(feature = "command", unix))]
 pub use command::{
-    CommandConfig, CommandError, CommandWorker, Folders, OutputMode, StdinMode, TemplateIssue,
+    CommandConfig, CommandError, CommandWorker, OutputMode, ProjectPaths, StdinMode, TemplateIssue,
 };
 pub use pull::PullWorker;

@@ -21,7 +21,7 @@ pub(crate) fn run(project: &Project, out: &mut impl Write) -> anyhow::Result<Exi
     measure(project, &path)?;
     let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
     let files = lcov::read(&text, project.root())?;
-    let report = report::Report::of(&files);
+    let report = report::Report::new(&files);
     write!(out, "{report}")?;
     Ok(if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

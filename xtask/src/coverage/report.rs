@@ -29,7 +29,7 @@ pub(super) struct Report {
 
 impl Report {
     /// Sums up the lines of each file, by path from the root.
-    pub(super) fn of(files: &BTreeMap<String, Lined>) -> Self {
+    pub(super) fn new(files: &BTreeMap<String, Lined>) -> Self {
         let mut crates: BTreeMap<String, Lined> = BTreeMap::new();
         let mut floors = FLOORS.map(|floor| (floor, Lined::default()));
         for (path, lined) in files {
@@ -98,7 +98,7 @@ mod tests {
         let others = ["mcp/src/a.rs", "memory/src/a.rs"];
         let paths =
             paths.into_iter().chain(more).chain(others).map(|path| format!("crates/orch-{path}"));
-        Report::of(&paths.zip(run.map(|run| Lined { run, all: 1000 })).collect())
+        Report::new(&paths.zip(run.map(|run| Lined { run, all: 1000 })).collect())
     }
 
     #[test]
@@ -115,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_floor_without_lines_does_not_hold() {
-        assert!(!Report::of(&BTreeMap::new()).holds());
+        assert!(!Report::new(&BTreeMap::new()).holds());
     }
 
     #[test]

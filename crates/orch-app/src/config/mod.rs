@@ -5,10 +5,10 @@ mod alma;
 mod budget;
 mod decomposition;
 mod embeddings;
-mod find;
 mod limits;
 mod memory;
 mod postgres;
+mod project_location;
 mod retry;
 mod routing;
 mod span;
@@ -40,10 +40,10 @@ pub use alma::{Alma, AlmaStorage};
 pub(crate) use budget::BudgetSection;
 pub use decomposition::Decomposition;
 pub use embeddings::Embeddings;
-pub use find::Place;
 pub use limits::Limits;
 pub use memory::{AlmaUse, MemoryConfig, MemoryStore};
 pub use postgres::PostgresUrl;
+pub use project_location::ProjectLocation;
 pub use retry::Retry;
 pub use routing::Routing;
 pub use store::Store;
@@ -99,11 +99,11 @@ pub struct Config {
     pub agents: Arc<AgentFolder>,
     /// Who is told by HTTP what happens.
     pub webhooks: Vec<Webhook>,
-    /// See [`Place`].
+    /// See [`ProjectLocation`].
     pub(crate) is_given: bool,
-    /// See [`Place`].
+    /// See [`ProjectLocation`].
     pub(crate) trust: Trust,
-    /// See [`Place`].
+    /// See [`ProjectLocation`].
     pub(crate) state_dir: Option<PathBuf>,
 }
 
@@ -136,18 +136,18 @@ struct File {
 }
 
 impl Config {
-    /// Reads the configuration of a place, and the agent files there; the defaults when it has none.
+    /// Reads the configuration of a project, and the agent files there; the defaults when it has none.
     ///
     /// # Errors
     /// When the file cannot be read, with everything that is wrong with it, or when what was found is not the user's own and they
     /// have not said that they trust it.
-    pub fn load(place: &Place) -> Result<Self, AppError> {
-        if !place.trust.is_word() {
-            check_owners(place.found())?;
+    pub fn load(location: &ProjectLocation) -> Result<Self, AppError> {
+        if !location.trust.is_word() {
+            check_owners(location.found())?;
         }
-        let Some(file) = &place.config else {
+        let Some(file) = &location.config else {
             let document = Document::parse("", None)?;
-            return Ok(Self::of(&document, &[], place)?);
+            return Ok(Self::from_document(&document, &[], location)?);
         };
         let text =
             read_text(file).map_err(|source| AppError::Read { file: file.clone(), source })?;
@@ -157,11 +157,15 @@ impl Config {
         } else {
             Vec::new()
         };
-        Ok(Self::of(&document, &block, place)?)
+        Ok(Self::from_document(&document, &block, location)?)
     }
 
-    fn of(document: &Document, block: &[Step], place: &Place) -> Result<Self, Issues> {
-        let project_dir = place.project_dir.as_path();
+    fn from_document(
+        document: &Document,
+        block: &[Step],
+        location: &ProjectLocation,
+    ) -> Result<Self, Issues> {
+        let project_dir = location.project_dir.as_path();
         let root = document.root.get(block);
         if !root.is_some_and(|root| matches!(root.kind, Kind::Map(_))) {
             return Err(Issues(vec![document.issue(block, "is not a map of settings")]));
@@ -180,7 +184,7 @@ impl Config {
         note(&["decomposition"], file.decomposition.fault());
         note(&["aggregation"], aggregation::fault(&file.aggregation.0));
         note(&["store"], file.store.fault());
-        let (alma, unreadable) = match Alma::read(project_dir, place.expands_alma()) {
+        let (alma, unreadable) = match Alma::read(project_dir, location.expands_alma()) {
             Ok(alma) => (alma, None),
             Err(issue) => (None, Some(issue)),
         };
@@ -228,11 +232,11 @@ impl Config {
             budget,
             supervisor: file.supervisor.scope(),
             workers,
-            agents: Arc::new(AgentFolder::load(project_dir, place.home.as_deref())),
+            agents: Arc::new(AgentFolder::load(project_dir, location.home.as_deref())),
             webhooks: file.webhooks,
-            is_given: place.is_given,
-            trust: place.trust,
-            state_dir: place.state_dir.clone(),
+            is_given: location.is_given,
+            trust: location.trust,
+            state_dir: location.state_dir.clone(),
         };
         for (field, message) in config.scope_faults() {
             let field = field.into_iter().map(Step::Key);

@@ -43,8 +43,12 @@ impl Admission {
     ///
     /// # Errors
     /// When it is not the user's, or nothing says that it is, and the user has not given the word.
-    pub(crate) async fn of(config: &Config, file: &Path, access: Access) -> Result<Self, AppError> {
-        let list = config.state_dir.as_deref().map(StoreList::of);
+    pub(crate) async fn new(
+        config: &Config,
+        file: &Path,
+        access: Access,
+    ) -> Result<Self, AppError> {
+        let list = config.state_dir.as_deref().map(StoreList::new);
         if config.trust.is_word() {
             let is_new = !is_there(file) && access == Access::Create;
             let is_entered = is_new || config.trust == Trust::Remembered;
@@ -156,7 +160,7 @@ pub(crate) struct Entering {
 
 impl StoreList {
     /// The list in a state folder, there or not.
-    fn of(state_dir: &Path) -> Self {
+    fn new(state_dir: &Path) -> Self {
         Self { file: state_dir.join("orch/stores") }
     }
 
@@ -244,7 +248,7 @@ mod tests {
     #[tokio::test]
     async fn ids_are_entered_once_and_the_oldest_make_room() {
         let state = tempfile::tempdir().unwrap();
-        let list = StoreList::of(state.path());
+        let list = StoreList::new(state.path());
         assert!(!list.has(id(1)).unwrap());
         for number in [1, 2, 1] {
             list.lock().await.unwrap().enter(id(number)).unwrap();
@@ -262,7 +266,7 @@ mod tests {
     #[tokio::test]
     async fn writers_at_the_same_time_lose_nothing() {
         let state = tempfile::tempdir().unwrap();
-        let list = StoreList::of(state.path());
+        let list = StoreList::new(state.path());
         let tasks: Vec<_> = (0..20)
             .map(|number| {
                 let list = list.clone();
@@ -278,7 +282,7 @@ mod tests {
     #[tokio::test]
     async fn a_list_that_others_may_write_to_says_nothing() {
         let state = tempfile::tempdir().unwrap();
-        let list = StoreList::of(state.path());
+        let list = StoreList::new(state.path());
         list.lock().await.unwrap().enter(id(1)).unwrap();
         fs::set_permissions(&list.file, fs::Permissions::from_mode(0o660)).unwrap();
         assert!(list.has(id(1)).is_err() && list.lock().await.unwrap().enter(id(2)).is_err());

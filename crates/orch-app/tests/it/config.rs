@@ -171,7 +171,7 @@ fn scopes_are_read_and_belong_to_their_agents() {
     assert_eq!(scopes.supervisor().agent_name, "boss");
     assert!(scopes.supervisor().may_learn("x").is_err());
     assert_eq!(scopes.sources("cat", "x").unwrap(), ["cat", "ann"]);
-    let workers = orch_app::Workers::of(&config).unwrap();
+    let workers = orch_app::Workers::new(&config).unwrap();
     let asked: Vec<_> =
         workers.all().iter().map(|w| (w.name().as_str(), w.memory_tokens())).collect();
     assert_eq!(asked, [("ann", 0), ("cat", 500)]);
@@ -202,7 +202,7 @@ fn scopes_of_agent_files_count_unless_the_configuration_has_such_a_worker() {
     );
     assert_eq!(scopes.sources("zoe", "x").unwrap(), ["zoe"], "eve does not share with zoe");
     assert!(scopes.supervisor().may_learn("x").is_ok());
-    let mut workers = orch_app::Workers::of(&config).unwrap();
+    let mut workers = orch_app::Workers::new(&config).unwrap();
     workers.add_agents(&config);
     let named = workers.all().iter().map(|worker| (worker.name().as_str(), worker.memory_tokens()));
     // boss is the supervisor, and lea works for another.

@@ -19,7 +19,7 @@ async fn every_attempt_is_there_with_its_reason_and_end() {
     let config = load(folder.path()).unwrap();
     let store = open_store(&config, Access::Create).await.unwrap();
     let supervisor =
-        supervisor(&config, &Workers::of(&config).unwrap(), store.clone(), None, "test");
+        supervisor(&config, &Workers::new(&config).unwrap(), store.clone(), None, "test");
     let task = TaskFile::load(&folder.path().join("task.yaml"), &[]).unwrap();
     let run =
         supervisor.submit_with(task.task.clone(), task.options(config.settings())).await.unwrap();

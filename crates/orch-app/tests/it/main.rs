@@ -7,15 +7,15 @@ mod config;
 mod feed;
 mod history;
 mod lessons;
-mod place;
 mod postgres;
+mod project_location;
 mod task;
 mod wire;
 
 use std::fs;
 use std::path::Path;
 
-use orch_app::{AppError, Config, Place, Trust};
+use orch_app::{AppError, Config, ProjectLocation, Trust};
 
 /// Writes files into a folder of their own.
 fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -30,7 +30,7 @@ fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
 
 /// Reads the configuration of a folder.
 fn load(folder: &Path) -> Result<Config, AppError> {
-    Config::load(&Place::find(folder, None, None)?.with_trust(Trust::ThisCall, None))
+    Config::load(&ProjectLocation::find(folder, None, None)?.with_trust(Trust::ThisCall, None))
 }
 
 /// Reads a configuration that is right.

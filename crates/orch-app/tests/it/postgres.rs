@@ -27,7 +27,7 @@ async fn runs_are_kept_in_a_database() {
     let (config, _folder) = project(&database.url());
     assert!(matches!(open_store(&config, Access::Read).await, Err(AppError::NoStore { .. })));
 
-    let workers = Workers::of(&config).unwrap();
+    let workers = Workers::new(&config).unwrap();
     let task = folder(&[(
         "task.yaml",
         "description: x\nsubtasks: [{ id: a, task_type: greet, description: x, context: { name: Ann } }]\n",

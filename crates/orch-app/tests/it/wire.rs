@@ -1,7 +1,8 @@
 //! Wiring, and what is checked before a run.
 
 use orch_app::{
-    Access, AppError, Note, Place, TaskFile, Workers, check, open_memory, open_store, supervisor,
+    Access, AppError, ProjectLocation, RunAnnotation, TaskFile, Workers, check, open_memory,
+    open_store, supervisor,
 };
 use orch_core::{JsonMap, Memory, RunSettings};
 
@@ -22,7 +23,7 @@ fn task(text: &str) -> TaskFile {
 #[test]
 fn what_cannot_work_is_said_before_the_run() {
     let config = config(WORKERS);
-    let workers = Workers::of(&config).unwrap();
+    let workers = Workers::new(&config).unwrap();
     assert_eq!(workers.all().len(), 2);
     let settings = config.settings();
     for (subtasks, expected) in [
@@ -59,7 +60,7 @@ fn workers_that_cannot_work_for_anything_are_all_named() {
     let bad = config(
         "workers:\n  a: { command: [''], capabilities: [{ name: x, task_types: [x] }] }\n  b: { command: [x, '{{ y }}'], capabilities: [{ name: x, task_types: [x] }] }\n",
     );
-    let said = issues(Workers::of(&bad).map(|_| ()));
+    let said = issues(Workers::new(&bad).map(|_| ()));
     assert_eq!(said.len(), 2, "{said:?}");
 }
 
@@ -86,7 +87,7 @@ async fn a_store_is_made_only_when_it_may_be() {
 async fn the_second_run_knows_the_first() {
     let folder = folder(&[("orch.yaml", WORKERS)]);
     let config = crate::load(folder.path()).unwrap();
-    let workers = Workers::of(&config).unwrap();
+    let workers = Workers::new(&config).unwrap();
     let task = task(
         "description: Greet Ann\ntask_type: hello\nsubtasks: [{ id: a, task_type: greet, description: x, context: { name: Ann } }]\n",
     );
@@ -119,11 +120,11 @@ async fn where_nothing_was_ever_learned_there_is_nothing_to_read() {
 async fn a_run_keeps_the_note_of_where_it_came_from() {
     let folder = folder(&[("orch.yaml", WORKERS)]);
     let config = crate::load(folder.path()).unwrap();
-    let workers = Workers::of(&config).unwrap();
+    let workers = Workers::new(&config).unwrap();
     let task = task(
         "description: x\nshow: [/a]\nsubtasks: [{ id: a, task_type: greet, description: x, context: { name: Ann } }]\n",
     );
-    let note = Note::new(&config, &task);
+    let note = RunAnnotation::new(&config, &task);
     let store = open_store(&config, Access::Create).await.unwrap();
     let supervisor = supervisor(&config, &workers, store, None, "test");
     let settings = note.in_settings(config.settings());
@@ -131,13 +132,13 @@ async fn a_run_keeps_the_note_of_where_it_came_from() {
         supervisor.submit_with(task.task.clone(), task.options(settings.clone())).await.unwrap();
     assert_eq!(supervisor.wait(run).await.unwrap().aggregated_output["a"], "Hello Ann");
 
-    assert_eq!(Note::of(&settings), note);
-    let elsewhere = Place::new("/elsewhere", None);
-    assert_eq!(note.place(&elsewhere), Place::new(folder.path(), config.file.clone()));
+    assert_eq!(RunAnnotation::from_settings(&settings), note);
+    let elsewhere = ProjectLocation::new("/elsewhere", None);
+    assert_eq!(note.location(&elsewhere), ProjectLocation::new(folder.path(), config.file.clone()));
     let strange = RunSettings::default()
         .with_annotations(JsonMap::from_iter([("orch".to_owned(), 1.into())]));
     for other in [RunSettings::default(), strange] {
-        assert_eq!(Note::of(&other).place(&elsewhere), elsewhere);
+        assert_eq!(RunAnnotation::from_settings(&other).location(&elsewhere), elsewhere);
     }
 }
 

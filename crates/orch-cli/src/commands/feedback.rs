@@ -28,7 +28,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
-    let opened = Opened::of(session).await?;
+    let opened = Opened::open(session).await?;
     let run = runs::find(&*opened.journal, args.run.as_deref()).await?;
     opened.memory.feedback(run, args.score, &args.note).await.map_err(CliError::Feedback)?;
     Ok(Box::new(Noted { run, score: args.score }))

@@ -32,7 +32,7 @@ pub(crate) struct Finished {
 
 impl Finished {
     /// Reads how the run stands and ends the supervisor, as far as signals and the time allow.
-    pub(crate) async fn of(
+    pub(crate) async fn new(
         supervisor: Supervisor,
         store: Arc<dyn Journal>,
         run: RunId,
@@ -118,7 +118,7 @@ fn summary(status: &RunStatus, end: &End) -> String {
     let took = text::span(text::millis(status.submitted_at, status.updated_at));
     let mut lines =
         format!("{}: {} in {took}\n", text::standing(status), text::counts(&status.counts));
-    let columns = Columns::of(io::stderr(), text::LINE_COLUMNS);
+    let columns = Columns::new(io::stderr(), text::LINE_COLUMNS);
     lines.push_str(&text::subtasks(status, columns));
     let mut line = |head: &str, of_others: &str| {
         lines.push_str(&columns.cut(&format!("  {head} {}", text::shown(of_others))));

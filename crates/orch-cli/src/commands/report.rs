@@ -89,8 +89,8 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
 fn read(session: &Session, file: &Path) -> Result<Value, CliError> {
     let bytes = match orch_files::read(&session.cwd.join(file), MOST_BYTES) {
         Err(ReadError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            let place = session.place(None)?;
-            orch_files::read(&place.project_dir.join(file), MOST_BYTES)
+            let location = session.location(None)?;
+            orch_files::read(&location.project_dir.join(file), MOST_BYTES)
         }
         read => read,
     };

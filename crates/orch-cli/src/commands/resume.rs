@@ -1,6 +1,6 @@
 //! `orch resume`: goes on with a run.
 
-use orch_app::{Access, Config, Note, Place, Signals, Workers};
+use orch_app::{Access, Config, ProjectLocation, RunAnnotation, Signals, Workers};
 use orch_core::journal::Recorded;
 use orch_core::{Event, Seq};
 
@@ -29,9 +29,9 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     let run = runs::find(&*store, args.run.as_deref()).await?;
     let history = store.load(run, Seq(0)).await?;
     let note = note_in(&history);
-    let config = Config::load(&place_of(session, &note, &here))?;
+    let config = Config::load(&location_of(session, &note, &here))?;
     tracing::info!(config = ?config.file, project_dir = %config.project_dir.display(), "configured");
-    let workers = Workers::of(&config)?;
+    let workers = Workers::new(&config)?;
 
     let sinks = args.events.sinks(session, &config)?;
     let mut signals = Signals::listen(GRACE, session.end.clone())?;
@@ -50,25 +50,25 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     view.say(&format!("run {run}"));
     let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
     let end = followed::to_the_end(session, &supervisor, following, events, &mut signals).await?;
-    let finished = Finished::of(supervisor, store, run, end, note.show, &mut signals).await;
+    let finished = Finished::new(supervisor, store, run, end, note.show, &mut signals).await;
     Ok(args.events.beside(finished))
 }
 
 /// The configuration that the run was made with, unless another is named.
-fn place_of(session: &Session, note: &Note, here: &Place) -> Place {
-    let mut place = note.place(here);
+fn location_of(session: &Session, note: &RunAnnotation, here: &ProjectLocation) -> ProjectLocation {
+    let mut location = note.location(here);
     if session.config.is_some() {
-        place.config.clone_from(&here.config);
-        place.is_given = here.is_given;
+        location.config.clone_from(&here.config);
+        location.is_given = here.is_given;
     }
-    place
+    location
 }
 
 /// Returns what was noted with the run of these events.
-pub(super) fn note_in(events: &[Recorded]) -> Note {
+pub(super) fn note_in(events: &[Recorded]) -> RunAnnotation {
     let Some(Event::RunSubmitted { settings, .. }) = events.first().map(|first| &first.event)
     else {
-        return Note::default();
+        return RunAnnotation::default();
     };
-    Note::of(settings)
+    RunAnnotation::from_settings(settings)
 }

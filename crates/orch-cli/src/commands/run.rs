@@ -1,6 +1,6 @@
 //! `orch run`: runs a task to its end.
 
-use orch_app::{Access, Note, Signals};
+use orch_app::{Access, RunAnnotation, Signals};
 
 use super::finished::Finished;
 use super::followed;
@@ -31,7 +31,7 @@ pub(crate) struct Args {
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
     let Job { task, config, workers, settings } = args.task.read(session)?;
     orch_app::check(&config, &workers, &task, &settings)?;
-    let options = task.options(Note::new(&config, &task).in_settings(settings));
+    let options = task.options(RunAnnotation::new(&config, &task).in_settings(settings));
     let options = options.origin(orch_app::origin_from_environment());
 
     let sinks = args.events.sinks(session, &config)?;
@@ -56,6 +56,6 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     }
     let following = Following { supervisor: &supervisor, journal: &*store, run, view, feeds };
     let end = followed::to_the_end(session, &supervisor, following, events, &mut signals).await?;
-    let finished = Finished::of(supervisor, store, run, end, task.show, &mut signals).await;
+    let finished = Finished::new(supervisor, store, run, end, task.show, &mut signals).await;
     Ok(args.events.beside(finished))
 }

@@ -47,7 +47,7 @@ pub(super) struct Status {
 impl Report for Status {
     fn text(&self) -> Text {
         let status = &self.status;
-        let columns = Columns::of(io::stdout(), text::LINE_COLUMNS);
+        let columns = Columns::new(io::stdout(), text::LINE_COLUMNS);
         let description = columns.cut(&text::shown(&status.description));
         let mut data = format!("run {}\n{description}\n", status.run_id);
         let took = text::span(text::millis(status.submitted_at, status.updated_at));
@@ -79,7 +79,7 @@ struct List(Vec<RunRow>);
 
 impl Report for List {
     fn text(&self) -> Text {
-        let columns = Columns::of(io::stdout(), text::LIST_COLUMNS);
+        let columns = Columns::new(io::stdout(), text::LIST_COLUMNS);
         let lines = self.0.iter().map(|row| {
             let line = format!(
                 "{}  {:10}  {:22}  {}  {}",

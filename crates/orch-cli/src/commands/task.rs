@@ -2,7 +2,7 @@
 
 use std::io;
 
-use orch_app::{Config, Place, TaskFile, Workers};
+use orch_app::{Config, ProjectLocation, TaskFile, Workers};
 use orch_core::{ExecutionStrategy, RunSettings};
 
 use crate::error::CliError;
@@ -39,16 +39,16 @@ pub(super) struct Job {
 impl TaskArgs {
     /// Reads the task, and the configuration that goes with it.
     pub(super) fn read(&self, session: &Session) -> Result<Job, CliError> {
-        let (task, place) = self.task(session)?;
-        let config = Config::load(&place)?;
-        let workers = Workers::of(&config)?;
+        let (task, location) = self.task(session)?;
+        let config = Config::load(&location)?;
+        let workers = Workers::new(&config)?;
         let settings = self.overridden(task.settings(config.settings()));
         tracing::info!(config = ?config.file, store = %config.store, project_dir = %config.project_dir.display(), "configured");
         Ok(Job { task, config, workers, settings })
     }
 
     /// Reads the task, and finds the project and the configuration that go with it.
-    fn task(&self, session: &Session) -> Result<(TaskFile, Place), CliError> {
+    fn task(&self, session: &Session) -> Result<(TaskFile, ProjectLocation), CliError> {
         let source = match &self.task {
             Some(task) => TaskSource::find(task)?,
             None => TaskSource::sentence(self.sentence.join(" "))?,
@@ -58,8 +58,8 @@ impl TaskArgs {
             TaskSource::Stdin => TaskFile::read(io::stdin().lock(), &self.sets)?,
             TaskSource::Sentence(sentence) => TaskFile::of_description(sentence, &self.sets)?,
         };
-        let place = session.place(source.file())?;
-        Ok((task, place))
+        let location = session.location(source.file())?;
+        Ok((task, location))
     }
 
     /// What the command line says counts more than what the task says.

@@ -48,7 +48,7 @@ impl View {
     /// Says something beside the events: lines of ours, in which what others wrote is on one line.
     pub(crate) fn say(&self, text: &str) {
         // Asked anew each time: a person may have made the window another size.
-        let columns = Columns::of(stderr(), LINE_COLUMNS);
+        let columns = Columns::new(stderr(), LINE_COLUMNS);
         for line in printable_lines(text).lines() {
             let line = columns.cut(line);
             match &self.screen {

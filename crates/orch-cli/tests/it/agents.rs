@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use orch_app::{Access, Config, Place, Trust, Workers};
+use orch_app::{Access, Config, ProjectLocation, Trust, Workers};
 use orch_core::{ComplexTask, Event, RunId, RunSettings, Seq};
 use orch_mcp::Server;
 use orch_supervisor::{SubmitOptions, Supervisor};
@@ -24,9 +24,9 @@ fn served<T>(
 ) -> T {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let place = Place::find(project.path(), None, None).unwrap();
+        let place = ProjectLocation::find(project.path(), None, None).unwrap();
         let config = Config::load(&place.with_trust(Trust::ThisCall, Some(state_dir()))).unwrap();
-        let mut workers = Workers::pull_of(&config);
+        let mut workers = Workers::pull_only(&config);
         workers.add_agents(&config);
         let store = orch_app::open_store(&config, Access::Create).await.unwrap();
         let memory = orch_app::open_memory(&config, store.clone(), Access::Create).await.unwrap();
@@ -69,7 +69,7 @@ fn events(project: &Project, run: &str) -> Vec<Event> {
 
 /// An agent sees the project's agent files only.
 pub(crate) fn orch(project: &Project, args: &[&str]) -> Done {
-    Done::of(project.command(args).env("HOME", project.path()))
+    Done::from_command(project.command(args).env("HOME", project.path()))
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn agents_claim_and_report_a_run_to_its_end_without_any_server() {
     let args: Vec<&str> = line.split(' ').skip(1).collect();
     let mut command = project.command(&args);
     command.env("HOME", project.path().join("src")).current_dir(project.path().join("src"));
-    Done::of(&mut command).exits(0);
-    let again = Done::of(&mut command).exits(0);
+    Done::from_command(&mut command).exits(0);
+    let again = Done::from_command(&mut command).exits(0);
     assert!(again.stdout.starts_with("duplicate: b; "), "{}", again.stdout);
 
     let claimed = orch(&project, &["claim", &run[..13], "--json"]).exits(0).json();

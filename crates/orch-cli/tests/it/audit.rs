@@ -94,7 +94,7 @@ fn audit(repository: &Repository, path: Option<&Path>) -> (Project, Value) {
     if let Some(path) = path {
         command.env("PATH", path);
     }
-    let done = Done::of(&mut command).exits(0);
+    let done = Done::from_command(&mut command).exits(0);
     let document = done.json();
     assert_eq!(document["status"], "completed", "{}", done.stderr);
     assert_eq!(document["subtask_results"].as_array().unwrap().len(), 12);
@@ -209,7 +209,8 @@ fn no_repository_is_a_failure_that_says_why() {
     let task = example().join("task.yaml");
     let mut command = folder.command(&["run", task.to_str().unwrap()]);
     let done =
-        Done::of(command.env("GIT_CEILING_DIRECTORIES", folder.path().parent().unwrap())).exits(1);
+        Done::from_command(command.env("GIT_CEILING_DIRECTORIES", folder.path().parent().unwrap()))
+            .exits(1);
     done.says("invalid_input");
 }
 

@@ -126,7 +126,7 @@ fn a_secret_in_a_url_is_not_repeated() {
             ("task.yaml", TASK),
         ]);
         let mut command = project.command(&["run", "task.yaml"]);
-        let done = Done::of(command.env("ORCH_LOG", "trace")).exits(code);
+        let done = Done::from_command(command.env("ORCH_LOG", "trace")).exits(code);
         assert!(!done.stderr.contains("secret"), "{}", done.stderr);
     }
 }
@@ -222,6 +222,7 @@ fn the_block_in_almas_file_is_read_and_checked_too() {
 fn a_configuration_is_found_upwards() {
     let project = Project::new(&[("orch.yaml", GOOD), ("deep/er/task.yaml", TASK)]);
     let mut command = project.command(&["run", "task.yaml", "-q"]);
-    crate::support::Done::of(command.current_dir(project.path().join("deep/er"))).exits(0);
+    crate::support::Done::from_command(command.current_dir(project.path().join("deep/er")))
+        .exits(0);
     assert!(project.store().exists(), "runs are kept in the project's folder");
 }

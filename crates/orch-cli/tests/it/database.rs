@@ -71,7 +71,7 @@ fn run(address: &str, variables: &[(&str, &str)]) -> (String, Vec<String>) {
     fs::set_permissions(project.path().join(".pgpass"), fs::Permissions::from_mode(0o600)).unwrap();
     let mut command = project.command(&["run", "task.yaml"]);
     command.env("HOME", project.path()).envs(variables.iter().copied());
-    let done = crate::support::Done::of(&mut command);
+    let done = crate::support::Done::from_command(&mut command);
     assert_ne!(done.code, 0, "{}", done.stderr);
     (done.stderr, server.heard())
 }

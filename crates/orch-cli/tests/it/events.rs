@@ -235,7 +235,7 @@ fn webhooks_are_signed_filtered_and_tried_again() {
         "{{ url: '{url}', secret_env: HOOK_SECRET, events: ['orchestration.*', subtask.completed] }}"
     ));
     let mut command = project.command(&["run", "task.yaml", "--events", "events.jsonl"]);
-    let done = crate::support::Done::of(command.env("HOOK_SECRET", "swordfish")).exits(0);
+    let done = crate::support::Done::from_command(command.env("HOOK_SECRET", "swordfish")).exits(0);
     done.says("1 events were not delivered");
     assert!(!done.stderr.contains("hidden"), "{}", done.stderr);
 

@@ -141,9 +141,10 @@ fn nobody_has_to_read_the_progress() {
 fn what_is_logged_goes_to_stderr() {
     let project = Project::with_workers(&sleeping(1, 0.0));
     let mut command = project.command(&["run", "task.yaml", "--quiet", "-vvv"]);
-    let done = crate::support::Done::of(&mut command).exits(0);
+    let done = crate::support::Done::from_command(&mut command).exits(0);
     done.json();
     assert_ne!(done.stderr, "");
-    let wrong = crate::support::Done::of(project.command(&["status"]).env("ORCH_LOG", "a=b=c"));
+    let wrong =
+        crate::support::Done::from_command(project.command(&["status"]).env("ORCH_LOG", "a=b=c"));
     wrong.exits(0).says("ORCH_LOG");
 }

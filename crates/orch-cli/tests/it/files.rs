@@ -127,7 +127,9 @@ fn the_home_folder_is_not_a_project_of_what_lies_in_it() {
     let home =
         Project::new(&[("code/app/task.yaml", TASK), ("orch.yaml", WORKERS), ("task.yaml", TASK)]);
     let orch = |folder: &str, args: &[&str]| {
-        Done::of(home.command(args).current_dir(home.path().join(folder)).env("HOME", home.path()))
+        Done::from_command(
+            home.command(args).current_dir(home.path().join(folder)).env("HOME", home.path()),
+        )
     };
     // In the home folder itself nothing is searched for.
     orch("", &["run", "task.yaml"]).exits(0);
@@ -138,7 +140,8 @@ fn the_home_folder_is_not_a_project_of_what_lies_in_it() {
     // Under another home it is the project.
     let other = tempfile::tempdir().unwrap();
     let mut command = home.command(&["status", "--all"]);
-    Done::of(command.current_dir(home.path().join("code/app")).env("HOME", other.path())).exits(0);
+    Done::from_command(command.current_dir(home.path().join("code/app")).env("HOME", other.path()))
+        .exits(0);
 }
 
 fn mode(path: &Path) -> u32 {
@@ -203,7 +206,7 @@ fn an_export_writes_through_no_link_that_was_planted_beside_it() {
     command.arg("-c").arg(script).arg(&victim).arg(env!("CARGO_BIN_EXE_orch"));
     command.args(["memory", "export", "all.jsonl"]).current_dir(project.path());
     command.env("XDG_STATE_HOME", state_dir()).env_remove("ORCH_LOG").stdin(Stdio::null());
-    Done::of(&mut command).exits(0);
+    Done::from_command(&mut command).exits(0);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "untouched");
     assert!(fs::read_to_string(project.path().join("all.jsonl")).unwrap().lines().count() > 1);
 }

@@ -90,7 +90,7 @@ fn look_at_everything(text: &str) {
     let project = project(text, &name);
     let seen = |args: &[&str]| {
         // Logs have colours of their own.
-        let done = Done::of(project.command(args).env("NO_COLOR", "1"));
+        let done = Done::from_command(project.command(args).env("NO_COLOR", "1"));
         let what = args.join(" ");
         is_shown(&what, &done.stderr);
         (what, done)

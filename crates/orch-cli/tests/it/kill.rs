@@ -175,7 +175,7 @@ fn kill(started: &mut Started, may_aim: bool, random: &mut Random) -> Option<boo
     }
     std::thread::sleep(Duration::from_secs_f64(0.06 * random.next()));
     let aimed = may_aim && random.next() < 0.34;
-    let writers = Writers::of(started.pid());
+    let writers = Writers::of_process(started.pid());
     let mut in_append = writers.write();
     while aimed && !in_append && !started.has_ended() {
         in_append = writers.write();
@@ -196,7 +196,7 @@ struct Writers {
 }
 
 impl Writers {
-    fn of(pid: u32) -> Self {
+    fn of_process(pid: u32) -> Self {
         let entries = |folder: &str| {
             fs::read_dir(format!("/proc/{pid}/{folder}")).into_iter().flatten().flatten()
         };

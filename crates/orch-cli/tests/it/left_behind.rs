@@ -152,7 +152,7 @@ fn as_process_1_it_waits_for_orphans() {
     let Some(mut command) = contained(&project.command(&["run", "task.yaml", "-q"])) else {
         return;
     };
-    let done = Done::of(&mut command).exits(0);
+    let done = Done::from_command(&mut command).exits(0);
     assert_eq!(done.json()["look"], "0", "zombies");
 }
 
@@ -161,10 +161,10 @@ fn a_run_in_another_container_is_not_taken_for_dead() {
     let mark = mark();
     let project = project("", &mark, &format!("sleep {mark} & sleep 3; kill $!"));
     let Some(mut run) = contained(&project.command(&["run", "task.yaml"])) else { return };
-    let mut run = Started::of(&mut run);
+    let mut run = Started::from_command(&mut run);
     until_asleep(&mark, &mut run);
     let mut resume = contained(&project.command(&["resume"])).unwrap();
-    Done::of(&mut resume).exits(1).says("orch run (process 1)");
+    Done::from_command(&mut resume).exits(1).says("orch run (process 1)");
     run.finish().exits(0).says("completed");
 }
 
@@ -188,7 +188,7 @@ fn a_worker_that_asks_the_terminal_fails_at_once() {
         .env("XDG_STATE_HOME", state_dir())
         .stdin(screen);
     // One that is stopped by the terminal would go on until its time is up.
-    let done = Done::of(&mut command).exits(0);
+    let done = Done::from_command(&mut command).exits(0);
     done.says("exited with code 77");
     done.says("/dev/tty");
 }

@@ -31,11 +31,11 @@ fn what_cannot_be_written_to_stdout_is_an_error() {
         &["help", "run"],
         &["--version"],
     ] {
-        let done = Done::of_stderr(project.command(args).stdout(full()));
+        let done = Done::from_stderr(project.command(args).stdout(full()));
         assert_eq!(done.code, 1, "{args:?}: {done:?}");
         assert!(done.stderr.contains("No space left on device"), "{args:?}: {done:?}");
     }
-    let done = Done::of_stderr(project.command(&["status", "ffff", "--json"]).stdout(full()));
+    let done = Done::from_stderr(project.command(&["status", "ffff", "--json"]).stdout(full()));
     assert_eq!(done.code, 2, "what went wrong first counts: {done:?}");
     for said in ["no run begins with `ffff`", "cannot write the output to stdout"] {
         done.says(said);
@@ -45,9 +45,9 @@ fn what_cannot_be_written_to_stdout_is_an_error() {
 #[test]
 fn what_cannot_be_written_to_stderr_is_seen_by_the_exit_code() {
     let project = Project::with_workers(&sleeping(1, 0.0));
-    let done = Done::of(project.command(&["run", "task.yaml"]).stderr(full())).exits(1);
+    let done = Done::from_command(project.command(&["run", "task.yaml"]).stderr(full())).exits(1);
     assert!(done.stdout.contains("slept"), "{done:?}");
-    Done::of(project.command(&["run", "task.yaml", "-q"]).stderr(full())).exits(0);
+    Done::from_command(project.command(&["run", "task.yaml", "-q"]).stderr(full())).exits(0);
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn events_that_were_asked_for_and_are_missing_are_an_error() {
         done.says("No space left on device");
     }
     let args = ["run", "task.yaml", "--events", "-"];
-    let done = Done::of_stderr(project.command(&args).stdout(full()));
+    let done = Done::from_stderr(project.command(&args).stdout(full()));
     assert_eq!(done.code, 1, "{done:?}");
 }
 
@@ -76,7 +76,7 @@ fn what_nobody_reads_is_no_error() {
     ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let done = Done::of_stderr(project.command(args).stdout(writer));
+        let done = Done::from_stderr(project.command(args).stdout(writer));
         assert_eq!(done.code, 0, "{args:?}: {done:?}");
         assert!(
             !done.stderr.contains("cannot") && !done.stderr.contains("not delivered"),

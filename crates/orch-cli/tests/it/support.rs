@@ -91,12 +91,12 @@ impl Project {
 
     /// Runs the binary to its end.
     pub(crate) fn orch(&self, args: &[&str]) -> Done {
-        Done::of(&mut self.command(args))
+        Done::from_command(&mut self.command(args))
     }
 
     /// Starts the binary, to be watched.
     pub(crate) fn start(&self, args: &[&str]) -> Started {
-        Started::of(&mut self.command(args))
+        Started::from_command(&mut self.command(args))
     }
 
     pub(crate) fn store(&self) -> PathBuf {
@@ -134,7 +134,7 @@ pub(crate) struct Done {
 }
 
 impl Done {
-    pub(crate) fn of(command: &mut Command) -> Self {
+    pub(crate) fn from_command(command: &mut Command) -> Self {
         let output = command.output().unwrap();
         Self {
             code: output.status.code().unwrap(),
@@ -144,7 +144,7 @@ impl Done {
     }
 
     /// Runs the binary with a stdout that is no pipe of ours.
-    pub(crate) fn of_stderr(command: &mut Command) -> Self {
+    pub(crate) fn from_stderr(command: &mut Command) -> Self {
         let output = command.stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
         Self {
             code: output.status.code().unwrap(),
@@ -184,7 +184,7 @@ pub(crate) struct Started {
 }
 
 impl Started {
-    pub(crate) fn of(command: &mut Command) -> Self {
+    pub(crate) fn from_command(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         Self { child, lines: Some(lines), said: Vec::new() }

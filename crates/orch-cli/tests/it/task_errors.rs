@@ -108,7 +108,7 @@ fn huge_numbers_are_refused_before_anything_is_made_of_them() {
             let mut shell = std::process::Command::new("sh");
             shell.args(["-c", "ulimit -v 4000000; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_orch")]);
             shell.arg(command).args(&args).current_dir(project.path());
-            Done::of(&mut shell).exits(2).says(expected);
+            Done::from_command(&mut shell).exits(2).says(expected);
         }
     }
     assert!(!project.store().exists());

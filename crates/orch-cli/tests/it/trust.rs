@@ -53,7 +53,7 @@ workers:
 fn orch(project: &Project, args: &[&str], variables: &[(&str, &str)]) -> Done {
     let mut command = project.command(args);
     command.env("AWS_SECRET_ACCESS_KEY", SECRET).envs(variables.iter().copied());
-    let done = Done::of(&mut command);
+    let done = Done::from_command(&mut command);
     for text in [&done.stdout, &done.stderr] {
         assert!(!text.contains(SECRET), "{args:?}: {text}");
     }
@@ -210,7 +210,7 @@ fn what_everybody_may_write_to_is_refused() {
             done.says("is not trusted: everybody may write to it");
         }
         let mut deeper = project.command(&["status"]);
-        Done::of(deeper.current_dir(project.path().join("deep"))).exits(2);
+        Done::from_command(deeper.current_dir(project.path().join("deep"))).exits(2);
         orch(&project, &["run", "task.yaml"], &[("ORCH_TRUST", "1")]).exits(0);
         orch(&project, &["status", "--trust"], &[]).exits(0);
     }
@@ -276,7 +276,7 @@ fn without_a_place_for_the_list_no_store_is_made_but_in_ci() {
     done.says("set XDG_STATE_HOME to a folder that you can write to, or ORCH_TRUST=1 in CI");
     let mut homeless = project.command(&["run", "task.yaml"]);
     homeless.env_remove("XDG_STATE_HOME").env_remove("HOME");
-    Done::of(&mut homeless).exits(2).says("HOME is not set");
+    Done::from_command(&mut homeless).exits(2).says("HOME is not set");
     assert!(!project.store().exists());
     let ci = [nowhere[0], ("ORCH_TRUST", "1")];
     orch(&project, &["run", "task.yaml"], &ci).exits(0);

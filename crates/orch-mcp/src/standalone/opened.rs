@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_app::{
-    Access, AppError, Config, EndDeadline, Feeds, Part, Place, Sink, Stores, WebhookSink, Workers,
+    Access, AppError, Config, EndDeadline, Feeds, Part, ProjectLocation, Sink, Stores, WebhookSink,
+    Workers,
 };
 use orch_core::journal::{JournalError, RunFilter, RunRow};
 use orch_core::{ProjectId, RunId};
@@ -38,9 +39,9 @@ impl Opened {
         options: &Options,
         lost: BTreeMap<RunId, Arc<str>>,
     ) -> Result<Self, StandaloneError> {
-        let place = Place::find(&options.folder, options.config.as_deref(), None)?;
-        let place = place.with_home(options.home.clone());
-        let config = Config::load(&place.with_trust(options.trust, options.state_dir.clone()))?;
+        let location = ProjectLocation::find(&options.folder, options.config.as_deref(), None)?;
+        let location = location.with_home(options.home.clone());
+        let config = Config::load(&location.with_trust(options.trust, options.state_dir.clone()))?;
         let withheld_commands = config.withheld(&[Part::Commands]);
         let (config, mut workers) = usable(config)?;
         workers.add_agents(&config);
@@ -92,7 +93,7 @@ impl Opened {
 /// Leaves out of a found configuration what is not used without the user's word, and says so. Its workers are wrong if some of them
 /// are, used or not.
 fn usable(config: Config) -> Result<(Config, Workers), AppError> {
-    let workers = Workers::of(&config)?;
+    let workers = Workers::new(&config)?;
     let parts =
         [Part::Store, Part::Embeddings, Part::Webhooks, Part::Commands, Part::AlmaVariables];
     if let Some(sentence) = config.withheld(&parts) {
@@ -108,7 +109,7 @@ fn usable(config: Config) -> Result<(Config, Workers), AppError> {
         }
         None => config,
     };
-    let workers = Workers::pull_of(&config);
+    let workers = Workers::pull_only(&config);
     Ok((config, workers))
 }
 

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use orch_app::{Access, Config, Place, Trust};
+use orch_app::{Access, Config, ProjectLocation, Trust};
 use orch_core::journal::Recorded;
 use orch_core::{Event, RunId, Seq};
 use serde_json::{Value, json};
@@ -142,7 +142,7 @@ fn work(client: &mut Client, run: &str, answers: &Answers) {
 pub(crate) fn events(project: &Project, run: &str) -> Vec<Recorded> {
     let run: RunId = run.parse().unwrap();
     tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(async {
-        let place = Place::find(project.path(), None, None).unwrap();
+        let place = ProjectLocation::find(project.path(), None, None).unwrap();
         let config = Config::load(&place.with_trust(Trust::ThisCall, None)).unwrap();
         let store = orch_app::open_store(&config, Access::Read).await.unwrap();
         store.load(run, Seq(0)).await.unwrap()

@@ -84,7 +84,7 @@ impl AgentFile {
     pub fn parse(path: impl Into<PathBuf>, text: &str) -> Result<Self, AgentIssue> {
         let path = path.into();
         let issue = |line, fault| AgentIssue { path: path.clone(), line, fault };
-        let mut front = Front::of(text).map_err(|(line, fault)| issue(line, fault))?;
+        let mut front = Front::parse(text).map_err(|(line, fault)| issue(line, fault))?;
         let fields = std::mem::take(&mut front.fields);
         read(&path, fields).map(|agent| Self { prompt: front.body.clone(), ..agent }).map_err(
             |(key, fault)| {

@@ -44,7 +44,7 @@ pub(super) struct Front {
 
 impl Front {
     /// Splits a file and reads its fields. The number is the line of the fault.
-    pub(super) fn of(file: &str) -> Result<Self, (usize, AgentFault)> {
+    pub(super) fn parse(file: &str) -> Result<Self, (usize, AgentFault)> {
         let file = file.strip_prefix('\u{feff}').unwrap_or(file).replace("\r\n", "\n");
         let rest = match file.split_once('\n') {
             Some((first, rest)) if is_fence(first) => rest,

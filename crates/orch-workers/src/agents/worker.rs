@@ -82,7 +82,7 @@ impl AgentWorker {
     }
 
     /// Makes a worker of an agent file.
-    pub fn of(file: &AgentFile) -> Self {
+    pub fn from_file(file: &AgentFile) -> Self {
         let mut worker = Self::new(file.name.as_str(), file.description.as_str());
         let extras = &file.extras;
         worker.slots = extras.max_concurrency.unwrap_or(SLOTS);
@@ -163,7 +163,7 @@ mod tests {
 
     fn file(extras: &str) -> AgentWorker {
         let text = format!("---\nname: reviewer\ndescription: Finds bugs\n{extras}---\n");
-        AgentWorker::of(&AgentFile::parse("reviewer.md", &text).unwrap())
+        AgentWorker::from_file(&AgentFile::parse("reviewer.md", &text).unwrap())
     }
 
     #[track_caller]

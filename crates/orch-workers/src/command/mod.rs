@@ -63,12 +63,12 @@ pub enum CommandError {
 
 /// The folders that relative paths of a configuration start at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Folders {
+pub struct ProjectPaths {
     pub(crate) config_dir: String,
     pub(crate) project_dir: String,
 }
 
-impl Folders {
+impl ProjectPaths {
     /// Names the folder of the configuration file and that of the project, both absolute.
     pub fn new(config_dir: impl Into<String>, project_dir: impl Into<String>) -> Self {
         Self { config_dir: config_dir.into(), project_dir: project_dir.into() }
@@ -102,7 +102,7 @@ impl Folders {
 pub struct CommandWorker {
     name: WorkerName,
     config: CommandConfig,
-    folders: Folders,
+    folders: ProjectPaths,
     templates: Templates,
 }
 
@@ -114,7 +114,7 @@ impl CommandWorker {
     pub fn new(
         name: impl Into<WorkerName>,
         mut config: CommandConfig,
-        folders: Folders,
+        folders: ProjectPaths,
     ) -> Result<Self, CommandError> {
         let name = name.into();
         if let Some(scope) = &mut config.scope {

@@ -135,7 +135,7 @@ fn result(
             if let std::borrow::Cow::Owned(_) = text {
                 evidence.insert("stdout_lossy".into(), true.into());
             }
-            Whole::of(without_last_newline(&text).into())
+            Whole::new(without_last_newline(&text).into())
         }
         OutputMode::Json => read_output(&finished.stdout)?,
     };
@@ -176,7 +176,7 @@ struct Whole {
 
 impl Whole {
     /// An output of which nothing more is said.
-    fn of(output: Value) -> Self {
+    fn new(output: Value) -> Self {
         let metadata = JsonMap::new();
         Self { output, success: None, error_message: None, confidence: sure(), metadata }
     }
@@ -197,7 +197,7 @@ fn read_output(stdout: &[u8]) -> Result<Whole, String> {
         | Value::String(_)
         | Value::Array(_) => None,
     };
-    let Some(whole) = whole else { return Ok(Whole::of(value)) };
+    let Some(whole) = whole else { return Ok(Whole::new(value)) };
     let whole = Whole::deserialize(whole).map_err(|e| format!("`$orch`: {e}"))?;
     if !(0.0..=1.0).contains(&whole.confidence) {
         return Err(format!("`$orch`: confidence {} is not in 0 to 1", whole.confidence));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::Value;
 use orch_core::{JsonMap, Subtask, SubtaskId, WorkerContext};
 
-use super::Folders;
+use super::ProjectPaths;
 use super::template::{Pending, Templates};
 
 /// Every name of the first level with its members; no members listed: any, or none.
@@ -26,7 +26,7 @@ impl Variables {
     /// Returns what the templates can use in the attempt of `context`.
     pub(super) fn of_attempt(
         templates: &Templates,
-        folders: &Folders,
+        folders: &ProjectPaths,
         context: &WorkerContext,
     ) -> Self {
         let mut all = Self::of_plan(templates, folders, &context.subtask, &context.parent_context);
@@ -54,7 +54,7 @@ impl Variables {
     /// Returns what is known before the run; numbers of the run and results of dependencies are stand-ins.
     pub(super) fn of_plan(
         templates: &Templates,
-        folders: &Folders,
+        folders: &ProjectPaths,
         subtask: &Subtask,
         parent_context: &JsonMap,
     ) -> Self {

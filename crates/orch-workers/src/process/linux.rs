@@ -24,7 +24,7 @@ pub(super) struct Stat {
 }
 
 impl Stat {
-    pub(super) fn of(pid: u32) -> Option<Self> {
+    pub(super) fn read(pid: u32) -> Option<Self> {
         Self::parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
@@ -66,14 +66,14 @@ pub(super) fn identify(pid: u32) -> Option<ProcessId> {
     if boot().is_empty() {
         return None;
     }
-    Stat::of(pid).map(|stat| ProcessId::new(pid, stat.start, boot()))
+    Stat::read(pid).map(|stat| ProcessId::new(pid, stat.start, boot()))
 }
 
 pub(super) fn is_alive(process: &ProcessId) -> bool {
     if !process.boot.is_empty() && process.boot != boot() {
         return false;
     }
-    Stat::of(process.pid)
+    Stat::read(process.pid)
         .is_some_and(|stat| stat.runs && (process.start == 0 || process.start == stat.start))
 }
 
@@ -87,7 +87,7 @@ pub(super) fn all() -> io::Result<Vec<Stat>> {
     }
     let entries = fs::read_dir("/proc")?.collect::<io::Result<Vec<_>>>()?;
     let pids = entries.iter().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    Ok(pids.filter_map(Stat::of).collect())
+    Ok(pids.filter_map(Stat::read).collect())
 }
 
 /// Returns the children of `pid`, of all its threads.
@@ -127,7 +127,7 @@ pub(super) fn attempt_of(pid: u32) -> Option<String> {
 pub(super) fn kill(stat: &Stat) {
     let Some(pid) = i32::try_from(stat.pid).ok().and_then(Pid::from_raw) else { return };
     let handle = pidfd_open(pid, PidfdFlags::empty());
-    if Stat::of(stat.pid).is_none_or(|now| now.start != stat.start) {
+    if Stat::read(stat.pid).is_none_or(|now| now.start != stat.start) {
         return;
     }
     // Errors show in the next look at `/proc`: the process is gone, or it is still there.

@@ -56,7 +56,7 @@ pub fn adopt() -> io::Result<()> {
     family.adopts = true;
     // Whoever has children already, or is process 1 of its namespace, may get orphans of others as well.
     family.is_exclusive = children.is_empty() && std::process::id() != 1;
-    family.spared = children.into_iter().filter_map(Stat::of).map(|s| (s.pid, s.start)).collect();
+    family.spared = children.into_iter().filter_map(Stat::read).map(|s| (s.pid, s.start)).collect();
     family.own_attempt = linux::attempt_of(std::process::id());
     Ok(())
 }
@@ -92,7 +92,7 @@ pub(crate) fn spawn(command: &mut Command, attempt: String) -> io::Result<(Child
     let mut family = family();
     let child = command.spawn()?;
     let pid = child.id().filter(|_| family.adopts);
-    let stat = pid.and_then(Stat::of);
+    let stat = pid.and_then(Stat::read);
     if let Some(Stat { pid, start, .. }) = stat {
         family.leaders.push(Leader { pid, start, attempt, is: Leading::Running });
     }
@@ -226,7 +226,7 @@ impl Family {
         self.leaders.retain(|leader| match leader.is {
             Leading::Running => true,
             Leading::Dropped => {
-                let is_there = Stat::of(leader.pid).is_some_and(|it| it.start == leader.start);
+                let is_there = Stat::read(leader.pid).is_some_and(|it| it.start == leader.start);
                 is_there || strays.iter().any(|stray| leader.started(stray))
             }
             Leading::Ended => strays.iter().any(|stray| leader.started(stray)),
@@ -241,7 +241,7 @@ impl Family {
         };
         let others = children.iter().filter(|pid| !is_leader(pid)).copied();
         let mut strays = Vec::new();
-        for stat in others.filter_map(Stat::of) {
+        for stat in others.filter_map(Stat::read) {
             if !stat.runs {
                 wait_for(stat.pid);
             } else if !self.spared.contains(&(stat.pid, stat.start)) {
@@ -267,7 +267,7 @@ impl Family {
     /// Kills all children that come from attempts, and returns how many there were.
     fn end_children(&self) -> io::Result<usize> {
         let mut left = 0;
-        for stat in children_of_self()?.into_iter().filter_map(Stat::of) {
+        for stat in children_of_self()?.into_iter().filter_map(Stat::read) {
             if !stat.runs {
                 wait_for(stat.pid);
                 continue;
@@ -297,7 +297,7 @@ fn kill_tree(stat: &Stat) {
         next += 1;
         // A process that ends meanwhile leaves its children to us: the next look finds them.
         let below = linux::children(pid).unwrap_or_default();
-        all.extend(below.into_iter().filter_map(Stat::of).filter(|stat| stat.runs));
+        all.extend(below.into_iter().filter_map(Stat::read).filter(|stat| stat.runs));
     }
     all.iter().for_each(linux::kill);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orch_core::{Cause, JsonMap, Subtask, Worker, WorkerCapability, WorkerContext, WorkerResult};
-use orch_workers::{CommandConfig, CommandError, CommandWorker, Folders, TemplateIssue};
+use orch_workers::{CommandConfig, CommandError, CommandWorker, ProjectPaths, TemplateIssue};
 use serde_json::{Value, json};
 
 use crate::support::{context_of, subtask, worker};
@@ -96,7 +96,7 @@ async fn a_value_is_one_argument_whatever_it_holds() {
 
 #[track_caller]
 fn refused(template: &str) -> TemplateIssue {
-    match CommandWorker::new("w", printer(template), Folders::new("/", "/")) {
+    match CommandWorker::new("w", printer(template), ProjectPaths::new("/", "/")) {
         Err(CommandError::Template(issue)) => issue,
         Err(other) => panic!("{template}: {other}"),
         Ok(_) => panic!("{template} was taken"),
@@ -130,12 +130,12 @@ fn names_that_no_attempt_has_are_refused_at_once() {
 fn templates_stand_in_variables_and_the_folder_too() {
     let mut config = CommandConfig::new(["true"]);
     config.env.insert("X".into(), "{{ nope }}".into());
-    let error = CommandWorker::new("w", config, Folders::new("/", "/")).err().unwrap();
+    let error = CommandWorker::new("w", config, ProjectPaths::new("/", "/")).err().unwrap();
     assert_eq!(error.to_string(), "env.X: unknown name `nope`");
 
     let mut config = CommandConfig::new(["true"]);
     config.cwd = Some("{{ nope }}".into());
-    let error = CommandWorker::new("w", config, Folders::new("/", "/")).err().unwrap();
+    let error = CommandWorker::new("w", config, ProjectPaths::new("/", "/")).err().unwrap();
     assert_eq!(error.to_string(), "cwd: unknown name `nope`");
 }
 
@@ -143,7 +143,7 @@ fn templates_stand_in_variables_and_the_folder_too() {
 fn a_command_needs_a_program() {
     for command in [vec![], vec![""]] {
         let config = CommandConfig::new(command);
-        let error = CommandWorker::new("w", config, Folders::new("/", "/")).err().unwrap();
+        let error = CommandWorker::new("w", config, ProjectPaths::new("/", "/")).err().unwrap();
         assert!(matches!(error, CommandError::NoProgram));
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use orch_core::{Worker, WorkerContext};
-use orch_workers::{CommandConfig, CommandError, CommandWorker, Folders};
+use orch_workers::{CommandConfig, CommandError, CommandWorker, ProjectPaths};
 
 use crate::support::{context, worker};
 
@@ -69,13 +69,13 @@ fn impossible_and_reserved_names_are_refused() {
     for name in ["", "A=B", "A\0"] {
         let mut config = env();
         config.env.insert(name.into(), "x".into());
-        let error = CommandWorker::new("w", config, Folders::new("/", "/")).err().unwrap();
+        let error = CommandWorker::new("w", config, ProjectPaths::new("/", "/")).err().unwrap();
         assert!(matches!(error, CommandError::VariableName { name: n, .. } if n == name));
     }
     for name in ["ORCH_ATTEMPT", "ORCH_IDEMPOTENCY_KEY", "TRACEPARENT"] {
         let mut config = env();
         config.env_allow = vec![name.into()];
-        let error = CommandWorker::new("w", config, Folders::new("/", "/")).err().unwrap();
+        let error = CommandWorker::new("w", config, ProjectPaths::new("/", "/")).err().unwrap();
         assert!(matches!(error, CommandError::ReservedVariable { name: n, .. } if n == name));
     }
 }

@@ -10,7 +10,7 @@ use orch_core::{
     AttemptInfo, Fence, ProcessLog, RunId, Subtask, Token, Worker, WorkerContext, WorkerError,
     WorkerResult,
 };
-use orch_workers::{CommandConfig, CommandWorker, Folders};
+use orch_workers::{CommandConfig, CommandWorker, ProjectPaths};
 use serde_json::{Value, json};
 
 /// A run that no other test uses.
@@ -35,7 +35,7 @@ pub(crate) fn context() -> WorkerContext {
 }
 
 pub(crate) fn worker_in(config: CommandConfig, folder: &str) -> CommandWorker {
-    CommandWorker::new("w", config, Folders::new(folder, folder)).unwrap()
+    CommandWorker::new("w", config, ProjectPaths::new(folder, folder)).unwrap()
 }
 
 pub(crate) fn worker(config: CommandConfig) -> CommandWorker {

@@ -75,7 +75,7 @@ enum What {
 }
 
 pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>, CliError> {
-    let open = || Opened::of(session);
+    let open = || Opened::open(session);
     match args.what {
         What::Stats => stats::run(&open().await?).await,
         What::List => rules::list(&open().await?).await,
@@ -107,7 +107,7 @@ pub(super) struct Opened {
 
 impl Opened {
     /// Opens it, and learns what can be learned by now.
-    pub(super) async fn of(session: &Session) -> Result<Self, CliError> {
+    pub(super) async fn open(session: &Session) -> Result<Self, CliError> {
         let config = configured(session)?;
         let journal = session.stores.journal(&config, Access::Existing).await?;
         let memory = session.stores.memory(&config, journal.clone(), Access::Existing).await?;

@@ -17,7 +17,7 @@ const MAX_AGENT_ENTRIES: usize = 1_000;
 /// Where a project is, and where its configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Place {
+pub struct ProjectLocation {
     /// The folder of the project, absolute.
     pub project_dir: PathBuf,
     /// The configuration file, absolute.
@@ -32,8 +32,8 @@ pub struct Place {
     pub state_dir: Option<PathBuf>,
 }
 
-impl Place {
-    /// Makes a place that is known, without a home folder and without trust.
+impl ProjectLocation {
+    /// Makes a location that is known, without a home folder and without trust.
     pub fn new(project_dir: impl Into<PathBuf>, config: Option<PathBuf>) -> Self {
         Self {
             project_dir: project_dir.into(),
@@ -82,18 +82,18 @@ impl Place {
             let is_project = config.is_some() || folder.join(STATE_FOLDER).is_dir();
             is_project.then(|| Self::new(folder, config))
         });
-        let mut place = found.unwrap_or_else(|| Self::new(cwd, None));
+        let mut location = found.unwrap_or_else(|| Self::new(cwd, None));
         if let Some(explicit) = explicit {
             let file = cwd.join(explicit);
             let file = file.canonicalize().map_err(|source| AppError::Read { file, source })?;
-            place.config = Some(file);
-            place.is_given = true;
+            location.config = Some(file);
+            location.is_given = true;
         } else if let Some(beside) =
             task_file.and_then(|file| cwd.join(file).parent().and_then(config_in))
         {
-            place.config = Some(beside.canonicalize().unwrap_or(beside));
+            location.config = Some(beside.canonicalize().unwrap_or(beside));
         }
-        Ok(place)
+        Ok(location)
     }
 
     /// Returns the files and folders that were found and say what is done; some may not be there.

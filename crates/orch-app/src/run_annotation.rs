@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use orch_core::{JsonMap, RunSettings};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Place};
+use crate::config::{Config, ProjectLocation};
 use crate::task::{Show, TaskFile};
 
-/// The key of the note in the annotations of a run.
+/// Its key in the annotations of a run.
 const KEY: &str = "orch";
 
 /// Where a run came from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Note {
+pub struct RunAnnotation {
     /// The configuration file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<PathBuf>,
@@ -26,8 +26,8 @@ pub struct Note {
     pub show: Show,
 }
 
-impl Note {
-    /// Makes the note of a task that is run with `config`.
+impl RunAnnotation {
+    /// Makes the annotation of a task that is run with `config`.
     pub fn new(config: &Config, task: &TaskFile) -> Self {
         Self {
             config: config.file.clone(),
@@ -36,7 +36,7 @@ impl Note {
         }
     }
 
-    /// Returns the settings with this note.
+    /// Returns the settings with this annotation.
     pub fn in_settings(&self, settings: RunSettings) -> RunSettings {
         // Paths that are no text cannot be noted; the run is then resumed with `--config`.
         let value = serde_json::to_value(self).unwrap_or_default();
@@ -44,8 +44,8 @@ impl Note {
         settings.with_annotations(annotations)
     }
 
-    /// Returns the note of a run; an empty one when it was submitted by something else.
-    pub fn of(settings: &RunSettings) -> Self {
+    /// Returns the annotation of a run; an empty one when it was submitted by something else.
+    pub fn from_settings(settings: &RunSettings) -> Self {
         settings
             .annotations
             .get(KEY)
@@ -53,10 +53,10 @@ impl Note {
             .unwrap_or_default()
     }
 
-    /// Returns the place that the run was submitted from, or `otherwise` when the note does not say.
-    pub fn place(&self, otherwise: &Place) -> Place {
+    /// Returns the location that the run was submitted from, or `otherwise` when the annotation does not say.
+    pub fn location(&self, otherwise: &ProjectLocation) -> ProjectLocation {
         match &self.project_dir {
-            Some(dir) => Place::new(dir, self.config.clone())
+            Some(dir) => ProjectLocation::new(dir, self.config.clone())
                 .with_home(otherwise.home.clone())
                 .with_trust(otherwise.trust, otherwise.state_dir.clone()),
             None => otherwise.clone(),

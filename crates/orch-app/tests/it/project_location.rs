@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use orch_app::{ALMA_FILE, AppError, Config, Place};
+use orch_app::{ALMA_FILE, AppError, Config, ProjectLocation};
 
 use crate::folder;
 
@@ -19,11 +19,14 @@ fn check(
     let folder = folder(files);
     let root = folder.path().canonicalize().unwrap();
     std::fs::create_dir_all(root.join(cwd)).unwrap();
-    let place = Place::find(&root.join(cwd), explicit.map(Path::new), task.map(Path::new)).unwrap();
+    let location =
+        ProjectLocation::find(&root.join(cwd), explicit.map(Path::new), task.map(Path::new))
+            .unwrap();
     let (project_dir, config) = expected;
-    let mut known = Place::new(root.join(project_dir), config.map(|file| root.join(file)));
+    let mut known =
+        ProjectLocation::new(root.join(project_dir), config.map(|file| root.join(file)));
     known.is_given = explicit.is_some();
-    assert_eq!(place, known);
+    assert_eq!(location, known);
 }
 
 #[test]
@@ -54,16 +57,16 @@ fn what_is_named_or_beside_the_task_counts_more() {
 #[test]
 fn a_named_file_must_exist() {
     let folder = folder(&[]);
-    let found = Place::find(folder.path(), Some(Path::new("gone.yaml")), None);
+    let found = ProjectLocation::find(folder.path(), Some(Path::new("gone.yaml")), None);
     assert!(matches!(found, Err(AppError::Read { file, .. }) if file.ends_with("gone.yaml")));
-    let gone = Place::new(folder.path(), Some(folder.path().join("gone.yaml")));
+    let gone = ProjectLocation::new(folder.path(), Some(folder.path().join("gone.yaml")));
     assert!(matches!(Config::load(&gone), Err(AppError::Read { .. })));
 }
 
 #[test]
 fn almas_file_is_read_by_its_block() {
     let folder = folder(&[(ALMA_FILE, BLOCK)]);
-    let config = Config::load(&Place::find(folder.path(), None, None).unwrap()).unwrap();
+    let config = Config::load(&ProjectLocation::find(folder.path(), None, None).unwrap()).unwrap();
     assert_eq!(config.project, "alma");
     assert_eq!(config.config_dir(), folder.path().join(".alma"));
 }
