@@ -11,7 +11,7 @@ use crate::document::{Document, Kind, Step};
 use crate::issue::{Issue, hint};
 
 /// More errors than this in one part of a file are not looked for.
-const MOST: usize = 50;
+const MAX_ISSUES: usize = 50;
 
 /// Reads the map at `steps`; `None` when it cannot be read even without what is wrong in it.
 pub(crate) fn decode<T: DeserializeOwned>(
@@ -26,7 +26,7 @@ pub(crate) fn decode<T: DeserializeOwned>(
     }
     let mut value = node.to_json();
     let mut taken: Vec<String> = Vec::new();
-    for _ in 0..MOST {
+    for _ in 0..MAX_ISSUES {
         let error = match serde_path_to_error::deserialize::<_, T>(&value) {
             Ok(decoded) => return Some(decoded),
             Err(error) => error,

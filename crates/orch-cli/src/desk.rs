@@ -14,7 +14,7 @@ use crate::runs;
 use crate::session::Session;
 
 /// How long to wait at most until what was done is written and learned from.
-const CLOSING: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The tools, and the commands that do the same.
 const COMMANDS: [(&str, &str); 5] = [
@@ -61,7 +61,7 @@ impl Desk {
     /// Calls a tool, once: what this process took over to do so is given up again.
     pub(crate) async fn call(self, tool: &str, arguments: JsonMap) -> Result<JsonMap, CliError> {
         let answer = self.server.call(tool, arguments).await;
-        self.supervisor.leave(CLOSING).await;
+        self.supervisor.leave(CLOSE_TIMEOUT).await;
         Ok(answer?)
     }
 }

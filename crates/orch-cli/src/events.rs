@@ -15,7 +15,7 @@ use crate::report::{Report, Text};
 use crate::session::Session;
 
 /// How long a command stays for events that are not delivered yet.
-const PATIENCE: Duration = Duration::from_secs(10);
+const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EventArgs {
@@ -81,11 +81,16 @@ pub(crate) struct EventFeeds {
 impl EventFeeds {
     /// Waits until everything is told, and says so when it is not. Returns whether all is told that `--events` asked for.
     pub(crate) async fn finish(self, view: &View) -> bool {
-        let (asked_for, configured) =
-            tokio::join!(self.asked_for.finish(PATIENCE), self.configured.finish(PATIENCE));
+        let (asked_for, configured) = tokio::join!(
+            self.asked_for.finish(DELIVERY_TIMEOUT),
+            self.configured.finish(DELIVERY_TIMEOUT)
+        );
         for (lost, is_cut) in [asked_for, configured] {
             if is_cut {
-                view.say(&format!("not all events were delivered within {} s", PATIENCE.as_secs()));
+                view.say(&format!(
+                    "not all events were delivered within {} s",
+                    DELIVERY_TIMEOUT.as_secs()
+                ));
             } else if lost > 0 {
                 view.say(&format!("{lost} events were not delivered"));
             }

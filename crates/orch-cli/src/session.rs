@@ -23,7 +23,7 @@ pub(crate) struct Style {
 }
 
 /// How long closing the stores may take at the end.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// What is kept of the time for the end for the steps after that.
 const RESERVE: Duration = Duration::from_millis(100);
 
@@ -79,7 +79,7 @@ impl Session {
     /// Closes the stores, however the command went, and begins the end of the process if that has not begun.
     pub(crate) async fn close(&self) {
         self.end.begin(Duration::ZERO);
-        self.stores.close(self.end.time_for(CLOSING, RESERVE)).await;
+        self.stores.close(self.end.time_for(CLOSE_TIMEOUT, RESERVE)).await;
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 /// The most bytes of an answer.
-pub(crate) const MOST_BYTES: usize = 4_096;
+pub(crate) const MAX_ANSWER_BYTES: usize = 4_096;
 
 /// The most bytes of a refusal's sentence, as JSON.
 const SENTENCE_BYTES: usize = 3_000;
@@ -43,7 +43,7 @@ impl Answer {
 
     /// Returns how many bytes more fit.
     pub(crate) fn room(&self) -> usize {
-        MOST_BYTES
+        MAX_ANSWER_BYTES
             .saturating_sub(serde_json::to_vec(&self.fields).map_or(usize::MAX, |json| json.len()))
     }
 
@@ -63,7 +63,7 @@ impl Answer {
 
     /// Returns the fields of what a tool answers.
     pub(crate) fn into_map(self) -> Map<String, Value> {
-        debug_assert!(size(&self.fields) <= MOST_BYTES + 1, "{} bytes", size(&self.fields));
+        debug_assert!(size(&self.fields) <= MAX_ANSWER_BYTES + 1, "{} bytes", size(&self.fields));
         self.fields
     }
 }

@@ -1,4 +1,4 @@
-//! Whoever waits for the answer of a call: how it hears of progress, and whether it still waits.
+//! The context of a call: where its progress goes, and whether the caller still waits.
 
 use std::pin::Pin;
 
@@ -17,54 +17,54 @@ pub(crate) struct Progress {
     pub(crate) message: String,
 }
 
-/// Whoever waits for the answer of a call.
-pub(crate) struct Listener {
-    /// Who it is.
+/// The context of a call.
+pub(crate) struct CallContext {
+    /// Who calls.
     pub(crate) caller: Caller,
-    /// How it hears of progress.
-    pub(crate) teller: Teller,
-    /// Ends when nobody waits any more.
+    /// Where the progress of the call goes.
+    pub(crate) sink: ProgressSink,
+    /// Ends when the caller does not wait any more.
     pub(crate) gone: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
-/// How a listener hears of progress, if it wants to.
-pub(crate) struct Teller(Option<Tell>);
+/// Where progress goes, if the caller wants it.
+pub(crate) struct ProgressSink(Option<Tell>);
 
-impl Listener {
-    /// Makes one that hears of nothing and waits until `gone` ends.
+impl CallContext {
+    /// Makes the context of a caller who wants no progress and waits until `gone` ends.
     pub(crate) fn new(gone: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self { caller: Caller::default(), teller: Teller(None), gone: Box::pin(gone) }
+        Self { caller: Caller::default(), sink: ProgressSink(None), gone: Box::pin(gone) }
     }
 
-    /// Makes one that hears of nothing and waits for ever.
+    /// Makes the context of a caller who wants no progress and waits for ever.
     pub(crate) fn silent() -> Self {
         Self::new(std::future::pending())
     }
 
-    /// Sets who it is.
+    /// Sets who calls.
     pub(crate) fn called_by(mut self, caller: Caller) -> Self {
         self.caller = caller;
         self
     }
 
-    /// Sets how it hears of progress.
-    pub(crate) fn telling(
+    /// Sets where progress goes.
+    pub(crate) fn with_progress(
         mut self,
         tell: impl Fn(Progress) -> Sent + Send + Sync + 'static,
     ) -> Self {
-        self.teller = Teller(Some(Box::new(tell)));
+        self.sink = ProgressSink(Some(Box::new(tell)));
         self
     }
 }
 
-impl Teller {
-    /// Tells whether anybody hears of progress.
-    pub(crate) fn is_heard(&self) -> bool {
+impl ProgressSink {
+    /// Returns whether the caller wants progress.
+    pub(crate) fn is_wanted(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Tells how far something is.
-    pub(crate) async fn tell(&self, progress: Progress) {
+    /// Sends how far something is.
+    pub(crate) async fn send(&self, progress: Progress) {
         if let Some(tell) = &self.0 {
             tell(progress).await;
         }

@@ -13,11 +13,11 @@ use orch_core::{
 use orch_supervisor::{Refusal, Supervisor, SupervisorError};
 use orch_workers::AgentWorker;
 
-use crate::closing;
 use crate::error::ToolError;
 use crate::files::Files;
 use crate::mode::Mode;
 use crate::request::{self, Note};
+use crate::shutdown;
 use crate::view::Views;
 use orch_core::RunView;
 
@@ -91,7 +91,7 @@ impl Desk {
     /// Gives all runs up; see [`Server::leave`](crate::Server::leave).
     pub(crate) async fn leave(&self, grace: Duration) {
         // A store that does not answer holds nobody up: what is at work is suspended by the engine, too.
-        let suspended = tokio::time::timeout(SUSPENDING.min(grace), closing::suspend(self));
+        let suspended = tokio::time::timeout(SUSPENDING.min(grace), shutdown::suspend(self));
         if let Ok(Err(error)) = suspended.await {
             tracing::warn!(%error, "a run is left without being suspended");
         }

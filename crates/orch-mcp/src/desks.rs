@@ -9,7 +9,7 @@ use crate::desk::Desk;
 use crate::error::ToolError;
 
 /// How long a call waits until a lost store has been left and a new one is open.
-const PATIENCE: Duration = Duration::from_secs(15);
+const STORE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What is served now.
 #[derive(Clone)]
@@ -50,7 +50,7 @@ impl Desks {
         }
         // Who gets no answer in time is told the same as who asks when there is none.
         let waiting = served.wait_for(|served| !matches!(served, Served::Lost(_)));
-        drop(tokio::time::timeout(PATIENCE, waiting).await);
+        drop(tokio::time::timeout(STORE_TIMEOUT, waiting).await);
         match &*self.served.borrow() {
             Served::Desk(desk) => Ok(desk.clone()),
             Served::Lost(why) | Served::Refused(why) => Err(ToolError::StoreLost(why.clone())),

@@ -11,7 +11,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 /// The largest file that is taken as a result, in bytes.
-const MOST_BYTES: u64 = 8 * 1024 * 1024;
+const MAX_RESULT_BYTES: u64 = 8 * 1024 * 1024;
 /// The folder of all runs, in the state folder.
 const RUNS_FOLDER: &str = "runs";
 
@@ -38,7 +38,7 @@ pub(crate) enum FileError {
     },
     /// It is too large.
     #[error(
-        "result_file `{path}` is larger than {MOST_BYTES} bytes; report a summary that names it."
+        "result_file `{path}` is larger than {MAX_RESULT_BYTES} bytes; report a summary that names it."
     )]
     TooLarge {
         /// As it was given.
@@ -94,7 +94,7 @@ impl Files {
         };
         let failed = |source| FileError::Read { path: path.to_owned(), source };
         let folder = self.run_folder(run).map_err(failed)?;
-        let bytes = folder.read(&within, MOST_BYTES).map_err(|error| match error {
+        let bytes = folder.read(&within, MAX_RESULT_BYTES).map_err(|error| match error {
             ReadError::TooLarge(_) => FileError::TooLarge { path: path.to_owned() },
             ReadError::NotRegular | ReadError::NotText | ReadError::Io(_) => failed(error.into()),
         })?;
@@ -309,7 +309,7 @@ mod tests {
         let error = world.read_own("wei.json").unwrap_err().to_string();
         assert!(error.contains("does not fit into 64 bits; quote it"), "{error}");
         let file = fs::File::create(world.own("huge.md")).unwrap();
-        file.set_len(MOST_BYTES + 1).unwrap();
+        file.set_len(MAX_RESULT_BYTES + 1).unwrap();
         assert!(matches!(world.read_own("huge.md"), Err(FileError::TooLarge { .. })));
     }
 

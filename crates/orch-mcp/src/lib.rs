@@ -21,7 +21,7 @@
 //!     .settings(RunSettings::default().with_project("shop"))
 //!     .build()?;
 //! assert_eq!(server.get_info().server_info.name, "alma-orchestration");
-//! // `rmcp::ServiceExt::serve(server, Lines::new(stdin, stdout)).await?` serves it.
+//! // `rmcp::ServiceExt::serve(server, StdioTransport::new(stdin, stdout)).await?` serves it.
 //! # Ok::<_, std::io::Error>(())
 //! # })?;
 //! # Ok::<_, std::io::Error>(())
@@ -29,35 +29,35 @@
 
 mod answer;
 mod args;
-mod call;
+mod call_context;
+mod call_error;
 mod caller;
 mod clock;
-mod closing;
 mod desk;
 mod desks;
 mod error;
 mod files;
-mod guide;
 mod hand_out;
 mod handle;
 #[cfg(feature = "http")]
 pub mod http;
-mod lines;
-mod listener;
 mod mode;
 mod names;
 mod prompt;
+mod prompts;
 mod request;
 mod resources;
 mod schema;
 mod server;
+mod shutdown;
 #[cfg(feature = "standalone")]
 pub mod standalone;
+mod stdio;
 mod tasks;
 mod tools;
 mod view;
 mod wait;
 
-pub use call::CallError;
-pub use lines::Lines;
+pub use call_error::CallError;
 pub use server::{Server, ServerBuilder};
+pub use stdio::StdioTransport;

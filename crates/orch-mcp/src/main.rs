@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use orch_app::{EndDeadline, Signals, Trust};
-use orch_mcp::Lines;
+use orch_mcp::StdioTransport;
 use orch_mcp::standalone::{Options, Standalone};
 use rmcp::ServiceExt as _;
 use tracing_subscriber::EnvFilter;
@@ -163,7 +163,7 @@ async fn stdio(
     end: &EndDeadline,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    let mut transport = Lines::new(tokio::io::stdin(), tokio::io::stdout());
+    let mut transport = StdioTransport::new(tokio::io::stdin(), tokio::io::stdout());
     let hung_up = transport.hung_up();
     let session = async {
         let served = match standalone.server.clone().serve(transport).await {

@@ -12,7 +12,7 @@ use crate::files::{FileError, Files, folder_of, name_of};
 use orch_core::{RunView, SubtaskView};
 
 /// The most bytes of a prompt, as it is written in JSON.
-pub(crate) const MOST_BYTES: usize = 2_048;
+pub(crate) const MAX_PROMPT_BYTES: usize = 2_048;
 
 /// What an agent gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(crate) fn prompt(
     let name = name_of(index, node.spec.id.as_str());
     let result_file = result_file(run, (index, node), fence);
     let text = write(view, node, told, &result_file);
-    if size(&text) <= MOST_BYTES {
+    if size(&text) <= MAX_PROMPT_BYTES {
         return Ok(Prompt { text, result_file });
     }
     let text = in_file(files, run, &format!("{name}.{fence}"), text, &result_file)?;

@@ -25,18 +25,18 @@ use serde_json::json;
 
 use crate::answer::{Answer, sentence, short};
 use crate::args;
-use crate::call::CallError;
+use crate::call_context::{CallContext, Progress};
+use crate::call_error::CallError;
 use crate::caller::Caller;
 use crate::clock;
-use crate::closing;
 use crate::desk::Desk;
 use crate::desks::{Desks, Served};
 use crate::error::ToolError;
 use crate::files::Files;
-use crate::guide;
-use crate::listener::{Listener, Progress};
+use crate::prompts;
 use crate::resources;
 use crate::schema::{INSTRUCTIONS, tools};
+use crate::shutdown;
 use crate::tasks;
 use crate::tools::{cancel, claim, delegate, report, status};
 
@@ -91,7 +91,7 @@ impl Server {
     /// # Errors
     /// When there is no such tool, or it refuses.
     pub async fn call(&self, tool: &str, arguments: JsonMap) -> Result<JsonMap, CallError> {
-        match self.answer(tool, Some(arguments), Listener::silent()).await {
+        match self.answer(tool, Some(arguments), CallContext::silent()).await {
             Some(Ok(answer)) => Ok(answer.into_map()),
             Some(Err(error)) => Err(error.into()),
             None => Err(CallError::NoTool(tool.to_owned())),
@@ -102,7 +102,7 @@ impl Server {
     /// gone. What is ready meanwhile still starts; [`leave`](Self::leave) ends that.
     pub async fn drain(&self, grace: Duration) {
         let Some(desk) = self.desks.current() else { return };
-        let rest = tokio::time::timeout(grace, closing::at_rest(&desk)).await;
+        let rest = tokio::time::timeout(grace, shutdown::at_rest(&desk)).await;
         if let Ok(Err(error)) = rest {
             tracing::warn!(%error, "what is still at work is not known; it is suspended");
         }
@@ -119,7 +119,7 @@ impl Server {
     /// Says in the log, as warnings, which runs were suspended and wait to be resumed.
     pub async fn announce_suspended(&self) {
         let Some(desk) = self.desks.current() else { return };
-        if let Err(error) = closing::announce(&desk).await {
+        if let Err(error) = shutdown::announce(&desk).await {
             tracing::warn!(%error, "suspended orchestrations cannot be listed");
         }
     }
@@ -137,14 +137,14 @@ impl Server {
         &self,
         name: &str,
         arguments: Option<JsonMap>,
-        listener: Listener,
+        call: CallContext,
     ) -> Option<Result<Answer, ToolError>> {
         let desk = match self.desks.desk().await {
             Ok(desk) => desk,
             Err(error) => return Some(Err(error)),
         };
-        let client = listener.caller.client.clone();
-        let answer = Self::answer_from(&desk.for_client(client), name, arguments, listener).await;
+        let client = call.caller.client.clone();
+        let answer = Self::answer_from(&desk.for_client(client), name, arguments, call).await;
         Some(self.desks.still(&desk).and(answer?))
     }
 
@@ -152,13 +152,11 @@ impl Server {
         desk: &Desk,
         name: &str,
         arguments: Option<JsonMap>,
-        listener: Listener,
+        call: CallContext,
     ) -> Option<Result<Answer, ToolError>> {
         Some(match name {
             "alma_delegate_task" => match args::read(arguments) {
-                Ok(args) => {
-                    delegate::delegate(desk, args, &listener.caller, &listener.teller).await
-                }
+                Ok(args) => delegate::delegate(desk, args, &call.caller, &call.sink).await,
                 Err(error) => Err(error),
             },
             "alma_report_subtask" => match args::read(arguments) {
@@ -170,7 +168,7 @@ impl Server {
                 Err(error) => Err(error),
             },
             "alma_orchestration_status" => match args::read(arguments) {
-                Ok(args) => status::status(desk, args, listener).await,
+                Ok(args) => status::status(desk, args, call).await,
                 Err(error) => Err(error),
             },
             "alma_cancel_orchestration" => match args::read(arguments) {
@@ -281,7 +279,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let knows_tasks = context.client_capabilities().is_some_and(|can| can.supports_tasks());
-        let Some(answer) = self.answer(&request.name, request.arguments, listener(context)).await
+        let Some(answer) =
+            self.answer(&request.name, request.arguments, call_context(context)).await
         else {
             let known: Vec<String> = tools().iter().map(|tool| tool.name.to_string()).collect();
             let message = format!("Unknown tool; there are: {}", known.join(", "));
@@ -335,7 +334,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(ListPromptsResult::with_all_items(guide::prompts()))
+        Ok(ListPromptsResult::with_all_items(prompts::prompts()))
     }
 
     async fn get_prompt(
@@ -343,7 +342,7 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        guide::get(&request.name, request.arguments.as_ref()).map(GetPromptResponse::Complete)
+        prompts::get(&request.name, request.arguments.as_ref()).map(GetPromptResponse::Complete)
     }
 
     async fn on_custom_request(
@@ -386,13 +385,13 @@ impl ServerHandler for Server {
     }
 }
 
-/// Makes the listener of a request: it hears of progress if it came with a token, and waits until the request is cancelled.
-fn listener(context: RequestContext<RoleServer>) -> Listener {
-    let caller = Caller::of_request(&context);
-    let listener = Listener::new(context.ct.cancelled_owned()).called_by(caller);
-    let Some(token) = context.meta.get_progress_token() else { return listener };
-    let peer = context.peer;
-    listener.telling(move |progress: Progress| {
+/// Makes the context of a call: progress is wanted if the request came with a token, and the caller waits until the request is cancelled.
+fn call_context(request: RequestContext<RoleServer>) -> CallContext {
+    let caller = Caller::of_request(&request);
+    let call = CallContext::new(request.ct.cancelled_owned()).called_by(caller);
+    let Some(token) = request.meta.get_progress_token() else { return call };
+    let peer = request.peer;
+    call.with_progress(move |progress: Progress| {
         let (peer, token) = (peer.clone(), token.clone());
         Box::pin(async move {
             let mut param = ProgressNotificationParam::new(token, progress.done);

@@ -10,11 +10,11 @@ use crate::error::ToolError;
 use crate::wait::message;
 
 /// The most open runs that are looked at.
-const LOOKED_AT: u32 = 1_000;
+const MAX_OPEN_RUNS: u32 = 1_000;
 /// The most suspended runs that are named.
-const NAMED: usize = 10;
+const MAX_NAMED_RUNS: usize = 10;
 /// The most bytes of a task.
-const TASK_BYTES: usize = 60;
+const MAX_TASK_BYTES: usize = 60;
 
 /// Waits until nothing is done in this process for the runs that it carries out.
 pub(crate) async fn at_rest(desk: &Desk) -> Result<(), ToolError> {
@@ -63,14 +63,14 @@ pub(crate) async fn announce(desk: &Desk) -> Result<(), ToolError> {
             waiting.push(row);
         }
     }
-    for row in waiting.iter().take(NAMED) {
-        let (run, task) = (row.head.run, short(&row.head.description, TASK_BYTES));
+    for row in waiting.iter().take(MAX_NAMED_RUNS) {
+        let (run, task) = (row.head.run, short(&row.head.description, MAX_TASK_BYTES));
         tracing::warn!(
             "orchestration {run} is {} ({task}); alma_orchestration_status with its id and resume goes on with it",
             message(&row.summary)
         );
     }
-    if let Some(more) = waiting.len().checked_sub(NAMED).filter(|more| *more > 0) {
+    if let Some(more) = waiting.len().checked_sub(MAX_NAMED_RUNS).filter(|more| *more > 0) {
         tracing::warn!("{more} more are suspended; alma_orchestration_status lists them");
     }
     Ok(())
@@ -80,6 +80,6 @@ async fn open_rows(desk: &Desk) -> Result<Vec<RunRow>, ToolError> {
     let filter = RunFilter::new()
         .with_project(desk.settings.project.clone())
         .with_open(true)
-        .with_limit(LOOKED_AT);
+        .with_limit(MAX_OPEN_RUNS);
     Ok(desk.journal().rows(&filter).await?)
 }

@@ -8,7 +8,7 @@ use super::{Verdict, tree};
 use crate::project::Project;
 
 /// The most lines of a source file.
-const MOST: usize = 500;
+const MAX_LINES: usize = 500;
 
 const SOURCES: [&str; 5] = ["awk", "py", "rs", "sh", "sql"];
 
@@ -24,7 +24,7 @@ const LONG: &[Long] = &[];
 /// Fails on every source file that is too long and has no reason to be.
 pub(super) fn check(project: &Project) -> anyhow::Result<Verdict> {
     let (count, issues) = issues(project.root(), LONG)?;
-    let note = format!("{count} source files of at most {MOST} lines");
+    let note = format!("{count} source files of at most {MAX_LINES} lines");
     Ok(Verdict::of_issues(&issues, note, "by hand: split by command, type or table"))
 }
 
@@ -36,12 +36,14 @@ fn issues(root: &Path, long: &[Long]) -> anyhow::Result<(usize, Vec<String>)> {
     for path in &files {
         let bytes = fs::read(root.join(path)).with_context(|| path.display().to_string())?;
         let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
-        if lines <= MOST {
+        if lines <= MAX_LINES {
             continue;
         }
         match unused.iter().position(|listed| path == Path::new(listed.path)) {
             Some(index) => drop(unused.remove(index)),
-            None => issues.push(format!("{} has {lines} lines, at most {MOST}", path.display())),
+            None => {
+                issues.push(format!("{} has {lines} lines, at most {MAX_LINES}", path.display()))
+            }
         }
     }
     issues.extend(unused.iter().map(|Long { path, reason }| {
@@ -67,8 +69,8 @@ mod tests {
 
     #[test]
     fn a_long_file_is_named() {
-        check(&[("a/b.rs", MOST), ("a/c.sh", 1)], &[], &[]);
-        check(&[("a/b.rs", MOST + 1)], &[], &["a/b.rs has 501 lines, at most 500"]);
+        check(&[("a/b.rs", MAX_LINES), ("a/c.sh", 1)], &[], &[]);
+        check(&[("a/b.rs", MAX_LINES + 1)], &[], &["a/b.rs has 501 lines, at most 500"]);
         check(&[("a/b.sql", 900)], &[], &["a/b.sql has 900 lines, at most 500"]);
     }
 

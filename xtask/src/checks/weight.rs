@@ -12,7 +12,7 @@ const LIGHT: [&str; 5] =
     ["orch-core", "orch-decompose", "orch-route", "orch-aggregate", "orch-failure"];
 
 /// The most crates, itself included, that a light crate may bring.
-const MOST: usize = 45;
+const MAX_CRATES: usize = 45;
 
 /// Reads the normal dependencies of each light crate, with its default features, from `cargo tree`.
 pub(super) fn check(project: &Project) -> anyhow::Result<Verdict> {
@@ -24,7 +24,7 @@ pub(super) fn check(project: &Project) -> anyhow::Result<Verdict> {
         issues.extend(heavy(name, &brought));
         counts.push(format!("{name} {}", brought.len()));
     }
-    let note = format!("crates of {MOST}: {}", counts.join(", "));
+    let note = format!("crates of {MAX_CRATES}: {}", counts.join(", "));
     Ok(Verdict::of_issues(
         &issues,
         note,
@@ -75,9 +75,11 @@ fn heavy(package: &str, brought: &BTreeSet<Brought<'_>>) -> Vec<String> {
         .iter()
         .filter_map(|found| Some(format!("{package} brings {}: {}", found.name, ban(found)?)))
         .collect();
-    if brought.len() > MOST {
-        issues
-            .push(format!("{package} brings {} crates, at most {MOST} are allowed", brought.len()));
+    if brought.len() > MAX_CRATES {
+        issues.push(format!(
+            "{package} brings {} crates, at most {MAX_CRATES} are allowed",
+            brought.len()
+        ));
     }
     issues
 }
@@ -127,8 +129,8 @@ mod tests {
             let line = |index| format!("crate-{index} v1.0.0|std\ncrate-{index} v1.0.0|std (*)");
             (0..count).map(line).collect::<Vec<_>>().join("\n")
         };
-        check(&tree(MOST), &[]);
-        check(&tree(MOST + 1), &["orch-core brings 46 crates, at most 45 are allowed"]);
+        check(&tree(MAX_CRATES), &[]);
+        check(&tree(MAX_CRATES + 1), &["orch-core brings 46 crates, at most 45 are allowed"]);
     }
 
     #[test]

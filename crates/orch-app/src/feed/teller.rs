@@ -13,7 +13,7 @@ use super::envelope::Narrator;
 use super::waiting::Due;
 
 /// How long a store that has failed is left alone.
-const PAUSE: Duration = Duration::from_secs(5);
+const RETRY_DELAY: Duration = Duration::from_secs(5);
 
 /// Tells one sink.
 pub(super) struct Teller {
@@ -67,7 +67,7 @@ async fn patiently<T, F: Future<Output = Result<T, JournalError>>>(
         match ask().await {
             Err(error @ JournalError::Store { .. }) => {
                 tracing::warn!(%run, %error, "the events of a run cannot be read; they are told later");
-                tokio::time::sleep(PAUSE).await;
+                tokio::time::sleep(RETRY_DELAY).await;
             }
             answer => return answer,
         }

@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::text;
 
 /// How long to wait at most until the end is written.
-const CLOSING: Duration = Duration::from_secs(10);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
@@ -34,7 +34,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
         orch_app::supervisor(&config, &Workers::default(), store.clone(), None, "orch cancel")
             .for_client(Session::client());
     let cancelled = cancel(&supervisor, &*store, run).await;
-    supervisor.shutdown(CLOSING).await;
+    supervisor.shutdown(CLOSE_TIMEOUT).await;
     Ok(Box::new(Cancelled(cancelled?)))
 }
 

@@ -18,7 +18,7 @@ use crate::runs;
 use crate::text;
 
 /// How long to wait at most until what was done is learned from and the store is closed.
-const CLOSING: Duration = Duration::from_secs(30);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What is said of a run whose suspension could not be written.
 const NOT_WRITTEN: &str = "the store could not be told that the run is suspended; what was accepted is not lost, and what ran is done again";
 
@@ -44,12 +44,12 @@ impl Finished {
         match end {
             End::Ended(_) | End::Untold(_) | End::Suspended => {
                 let closing = async {
-                    supervisor.shutdown(CLOSING).await;
+                    supervisor.shutdown(CLOSE_TIMEOUT).await;
                     // What became of the run is known, whether or not it can be read now.
                     status = runs::status(&store, run).await.ok();
                 };
                 // Everything that matters is written: whoever has no time leaves.
-                signals.within_time(tokio::time::timeout(CLOSING, closing)).await;
+                signals.within_time(tokio::time::timeout(CLOSE_TIMEOUT, closing)).await;
             }
             // There is no time left.
             End::Killed | End::NotWritten => {}

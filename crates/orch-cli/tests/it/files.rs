@@ -35,12 +35,12 @@ fn put(path: &Path, endless: Endless) {
 /// Runs a command to its end, which must come soon. It gets too little memory for a file without an end.
 #[track_caller]
 fn ends(command: &mut Command) -> Done {
-    const PATIENCE: Duration = Duration::from_secs(20);
+    const END_TIMEOUT: Duration = Duration::from_secs(20);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let pid = Pid::from_child(&child);
     let (sender, ended) = channel();
     thread::spawn(move || sender.send(child.wait_with_output()));
-    match ended.recv_timeout(PATIENCE) {
+    match ended.recv_timeout(END_TIMEOUT) {
         Ok(output) => {
             let output = output.unwrap();
             Done {
@@ -51,7 +51,7 @@ fn ends(command: &mut Command) -> Done {
         }
         Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
             kill_process(pid, Signal::KILL).unwrap();
-            panic!("it has not ended after {PATIENCE:?}");
+            panic!("it has not ended after {END_TIMEOUT:?}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use orch_core::{RunSettings, Worker};
-use orch_mcp::{Lines, Server};
+use orch_mcp::{Server, StdioTransport};
 use orch_supervisor::{Clock, Supervisor};
 use orch_workers::AgentWorker;
 use rmcp::ServiceExt as _;
@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 
 /// The longest that a call may wait is 100 s.
-const PATIENCE: Duration = Duration::from_secs(300);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(300);
 /// The most bytes of an answer.
-const MOST_BYTES: usize = 4_096;
+const MAX_ANSWER_BYTES: usize = 4_096;
 const START: i64 = 1_800_000_000;
 
 /// A client of a server with an open run of two subtasks.
@@ -55,7 +55,7 @@ impl Session {
         let (to_server, reader) = tokio::io::duplex(1 << 16);
         let (writer, from_server) = tokio::io::duplex(1 << 16);
         tokio::spawn(async move {
-            if let Ok(running) = server.serve(Lines::new(reader, writer)).await {
+            if let Ok(running) = server.serve(StdioTransport::new(reader, writer)).await {
                 let _ = running.waiting().await;
             }
         });
@@ -81,7 +81,7 @@ impl Session {
         let answer =
             self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await;
         let content = &answer["result"]["structuredContent"];
-        assert!(content.to_string().len() <= MOST_BYTES, "too long: {answer}");
+        assert!(content.to_string().len() <= MAX_ANSWER_BYTES, "too long: {answer}");
         content.clone()
     }
 
@@ -107,7 +107,7 @@ impl Session {
     pub(crate) async fn receive(&mut self) -> Value {
         loop {
             let mut line = String::new();
-            let read = tokio::time::timeout(PATIENCE, self.from_server.read_line(&mut line));
+            let read = tokio::time::timeout(ANSWER_TIMEOUT, self.from_server.read_line(&mut line));
             let bytes = read.await.expect("an answer is missing").unwrap();
             assert!(bytes > 0, "the server has ended");
             let message: Value = serde_json::from_str(&line).unwrap();
@@ -127,7 +127,7 @@ fn check(answer: &Value) {
     if let Some(error) = answer.get("error") {
         let message = error["message"].as_str().unwrap();
         assert!(error["code"].is_i64() && !message.is_empty(), "{answer}");
-        assert!(message.len() <= MOST_BYTES, "{answer}");
+        assert!(message.len() <= MAX_ANSWER_BYTES, "{answer}");
     }
     let result = &answer["result"];
     let Some(content) = result.get("structuredContent") else { return };

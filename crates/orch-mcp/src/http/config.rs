@@ -68,7 +68,7 @@ pub enum HttpError {
     Origin(String),
     /// The listener has no address.
     #[error("cannot listen")]
-    Listener(#[from] io::Error),
+    CallContext(#[from] io::Error),
 }
 
 impl Default for HttpLimits {

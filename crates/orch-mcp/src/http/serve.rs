@@ -23,11 +23,11 @@ use crate::Server;
 pub const PATH: &str = "/mcp";
 
 /// Connections that are told at the same time that there are too many; beyond these they are closed without a word.
-const REFUSALS: usize = 64;
+const MAX_REFUSALS: usize = 64;
 /// How long to wait when no connection can be accepted, for want of descriptors for example.
-const PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// The smallest buffer that hyper takes.
-const SMALLEST_BUFFER: usize = 8 * 1024;
+const MIN_BUFFER_BYTES: usize = 8 * 1024;
 
 /// Serves `server` at [`PATH`] of `listener`, until `shutdown` is ready. Requests that are being answered then get
 /// [`HttpLimits::drain`] to end.
@@ -71,7 +71,7 @@ struct Connections {
     http: http1::Builder,
     service: Router,
     busy: Router,
-    most: usize,
+    max_connections: usize,
     client_timeout: Duration,
     graceful: GracefulShutdown,
     served: JoinSet<()>,
@@ -80,7 +80,7 @@ struct Connections {
 
 impl Connections {
     fn new(limits: &HttpLimits, service: Router) -> Self {
-        let head = limits.head_bytes.max(SMALLEST_BUFFER);
+        let head = limits.head_bytes.max(MIN_BUFFER_BYTES);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(limits.client_timeout)
@@ -90,7 +90,7 @@ impl Connections {
             http,
             service,
             busy: Router::new().fallback(busy),
-            most: limits.connections,
+            max_connections: limits.connections,
             client_timeout: limits.client_timeout,
             graceful: GracefulShutdown::new(),
             served: JoinSet::new(),
@@ -104,16 +104,16 @@ impl Connections {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
-                return sleep(PAUSE).await;
+                return sleep(ACCEPT_RETRY_DELAY).await;
             }
         };
         for over in [&mut self.served, &mut self.refused] {
             while over.try_join_next().is_some() {}
         }
-        if self.served.len() < self.most {
+        if self.served.len() < self.max_connections {
             let served = self.connection(stream, &self.service);
             self.served.spawn(served);
-        } else if self.refused.len() < REFUSALS {
+        } else if self.refused.len() < MAX_REFUSALS {
             let refused = self.connection(stream, &self.busy);
             self.refused.spawn(refused);
         }

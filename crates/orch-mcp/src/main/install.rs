@@ -43,7 +43,7 @@ enum Client {
 }
 
 /// The largest file of a client that is merged into, in bytes.
-const MOST_BYTES: u64 = 1024 * 1024;
+const MAX_CLIENT_FILE_BYTES: u64 = 1024 * 1024;
 
 /// A file, and what belongs into it.
 struct Part {
@@ -141,7 +141,10 @@ fn command() -> anyhow::Result<String> {
 /// Reads a file of the project that may not be there.
 fn read(project: &Path, within: &Path) -> anyhow::Result<(Option<Value>, Map<String, Value>)> {
     let path = project.join(within);
-    let bytes = match Folder::open(project)?.read(within, MOST_BYTES).map_err(io::Error::from) {
+    let bytes = match Folder::open(project)?
+        .read(within, MAX_CLIENT_FILE_BYTES)
+        .map_err(io::Error::from)
+    {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok((None, Map::new())),
         Err(error) => {

@@ -22,15 +22,15 @@ use crate::desks::{Desks, Served};
 
 /// How long to wait before a new store is made: other servers of the project must have seen that the old one is gone, or they would
 /// take the new one for a stranger.
-const PAUSE: Duration = Duration::from_secs(2);
+const REOPEN_DELAY: Duration = Duration::from_secs(2);
 /// How long attempts get to end when their store is lost.
 const GRACE: Duration = Duration::from_secs(5);
 /// How often a store that is refused is looked at again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// The most lost runs that the log names.
-const NAMED: usize = 10;
+const MAX_NAMED_RUNS: usize = 10;
 /// The most bytes of a task in the log.
-const TASK_BYTES: usize = 60;
+const MAX_TASK_BYTES: usize = 60;
 
 /// The thread that watches a store.
 pub(super) struct Keeper {
@@ -110,7 +110,7 @@ impl Watching {
 
     /// Opens another store when a call wants one.
     async fn another(&self, lost: &StoreLost) -> Opened {
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(REOPEN_DELAY).await;
         let why: Arc<str> = format!("{}.", in_a_sentence(lost)).into();
         loop {
             if let Some(refusal) = refusal(lost).await {
@@ -183,10 +183,10 @@ fn which(rows: &[RunRow]) -> String {
     }
     let named = rows
         .iter()
-        .take(NAMED)
-        .map(|row| format!("{} ({})", row.head.run, short(&row.head.description, TASK_BYTES)));
+        .take(MAX_NAMED_RUNS)
+        .map(|row| format!("{} ({})", row.head.run, short(&row.head.description, MAX_TASK_BYTES)));
     let named = named.collect::<Vec<_>>().join(", ");
-    let more = rows.len().saturating_sub(NAMED);
+    let more = rows.len().saturating_sub(MAX_NAMED_RUNS);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("Open in it, and lost unless they are in the store that is there next: {named}{more}.")
 }

@@ -15,11 +15,11 @@ use super::{Options, StandaloneError};
 use crate::Server;
 
 /// How long closing the store may take at the end.
-const CLOSING: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much longer than the grace time of attempts it takes to leave while the store works.
-const LEAVING: Duration = Duration::from_secs(1);
+const LEAVE_MARGIN: Duration = Duration::from_secs(1);
 /// How long webhooks have to take what they were not told yet.
-const WEBHOOKS: Duration = Duration::from_secs(5);
+const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// What is kept of the time for the end after the store is closed.
 const RESERVE: Duration = Duration::from_millis(300);
 /// What is kept of it when webhooks are waited for: the store is closed in it, too.
@@ -72,12 +72,12 @@ impl Opened {
     pub(super) async fn close(self, grace: Duration, end: &EndDeadline) {
         let leaving = self.server.leave(grace);
         tokio::pin!(leaving);
-        let is_in_time = tokio::time::timeout(grace + LEAVING, &mut leaving).await.is_ok();
+        let is_in_time = tokio::time::timeout(grace + LEAVE_MARGIN, &mut leaving).await.is_ok();
         if !is_in_time {
             leaving.await;
         }
         // A store that did not take the end of runs does not say what webhooks were not told.
-        let webhooks = if is_in_time { WEBHOOKS } else { Duration::ZERO };
+        let webhooks = if is_in_time { WEBHOOK_TIMEOUT } else { Duration::ZERO };
         let webhooks = end.time_for(webhooks, CLOSING_RESERVE);
         let (lost, is_cut) = self.feeds.finish(webhooks).await;
         if is_cut || lost > 0 {
@@ -85,7 +85,7 @@ impl Opened {
         }
         // One that does not answer cannot be closed either: what was accepted is in it.
         if is_in_time {
-            self.stores.close(end.time_for(CLOSING, RESERVE)).await;
+            self.stores.close(end.time_for(CLOSE_TIMEOUT, RESERVE)).await;
         }
     }
 }

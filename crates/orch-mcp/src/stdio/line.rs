@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
 /// The most bytes of a line. A larger one is dropped as it comes in.
-pub(super) const MOST_BYTES: usize = 16 << 20;
+pub(super) const MAX_LINE_BYTES: usize = 16 << 20;
 /// What the buffer of a large line may keep for the next one.
 const KEPT_BYTES: usize = 64 << 10;
 
@@ -14,7 +14,7 @@ const KEPT_BYTES: usize = 64 << 10;
 pub(super) enum Line<'a> {
     /// A line, without its end.
     Whole(&'a [u8]),
-    /// A line of more than [`MOST_BYTES`], which is gone.
+    /// A line of more than [`MAX_LINE_BYTES`], which is gone.
     TooLong,
     /// Nothing comes any more. What came after the last line's end is no line.
     End,
@@ -43,7 +43,7 @@ impl<R: AsyncBufRead + Unpin> LineReader<R> {
             }
             let end = available.iter().position(|byte| *byte == b'\n');
             let part = &available[..end.unwrap_or(available.len())];
-            is_too_long |= self.line.len() + part.len() > MOST_BYTES;
+            is_too_long |= self.line.len() + part.len() > MAX_LINE_BYTES;
             if is_too_long {
                 self.line = Vec::new();
             } else {
@@ -93,7 +93,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_that_is_too_long_is_dropped_and_the_next_is_whole() {
-        let most = vec![b'x'; MOST_BYTES];
+        let most = vec![b'x'; MAX_LINE_BYTES];
         check(&[&most[..], b"\na\n"].concat(), &[Some(&most), Some(b"a")]).await;
         check(&[&most[..], b"y\na\n"].concat(), &[None, Some(b"a")]).await;
         check(&[&most[..], &most, &most, b"\na\n"].concat(), &[None, Some(b"a")]).await;

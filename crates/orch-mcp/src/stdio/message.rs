@@ -5,7 +5,7 @@ use rmcp::model::{ClientJsonRpcMessage, ErrorCode, ErrorData, RequestId};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::line::MOST_BYTES;
+use super::line::MAX_LINE_BYTES;
 
 /// What a line is.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ pub(super) fn parse(line: &[u8]) -> Parsed {
 
 /// Refuses a line that was too long to be read.
 pub(super) fn too_long() -> Parsed {
-    let most = format!("a message has at most {} MiB", MOST_BYTES >> 20);
+    let most = format!("a message has at most {} MiB", MAX_LINE_BYTES >> 20);
     refused(ErrorCode::INVALID_REQUEST, "Invalid request", &most, None)
 }
 

@@ -1,18 +1,18 @@
 //! MCP over a pair of byte streams, such as stdin and stdout: one JSON-RPC message a line, whatever the other side does.
 //!
 //! A task reads and parses; answers are written by whoever has one, under one lock. Two rules bound what a client can make the
-//! server hold: a request takes one of a few seats until its answer is written, and nothing more is read while an answer waits
+//! server hold: a request takes one of a few permits until its answer is written, and nothing more is read while an answer waits
 //! to be written. So a client that does not read its answers is not listened to, and loses nothing.
 //!
 //! ```text
-//! reader -> line -> message -> [seat] -> rmcp -> handler -> send -> writer
+//! reader -> line -> message -> [permit] -> rmcp -> handler -> send -> writer
 //!    ^                 | what is no message                            |
 //!    +-- waits for ----+-----------> error ----------------------------+
 //! ```
 
 mod line;
 mod message;
-mod seats;
+mod request_permits;
 
 use std::io;
 use std::sync::Arc;
@@ -29,13 +29,13 @@ use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 
 use line::{Line, LineReader};
 use message::Parsed;
-use seats::Seats;
+use request_permits::RequestPermits;
 
 /// A transport for `rmcp`: JSON-RPC messages, one a line, at most 16 MiB each.
 ///
 /// Other than `rmcp`'s own it answers what is no message with an error, refuses an id that is in use, is not ended by what a
 /// client says before it says hello, and holds a bounded number of messages.
-pub struct Lines {
+pub struct StdioTransport {
     messages: mpsc::Receiver<ClientJsonRpcMessage>,
     shared: Arc<Shared>,
     /// Gone when nothing is read any more. Nothing is ever sent.
@@ -48,12 +48,12 @@ struct Shared {
     writer: Mutex<Option<Box<dyn AsyncWrite + Send + Unpin>>>,
     /// Told when a write has failed: nobody listens any more.
     broken: Notify,
-    seats: Seats,
+    permits: RequestPermits,
     /// Whether the client has said hello. Until then `rmcp` takes requests only, and anything else as the end.
     is_greeted: AtomicBool,
 }
 
-impl Lines {
+impl StdioTransport {
     /// Makes a transport of what is read and where to write. It ends when `reader` does, or when nothing can be written.
     ///
     /// # Panics
@@ -65,7 +65,7 @@ impl Lines {
         let shared = Arc::new(Shared {
             writer: Mutex::new(Some(Box::new(writer))),
             broken: Notify::new(),
-            seats: Seats::default(),
+            permits: RequestPermits::default(),
             is_greeted: AtomicBool::new(false),
         });
         let (sender, messages) = mpsc::channel(1);
@@ -100,7 +100,7 @@ impl Lines {
     }
 }
 
-impl Transport<RoleServer> for Lines {
+impl Transport<RoleServer> for StdioTransport {
     type Error = io::Error;
 
     fn send(
@@ -128,7 +128,7 @@ impl Transport<RoleServer> for Lines {
 impl Shared {
     async fn send(&self, item: &ServerJsonRpcMessage) -> io::Result<()> {
         // Held until the answer is written.
-        let _seat = answered(item).and_then(|id| self.seats.leave(id));
+        let _permit = answered(item).and_then(|id| self.permits.release(id));
         if is_welcome(item) {
             self.is_greeted.store(true, Ordering::Relaxed);
         }
@@ -189,7 +189,7 @@ async fn hand_over(
 ) -> io::Result<()> {
     match &message {
         JsonRpcMessage::Request(request) => {
-            if !shared.seats.take(&request.id).await {
+            if !shared.permits.take(&request.id).await {
                 let text = "Invalid request: this id is in use by a request that is not answered yet; number requests.";
                 let error = ErrorData::new(ErrorCode::INVALID_REQUEST, text, None);
                 return shared.refuse(error, Some(request.id.clone())).await;
@@ -206,7 +206,7 @@ async fn hand_over(
             // `rmcp` drops the answer of a request that was cancelled.
             if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
             {
-                drop(cancelled.params.request_id.as_ref().and_then(|id| shared.seats.leave(id)));
+                drop(cancelled.params.request_id.as_ref().and_then(|id| shared.permits.release(id)));
             }
         }
         JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}

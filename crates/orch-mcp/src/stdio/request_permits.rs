@@ -8,36 +8,36 @@ use rmcp::model::RequestId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// The most requests that are worked on at once.
-pub(super) const SEATS: usize = 128;
+pub(super) const MAX_REQUESTS: usize = 128;
 
-/// One seat per request that is not answered yet.
-pub(super) struct Seats {
+/// One permit per request that is not answered yet.
+pub(super) struct RequestPermits {
     free: Arc<Semaphore>,
     taken: Mutex<HashMap<RequestId, OwnedSemaphorePermit>>,
 }
 
-impl Default for Seats {
+impl Default for RequestPermits {
     fn default() -> Self {
-        Self { free: Arc::new(Semaphore::new(SEATS)), taken: Mutex::default() }
+        Self { free: Arc::new(Semaphore::new(MAX_REQUESTS)), taken: Mutex::default() }
     }
 }
 
-impl Seats {
-    /// Takes a seat for a request, as soon as one is free; `false` when the id has one already.
+impl RequestPermits {
+    /// Takes a permit for a request, as soon as one is free; `false` when the id has one already.
     pub(super) async fn take(&self, id: &RequestId) -> bool {
         let free = Arc::clone(&self.free);
-        let seat = free.acquire_owned().await.expect("the semaphore is never closed");
+        let permit = free.acquire_owned().await.expect("the semaphore is never closed");
         match self.taken().entry(id.clone()) {
             Entry::Occupied(_) => false,
             Entry::Vacant(entry) => {
-                entry.insert(seat);
+                entry.insert(permit);
                 true
             }
         }
     }
 
-    /// Returns the seat of a request, which is free once this is dropped; `None` when the request has none.
-    pub(super) fn leave(&self, id: &RequestId) -> Option<OwnedSemaphorePermit> {
+    /// Returns the permit of a request, which is free once this is dropped; `None` when the request has none.
+    pub(super) fn release(&self, id: &RequestId) -> Option<OwnedSemaphorePermit> {
         self.taken().remove(id)
     }
 

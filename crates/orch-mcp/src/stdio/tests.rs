@@ -11,12 +11,12 @@ use rmcp::transport::Transport as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 
-use super::Lines;
-use super::seats::SEATS;
+use super::StdioTransport;
+use super::request_permits::MAX_REQUESTS;
 
 /// A transport, and the client at its other end.
 struct Pair {
-    server: Lines,
+    server: StdioTransport,
     sent: DuplexStream,
     answers: BufReader<DuplexStream>,
 }
@@ -25,7 +25,7 @@ struct Pair {
 fn pair(answers: usize) -> Pair {
     let (reader, sent) = tokio::io::duplex(1 << 20);
     let (answers, writer) = tokio::io::duplex(answers);
-    Pair { server: Lines::new(reader, writer), sent, answers: BufReader::new(answers) }
+    Pair { server: StdioTransport::new(reader, writer), sent, answers: BufReader::new(answers) }
 }
 
 impl Pair {
@@ -66,22 +66,22 @@ fn id(number: usize) -> RequestId {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_beyond_the_seats_wait_until_one_is_answered() {
+async fn requests_beyond_the_permits_wait_until_one_is_answered() {
     let mut pair = pair(1 << 20);
-    for number in 0..SEATS + 2 {
+    for number in 0..MAX_REQUESTS + 2 {
         pair.ping(number).await;
     }
-    for number in 0..SEATS {
+    for number in 0..MAX_REQUESTS {
         assert_eq!(pair.next().await, Some(id(number)));
     }
     assert_eq!(pair.next().await, None);
     pair.answer(id(5)).await.unwrap();
-    assert_eq!(pair.next().await, Some(id(SEATS)));
+    assert_eq!(pair.next().await, Some(id(MAX_REQUESTS)));
     assert_eq!(pair.next().await, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancelled_request_leaves_its_seat() {
+async fn a_cancelled_request_gives_its_permit_back() {
     let mut pair = pair(1 << 20);
     pair.ping(0).await;
     assert_eq!(pair.next().await, Some(id(0)));
@@ -89,7 +89,7 @@ async fn a_cancelled_request_leaves_its_seat() {
     let cancel = json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": 0 } });
     pair.say(cancel).await;
     assert!(matches!(pair.server.receive().await, Some(JsonRpcMessage::Notification(_))));
-    assert!(pair.server.shared.seats.leave(&id(0)).is_none());
+    assert!(pair.server.shared.permits.release(&id(0)).is_none());
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,11 +13,11 @@ use orch_supervisor::SubmitOptions;
 use super::{finish, hand_over, progress};
 use crate::answer::{Answer, short};
 use crate::args::{BudgetArg, Delegate, SubtaskArg, not_blank};
+use crate::call_context::{Progress, ProgressSink};
 use crate::caller::Caller;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::hand_out::Wanted;
-use crate::listener::{Progress, Teller};
 use crate::mode::{self, Mode};
 use crate::names::{self, did_you_mean};
 use crate::request::{self, Note, Request};
@@ -35,7 +35,7 @@ pub(crate) async fn delegate(
     desk: &Desk,
     mut args: Delegate,
     caller: &Caller,
-    teller: &Teller,
+    sink: &ProgressSink,
 ) -> Result<Answer, ToolError> {
     not_blank("task", &args.task)?;
     args.task = args.task.trim().to_owned();
@@ -76,19 +76,19 @@ pub(crate) async fn delegate(
         // Whoever delegates it again wants it done, suspended or not.
         desk.resume(&desk.row(run).await?).await?;
     }
-    answer(desk, run, again, teller).await
+    answer(desk, run, again, sink).await
 }
 
 async fn answer(
     desk: &Desk,
     run: RunId,
     again: bool,
-    teller: &Teller,
+    sink: &ProgressSink,
 ) -> Result<Answer, ToolError> {
     let status = desk.settled(run).await?;
     let (done, total) = (status.counts.finished(), status.counts.total);
     let message = format!("planned as {total} subtasks");
-    teller.tell(Progress { done: done.into(), total: Some(total.into()), message }).await;
+    sink.send(Progress { done: done.into(), total: Some(total.into()), message }).await;
     if !again {
         refuse_without_plan(desk, &status).await?;
     }

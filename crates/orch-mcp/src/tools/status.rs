@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::{NEXT_ROOM, finish, progress, retry_due, tried_again};
 use crate::answer::{Answer, fitting, short};
 use crate::args::Status;
+use crate::call_context::CallContext;
 use crate::desk::Desk;
 use crate::error::ToolError;
 use crate::hand_out::{Asked, make};
-use crate::listener::Listener;
 use crate::mode::Mode;
 use crate::wait::wait;
 
@@ -36,7 +36,7 @@ const TEXT_BYTES: usize = 120;
 pub(crate) async fn status(
     desk: &Desk,
     args: Status,
-    listener: Listener,
+    call: CallContext,
 ) -> Result<Answer, ToolError> {
     let Some(id) = &args.orchestration_id else {
         if args.subtask_id.is_some() || args.detail || args.resume || args.wait_s > 0 {
@@ -56,7 +56,7 @@ pub(crate) async fn status(
     let run = row.head.run;
     let mut status = desk.attended(run).await?;
     if args.wait_s > 0 {
-        status = wait(desk, run, listener, args.wait_s).await?;
+        status = wait(desk, run, call, args.wait_s).await?;
     }
     if let Some(subtask) = &args.subtask_id {
         return one(desk, &status, subtask.as_str()).await;

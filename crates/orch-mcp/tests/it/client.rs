@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 /// How long an answer may take, on a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Measures what `work` takes.
 #[expect(clippy::disallowed_methods, reason = "promises in seconds are measured in seconds")]
@@ -126,7 +126,7 @@ impl Client {
 
     /// Returns the next message. Everything on stdout must be one.
     pub(crate) fn receive(&mut self) -> Value {
-        let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+        let line = self.lines.recv_timeout(ANSWER_TIMEOUT).unwrap_or_else(|error| {
             panic!("no answer ({error}); stderr: {}", fs::read_to_string(&self.stderr).unwrap())
         });
         self.wire += line.len() + 1;
@@ -208,7 +208,7 @@ impl Client {
         self.hang_up();
         let mut rest = Vec::new();
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(ANSWER_TIMEOUT) {
                 Ok(line) => rest.push(line),
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => panic!("the server goes on without its client"),

@@ -13,7 +13,7 @@ const STATUS: &str = "alma_orchestration_status";
 /// Between the bytes of a client that is slow on purpose.
 const TRICKLE: Duration = Duration::from_millis(50);
 /// How long a slow client may go on until the test fails.
-const LONGEST: Duration = Duration::from_secs(60);
+const MAX_TRICKLE_TIME: Duration = Duration::from_secs(60);
 
 fn project() -> Project {
     Project::new(&[("reviewer", "Reviews code")])
@@ -32,7 +32,7 @@ fn is_served(server: &HttpServer) -> bool {
 fn is_served_again(server: &HttpServer) {
     let start = now();
     while !is_served(server) {
-        assert!(start.elapsed() < LONGEST, "the server is still busy");
+        assert!(start.elapsed() < MAX_TRICKLE_TIME, "the server is still busy");
     }
 }
 
@@ -57,7 +57,7 @@ fn trickle(server: &HttpServer, mut stream: TcpStream, bytes: &[u8]) -> Vec<u8> 
     stream.set_read_timeout(Some(TRICKLE)).unwrap();
     let (start, mut answer) = (now(), Vec::new());
     for byte in bytes.iter().cycle() {
-        assert!(start.elapsed() < LONGEST, "the server still listens");
+        assert!(start.elapsed() < MAX_TRICKLE_TIME, "the server still listens");
         assert!(is_served(server), "others are served meanwhile");
         let is_over = stream.write_all(&[*byte]).is_err();
         match stream.read_to_end(&mut answer) {
@@ -100,7 +100,7 @@ fn a_client_that_takes_no_answers_is_cut_off() {
     let asks = tool_call(STATUS, json!({}), &[("connection", "keep-alive")]).repeat(100);
     let (start, mut sent) = (now(), 0);
     loop {
-        assert!(start.elapsed() < LONGEST, "the server still waits");
+        assert!(start.elapsed() < MAX_TRICKLE_TIME, "the server still waits");
         assert!(is_served(&server), "others are served meanwhile");
         match stream.write(&asks[sent % asks.len()..]) {
             Ok(bytes) => sent += bytes,

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::client::Project;
 
 /// How long anything may take, on a machine that does other things too.
-const PATIENCE: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server that listens.
 pub(crate) struct HttpServer {
@@ -50,7 +50,8 @@ impl HttpServer {
         });
         let mut seen = String::new();
         let address = loop {
-            let line = stderr.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no line: {seen}"));
+            let line =
+                stderr.recv_timeout(ANSWER_TIMEOUT).unwrap_or_else(|_| panic!("no line: {seen}"));
             if let Some((_, rest)) = line.split_once("orch-mcp listens at http://") {
                 break rest.strip_suffix("/mcp").unwrap().parse().unwrap();
             }
@@ -66,7 +67,7 @@ impl HttpServer {
     /// Opens a connection.
     pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(ANSWER_TIMEOUT)).unwrap();
         stream
     }
 

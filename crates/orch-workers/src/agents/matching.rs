@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use orch_core::Subtask;
 
 /// What a description can reach at most: a listed task type says more.
-const MOST: f64 = 0.9;
+const MAX_SCORE: f64 = 0.9;
 /// What a word counts that is in the agent's name, and one that is in its description only.
 const IN_NAME: f64 = 1.0;
 const IN_DESCRIPTION: f64 = 0.6;
@@ -38,7 +38,7 @@ impl AgentProfile {
                 0.0
             }
         };
-        MOST * words.iter().map(count).sum::<f64>() / words.len() as f64
+        MAX_SCORE * words.iter().map(count).sum::<f64>() / words.len() as f64
     }
 }
 

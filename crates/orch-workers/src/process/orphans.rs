@@ -25,7 +25,7 @@ use super::ReapError;
 use super::linux::{self, Stat};
 
 /// How long processes may take to be gone after they were killed.
-const PATIENCE: Duration = Duration::from_secs(1);
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The first pause between two looks; each is twice as long as the one before, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -120,7 +120,7 @@ impl Member {
             if left.is_empty() {
                 return Some(Ok(()));
             }
-            if waited >= PATIENCE {
+            if waited >= END_TIMEOUT {
                 family().spared.extend(left.iter().map(|stat| (stat.pid, stat.start)));
                 let pids = left.iter().map(|stat| stat.pid).collect();
                 return Some(Err(ReapError::StillAlive { pids }));

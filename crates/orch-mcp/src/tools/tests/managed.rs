@@ -6,7 +6,7 @@ use orch_core::WorkerCapability;
 use orch_supervisor::worker_fn;
 
 use super::*;
-use crate::listener::Progress;
+use crate::call_context::Progress;
 
 /// A worker of the server that sleeps as long as the subtask says.
 fn sleeper() -> Vec<Arc<dyn Worker>> {
@@ -43,20 +43,20 @@ impl Desk {
         self.ok("alma_delegate_task", arguments).await
     }
 
-    /// Calls a tool with a listener, and returns the answer, what was heard, and the seconds that it took.
+    /// Calls a tool with a call, and returns the answer, what was heard, and the seconds that it took.
     async fn wait(&self, run: &Value, seconds: u64, hears: bool) -> (Value, Vec<Progress>, u64) {
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let mut listener = Listener::silent();
+        let mut call = CallContext::silent();
         if hears {
             let heard = heard.clone();
-            listener = listener.telling(move |progress| {
+            call = call.with_progress(move |progress| {
                 heard.lock().unwrap().push(progress);
                 Box::pin(std::future::ready(()))
             });
         }
         let before = self.began.elapsed();
         let arguments = json!({ "orchestration_id": run, "wait_s": seconds });
-        let answer = self.call_for(listener, "alma_orchestration_status", arguments).await.unwrap();
+        let answer = self.call_for(call, "alma_orchestration_status", arguments).await.unwrap();
         let took = (self.began.elapsed() - before).as_secs();
         let heard = heard.lock().unwrap().clone();
         (answer, heard, took)
@@ -152,7 +152,7 @@ async fn whoever_does_not_wait_any_more_leaves_the_run_as_it_is() {
     let answer = desk.delegate_as("managed", naps(&["a"])).await;
     let run = &answer["orchestration_id"];
     let arguments = json!({ "orchestration_id": run, "wait_s": 20 });
-    let gone = Listener::new(tokio::time::sleep(Duration::from_secs(1)));
+    let gone = CallContext::new(tokio::time::sleep(Duration::from_secs(1)));
     let cut = desk.call_for(gone, "alma_orchestration_status", arguments).await.unwrap();
     assert_eq!((&cut["status"], desk.began.elapsed().as_secs()), (&json!("active"), 1));
     let (last, _, took) = desk.wait(run, 20, false).await;
@@ -236,7 +236,7 @@ async fn open_runs_are_listed_in_pages() {
             None => json!({}),
         };
         let page = desk.ok("alma_orchestration_status", arguments).await;
-        assert!(serde_json::to_vec(&page).unwrap().len() <= MOST_BYTES);
+        assert!(serde_json::to_vec(&page).unwrap().len() <= MAX_ANSWER_BYTES);
         let runs = page["orchestrations"].as_array().unwrap();
         assert!(!runs.is_empty());
         seen.extend(runs.iter().map(|run| run["task"].as_str().unwrap()[..7].trim().to_owned()));

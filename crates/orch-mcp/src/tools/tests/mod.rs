@@ -23,8 +23,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::Server;
-use crate::answer::MOST_BYTES;
-use crate::listener::Listener;
+use crate::answer::MAX_ANSWER_BYTES;
+use crate::call_context::CallContext;
 
 /// A project with two agents, and a server for it.
 struct Desk {
@@ -100,22 +100,21 @@ impl Desk {
         tool: &'static str,
         arguments: Value,
     ) -> impl Future<Output = Result<Value, String>> {
-        self.call_for(Listener::silent(), tool, arguments)
+        self.call_for(CallContext::silent(), tool, arguments)
     }
 
     fn call_for(
         &self,
-        listener: Listener,
+        call: CallContext,
         tool: &'static str,
         arguments: Value,
     ) -> impl Future<Output = Result<Value, String>> {
         let server = self.server.clone();
         async move {
-            let answer =
-                server.answer(tool, arguments.as_object().cloned(), listener).await.unwrap();
+            let answer = server.answer(tool, arguments.as_object().cloned(), call).await.unwrap();
             let answer: Value = answer.map_err(|error| error.to_string())?.into_map().into();
             let size = serde_json::to_vec(&answer).unwrap().len();
-            assert!(size <= MOST_BYTES, "{tool}: {size} bytes");
+            assert!(size <= MAX_ANSWER_BYTES, "{tool}: {size} bytes");
             assert_eq!(answer.as_object().unwrap().keys().next().unwrap(), "success");
             Ok(answer)
         }

@@ -76,7 +76,7 @@ async fn everything_long(c: char) {
         }
         // What it cannot be reported with any more is refused in a sentence, which is bounded, too.
         if let Err(error) = desk.call("alma_report_subtask", report).await {
-            assert!(crate::answer::sentence(&error).len() <= MOST_BYTES);
+            assert!(crate::answer::sentence(&error).len() <= MAX_ANSWER_BYTES);
         }
     }
     every_view(&desk, &run, &ids).await;
