@@ -7,28 +7,28 @@ use orch_app::Trust;
 
 use crate::commands;
 
-/// Splits complex tasks, gives the parts to workers, survives failures, and makes one result.
+/// Split a task into subtasks, run them on workers, recover from failures, and combine the results.
 ///
 /// Exit codes: 0 success, 1 failed, 2 wrong usage or configuration, 3 partial success, 4 nothing to claim or a report that
 /// does not count, 130 suspended.
 #[derive(Debug, Parser)]
 #[command(name = "orch", version, max_term_width = 100)]
 pub(crate) struct Args {
-    /// The configuration; else orch.yaml beside the task, else from the current folder upwards.
+    /// Configuration file [default: orch.yaml beside the task, else in the current folder or the nearest above it].
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Trusts the folder: its configuration, whoever it is from, for this call, and its store from now on. `run`, `resume`,
-    /// `claim`, `report` and `cancel` need it only where files are not your own or orch has not made the store. ORCH_TRUST=1 is
-    /// the same for one call.
+    /// Trust the folder: its configuration for this call, its store from now on. `run`, `resume`, `claim`, `report` and
+    /// `cancel` need this only if files belong to somebody else or orch did not make the store. ORCH_TRUST=1 does the same
+    /// for one call.
     #[arg(long, global = true)]
     pub(crate) trust: bool,
-    /// Writes one JSON document to stdout.
+    /// Write one JSON document to stdout.
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Writes no progress and no summary, only the data.
+    /// Write only the data, without progress and summary.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Logs more: -v info, -vv debug, -vvv trace. ORCH_LOG says more exactly what.
+    /// Log more: -v info, -vv debug, -vvv trace; see ORCH_LOG for filters.
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
@@ -53,24 +53,24 @@ impl Command {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Runs a task to its end.
+    /// Run a task to its end.
     Run(commands::run::Args),
-    /// Says who would do what and when, how long it takes and what it costs; runs nothing.
+    /// Forecast a run without starting it: workers, times, costs.
     Plan(commands::plan::Args),
-    /// Says how a run stands, or lists all runs.
+    /// Show the status of a run, or list all runs.
     Status(commands::status::Args),
-    /// Shows the output of a run, or what happened to one of its subtasks.
+    /// Show the output of a run, or the history of one of its subtasks.
     Show(commands::show::Args),
-    /// Goes on with a run that was suspended, or whose process died.
+    /// Continue a run that was suspended, or whose process died.
     Resume(commands::resume::Args),
-    /// Ends a run with what it has.
+    /// Cancel a run and keep its partial results.
     Cancel(commands::cancel::Args),
-    /// Shows what was learned from runs; decides about it, moves it, erases it.
+    /// Show, pin, move or erase what was learned from runs.
     Memory(commands::memory::Args),
-    /// Says what the output of a run is worth, so that the next runs are better.
+    /// Rate the output of a run, to improve later runs.
     Feedback(commands::feedback::Args),
-    /// Takes a subtask for the agent that calls, and writes what the agent is to do.
+    /// Claim a subtask for an agent, and write its prompt.
     Claim(commands::claim::Args),
-    /// Reports what an agent made of a subtask.
+    /// Report the result or the failure of a subtask.
     Report(commands::report::Args),
 }

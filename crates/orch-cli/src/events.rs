@@ -19,7 +19,7 @@ const DELIVERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct EventArgs {
-    /// Appends what happens to FILE, one JSON object a line; with `-` to stdout, and the output goes to stderr.
+    /// Append events to FILE, one JSON object a line; `-` is stdout, and the output goes to stderr.
     #[arg(long, value_name = "FILE")]
     events: Option<PathBuf>,
 }

@@ -19,22 +19,21 @@ use orch_mcp::standalone::{Options, Standalone};
 use rmcp::ServiceExt as _;
 use tracing_subscriber::EnvFilter;
 
-/// Serves a project to MCP clients, over stdin and stdout or over HTTP: their agents do the subtasks, orch keeps the order.
+/// Serve a project to MCP clients over stdin and stdout or HTTP: their agents do the subtasks, orch schedules them.
 #[derive(Debug, Parser)]
 #[command(name = "orch-mcp", version, max_term_width = 100)]
 struct Args {
-    /// The project's folder; the current one unless given.
+    /// Project folder [default: the current folder].
     #[arg(long, value_name = "FOLDER", global = true)]
     project: Option<PathBuf>,
-    /// The configuration; else that of the project.
+    /// Configuration file [default: the project's].
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Trusts the folder: its configuration, whoever it is from, while this server runs, and its store from now on. Without it, and
-    /// without ORCH_TRUST=1, the server runs no commands of a configuration that it found, and uses neither its servers nor its
-    /// variables.
+    /// Trust the folder: its configuration while this server runs, its store from now on. Without this or ORCH_TRUST=1 the
+    /// server does not use commands, servers and variables of a configuration that it found.
     #[arg(long)]
     trust: bool,
-    /// How long commands may go on when the client has closed stdin, for example 30s; then their runs are suspended.
+    /// How long commands may continue after the client has closed stdin, for example 30s; then their runs are suspended.
     #[arg(long, value_name = "SPAN", default_value = "5s", value_parser = span)]
     grace: Duration,
     #[cfg(feature = "http")]

@@ -19,7 +19,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run: any unique beginning of its id; the latest unless given.
+    /// Run id, or a unique prefix of it [default: the latest].
     #[arg(value_name = "RUN")]
     run: Option<String>,
 }

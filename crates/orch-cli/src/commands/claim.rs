@@ -12,19 +12,19 @@ use crate::text;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run: any unique beginning of its id; the latest open one unless given.
+    /// Run id, or a unique prefix of it [default: the latest open run].
     #[arg(value_name = "RUN")]
     run: Option<String>,
-    /// This subtask, and no other.
+    /// Claim this subtask.
     #[arg(long, value_name = "ID")]
     subtask: Option<String>,
-    /// The agent that claims: it gets what was meant for it.
+    /// Agent that claims; it gets subtasks meant for it.
     #[arg(long, value_name = "NAME")]
     worker: Option<String>,
-    /// How many subtasks it may hold at once; 1 unless given, when there is a worker.
+    /// Maximum number of subtasks the agent may hold at once [default: 1 with --worker].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     slots: Option<u32>,
-    /// The same key again gets the same subtask, as long as it is open.
+    /// Idempotency key: the same key gets the same subtask while it is open.
     #[arg(long, value_name = "KEY")]
     request_key: Option<String>,
 }

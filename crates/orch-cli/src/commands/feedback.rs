@@ -16,13 +16,13 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Args {
-    /// The run: any unique beginning of its id; the latest unless given.
+    /// Run id, or a unique prefix of it [default: the latest].
     #[arg(value_name = "RUN")]
     run: Option<String>,
-    /// From 0 (useless) to 1 (perfect); said again, it replaces what was said before.
+    /// From 0 (useless) to 1 (perfect); replaces an earlier rating.
     #[arg(long, value_parser = score)]
     score: f64,
-    /// Why.
+    /// Reason for the rating.
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
 }

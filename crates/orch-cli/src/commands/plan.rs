@@ -117,10 +117,10 @@ impl Planned {
         let task_type = text::shown(&self.task_type);
         lines.push(match (&self.earlier, self.has_memory) {
             (Some(earlier), _) => {
-                format!("earlier runs: a `{task_type}` with such a plan {earlier}")
+                format!("earlier runs of type `{task_type}` with such a plan: {earlier}")
             }
             (None, true) => {
-                format!("earlier runs: none of type `{task_type}` with such a plan")
+                format!("earlier runs of type `{task_type}` with such a plan: none")
             }
             (None, false) => "earlier runs: no memory here yet".to_owned(),
         });
@@ -140,7 +140,7 @@ impl Planned {
         ));
         let levels: Vec<String> = forecast.levels.iter().map(ToString::to_string).collect();
         lines.push(format!(
-            "at once: {:.1} on average without limits; by level {}",
+            "average parallelism: {:.1} without limits; by level {}",
             forecast.parallelism,
             levels.join(", ")
         ));
@@ -158,11 +158,11 @@ impl Planned {
 
 fn cost(forecast: &Forecast) -> String {
     match forecast.cost_micro_usd {
-        None => "cost: not known".to_owned(),
+        None => "cost: unknown".to_owned(),
         Some(micro) => {
             let unknown = match forecast.unpriced {
                 0 => String::new(),
-                count => format!(", and what {count} subtasks cost that never said so"),
+                count => format!(", unknown for {count} subtasks"),
             };
             format!("cost: ${:.4}{unknown}", micro as f64 / 1e6)
         }
@@ -231,7 +231,7 @@ fn why(attempt: &ExpectedAttempt) -> String {
         lines.push_str(&format!("  then: {}\n", others.join(", ")));
     }
     lines.extend(attempt.record.as_ref().map(|Expectation { attempts, successes, confidence, .. }| {
-        format!("  record: {successes} of {attempts} succeeded, good for more than {confidence:.2} of the full reward\n")
+        format!("  record: {successes}/{attempts} succeeded (score >= {confidence:.2}, 95 % confidence)\n")
     }));
     lines
 }

@@ -21,37 +21,37 @@ const MOST_BYTES: u64 = 8 * 1024 * 1024;
 #[command(allow_missing_positional = true)]
 #[command(group = clap::ArgGroup::new("what").required(true).args(["file", "result", "error"]))]
 pub(crate) struct Args {
-    /// The run: any unique beginning of its id; the latest open one unless given.
+    /// Run id, or a unique prefix of it [default: the latest open run].
     #[arg(value_name = "RUN")]
     run: Option<String>,
     /// The subtask.
     #[arg(value_name = "SUBTASK")]
     subtask: String,
-    /// Read the result from this file, wherever it is; JSON when its name ends in `.json`.
+    /// Read the result from this file; JSON if the name ends in `.json`.
     #[arg(long, value_name = "PATH")]
     file: Option<PathBuf>,
-    /// The result itself.
+    /// Result as text.
     #[arg(long, value_name = "TEXT")]
     result: Option<String>,
-    /// The result is one, although it begins with `FAILED:` or has `success: false`.
+    /// Accept the result although it begins with `FAILED:` or has `success: false`.
     #[arg(long, conflicts_with = "error")]
     success: bool,
-    /// It failed: what went wrong, in a sentence.
+    /// Report a failure: what went wrong, in a sentence.
     #[arg(long, value_name = "MESSAGE")]
     error: Option<String>,
-    /// Why it failed: reported (unless given), timeout, rate_limit, auth, invalid_input or unavailable.
+    /// Cause of the failure: reported, timeout, rate_limit, auth, invalid_input or unavailable [default: reported].
     #[arg(long, value_name = "CAUSE", conflicts_with_all = ["file", "result"])]
     cause: Option<String>,
-    /// The attempt, as it was handed out; may be left out while only one is open.
+    /// Attempt, as `orch claim` showed it; optional while only one is open.
     #[arg(long, value_name = "ATTEMPT")]
     attempt: Option<String>,
-    /// The agent that did it; who claimed it unless given.
+    /// Agent that did the work [default: the agent that claimed it].
     #[arg(long, value_name = "NAME")]
     worker: Option<String>,
-    /// What it used: input_tokens=N, output_tokens=N, cost_usd=N, with commas between them.
+    /// Usage: input_tokens=N,output_tokens=N,cost_usd=N.
     #[arg(long, value_name = "FIELD=N", value_delimiter = ',')]
     usage: Vec<String>,
-    /// What was learned for the next time, in a sentence; may be given several times.
+    /// Lesson for later runs, in a sentence; may be repeated.
     #[arg(long, value_name = "TEXT")]
     lesson: Vec<String>,
 }

@@ -16,7 +16,7 @@ use crate::session::Session;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run: any unique beginning of its id; the latest unless given.
+    /// Run id, or a unique prefix of it [default: the latest].
     #[arg(value_name = "RUN")]
     run: Option<String>,
     #[command(flatten)]

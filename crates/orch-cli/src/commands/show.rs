@@ -22,10 +22,10 @@ use crate::text;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run: any unique beginning of its id; the latest unless given, or by the word `latest`.
+    /// Run id, or a unique prefix of it; `latest` is the latest [default: the latest].
     #[arg(value_name = "RUN")]
     run: Option<String>,
-    /// One of its subtasks: attempts, why these workers, result and evidence.
+    /// Subtask to show: attempts, reasons for the workers, result and evidence.
     #[arg(value_name = "SUBTASK")]
     subtask: Option<String>,
 }

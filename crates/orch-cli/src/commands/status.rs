@@ -16,13 +16,13 @@ use crate::text;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The run: any unique beginning of its id; the latest unless given.
+    /// Run id, or a unique prefix of it [default: the latest].
     #[arg(value_name = "RUN", conflicts_with = "all")]
     run: Option<String>,
-    /// Lists all runs, newest first.
+    /// List all runs, newest first.
     #[arg(long)]
     all: bool,
-    /// How many runs are listed at most.
+    /// Maximum number of runs to list.
     #[arg(long, value_name = "N", default_value_t = 100, requires = "all", value_parser = clap::value_parser!(u32).range(1..))]
     limit: u32,
 }

@@ -11,19 +11,19 @@ use crate::task_source::TaskSource;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct TaskArgs {
-    /// A task file (YAML or JSON; - is stdin), or the task in a sentence: what has blanks in it and names no file.
+    /// Task file (YAML or JSON; - is stdin), or the task as a sentence: text with blanks that names no file.
     #[arg(value_name = "TASK", required_unless_present = "sentence", conflicts_with = "sentence")]
     task: Option<String>,
-    /// The task in a sentence, whatever it looks like.
+    /// Task as a sentence, whatever it looks like.
     #[arg(last = true, value_name = "SENTENCE")]
     sentence: Vec<String>,
-    /// Sets a value of the task's context; a dotted key goes into maps, the value is YAML.
+    /// Set a value of the task's context; a dotted key goes into maps, the value is YAML.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
-    /// How many subtasks run at once: sequential, parallel, adaptive.
+    /// Execution strategy: sequential, parallel, adaptive.
     #[arg(long)]
     strategy: Option<ExecutionStrategy>,
-    /// The most attempts at once.
+    /// Maximum number of attempts at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_parallel: Option<u32>,
 }

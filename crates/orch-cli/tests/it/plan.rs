@@ -57,8 +57,8 @@ plan: 4 subtasks, from: explicit, confidence 1.00
 earlier runs: no memory here yet
 time: 2.10 s, or 2.10 s if everything is slow (parallel, at most 64 at once, 2 needed)
 longest path: 2.10 s, first -> all
-at once: 1.5 on average without limits; by level 3, 1
-cost: not known
+average parallelism: 1.5 without limits; by level 3, 1
+cost: unknown
 durations: 0 from memory, 4 from the plan, 0 guessed
 
 first   ann   0.00 s +  2.00 s (slow 2.00 s)  plan
@@ -125,16 +125,16 @@ fn the_second_audit_is_planned_by_what_the_first_has_taught() {
 
     let text = orch(&["plan"]).stdout;
     for part in [
-        "earlier runs: a `repo_audit` with such a plan succeeded 1 of 1 times",
+        "earlier runs of type `repo_audit` with such a plan: 1/1 succeeded",
         "durations: 12 from memory, 0 from the plan, 0 guessed",
-        "  record: 1 of 1 succeeded, good for more than 0.23 of the full reward",
+        "  record: 1/1 succeeded (score >= 0.23, 95 % confidence)",
     ] {
         assert!(text.contains(part), "`{part}` is not in {text}");
     }
     let explained = project.orch(&["memory", "show"]).exits(0).stdout;
     for result in results {
         let start = format!(
-            "`{}` at `{}`: succeeded 1 of 1 times, with 95 % certainty good for more than 0.23",
+            "`{}` at `{}`: 1/1 succeeded (score >= 0.23, 95 % confidence)",
             result["worker_name"].as_str().unwrap(),
             result["subtask_id"].as_str().unwrap()
         );

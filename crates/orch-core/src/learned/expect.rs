@@ -84,7 +84,7 @@ impl From<Typical> for [u64; 4] {
 /// }
 /// let expected = stats.summary().unwrap().expectation(Day(7));
 /// assert_eq!((expected.attempts, expected.duration_ms.unwrap().p50), (3, 30));
-/// assert!(expected.to_string().starts_with("succeeded 3 of 3 times"));
+/// assert!(expected.to_string().starts_with("3/3 succeeded"));
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -107,20 +107,20 @@ pub struct Expectation {
 }
 
 impl fmt::Display for Expectation {
-    /// Writes a sentence without its subject and its full stop.
+    /// Writes the counts, and the median and the 90 % quantile of what is known of time and cost.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "succeeded {} of {} times, with 95 % certainty good for more than {:.2} of the full reward",
+            "{}/{} succeeded (score >= {:.2}, 95 % confidence)",
             self.successes, self.attempts, self.confidence
         )?;
         if let Some(Typical { p50, p90, .. }) = self.duration_ms {
             let [p50, p90] = [p50, p90].map(|ms| ms as f64 / 1e3);
-            write!(f, "; takes {p50:.2} s in the middle and at most {p90:.2} s in 9 of 10 cases")?;
+            write!(f, "; p50 {p50:.2} s, p90 {p90:.2} s")?;
         }
         if let Some(Typical { p50, p90, .. }) = self.cost_micro_usd {
             let [p50, p90] = [p50, p90].map(|micro| micro as f64 / 1e6);
-            write!(f, "; costs ${p50:.4} in the middle and at most ${p90:.4} in 9 of 10 cases")?;
+            write!(f, "; cost p50 ${p50:.4}, p90 ${p90:.4}")?;
         }
         Ok(())
     }
@@ -220,16 +220,10 @@ mod tests {
         let says = |stats: &WorkerStats| stats.summary().unwrap().expectation(Day(7)).to_string();
         assert_eq!(
             says(&one),
-            "succeeded 1 of 1 times, with 95 % certainty good for more than 0.23 of the full reward; takes 1.50 s in the middle and \
-             at most 1.50 s in 9 of 10 cases"
+            "1/1 succeeded (score >= 0.23, 95 % confidence); p50 1.50 s, p90 1.50 s"
         );
         one.cost_micro_usd.record(20_000);
-        assert!(
-            says(&one)
-                .ends_with("; costs $0.0200 in the middle and at most $0.0200 in 9 of 10 cases"),
-            "{}",
-            says(&one)
-        );
-        assert!(!says(&stats(&[], 2)).contains("takes"));
+        assert!(says(&one).ends_with("; cost p50 $0.0200, p90 $0.0200"), "{}", says(&one));
+        assert!(!says(&stats(&[], 2)).contains("p50"));
     }
 }

@@ -18,8 +18,8 @@ const TOKEN: &str = "ORCH_MCP_TOKEN";
 #[derive(Debug, Args)]
 #[command(next_help_heading = "HTTP")]
 pub(crate) struct HttpArgs {
-    /// Serves streamable HTTP at http://ADDRESS/mcp instead of stdin and stdout. Port 0 takes a free one; stderr says which.
-    /// Other than loopback addresses need a token: ORCH_MCP_TOKEN or --token-file.
+    /// Serve streamable HTTP at http://ADDRESS/mcp instead of stdin and stdout. Port 0 picks a free port and names it on stderr.
+    /// Addresses other than loopback need a token: ORCH_MCP_TOKEN or --token-file.
     #[arg(long = "http", value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:8377")]
     pub(crate) address: Option<SocketAddr>,
     #[command(flatten)]
@@ -29,25 +29,25 @@ pub(crate) struct HttpArgs {
 /// Means nothing without `--http`.
 #[derive(Debug, Args)]
 struct HttpOptions {
-    /// Bearer tokens, a line `PROJECT TOKEN` each; those of other projects are refused. Nobody else may read the file.
+    /// File of bearer tokens, a line `PROJECT TOKEN` each; tokens of other projects are refused. Only you may read the file.
     #[arg(long, value_name = "FILE", requires = "address")]
     token_file: Option<PathBuf>,
-    /// A name, perhaps with a port, under which clients reach the server, besides localhost and its address.
+    /// Host name, optionally with port, by which clients reach the server, besides localhost and its address.
     #[arg(long, value_name = "HOST", requires = "address")]
     allow_host: Vec<String>,
-    /// An origin whose web pages may call, besides programs at loopback origins.
+    /// Origin whose web pages may call, besides loopback origins.
     #[arg(long, value_name = "ORIGIN", requires = "address")]
     allow_origin: Vec<String>,
-    /// The most open connections [default: 256].
+    /// Maximum number of open connections [default: 256].
     #[arg(long, value_name = "N", requires = "address")]
     max_connections: Option<usize>,
-    /// The most sessions of clients that say `initialize` [default: 256].
+    /// Maximum number of sessions [default: 256].
     #[arg(long, value_name = "N", requires = "address")]
     max_sessions: Option<usize>,
-    /// The most requests per second [default: 500].
+    /// Maximum number of requests per second [default: 500].
     #[arg(long, value_name = "N", requires = "address")]
     max_requests: Option<u32>,
-    /// How long a client may take to send a request's head, its body, and to take an answer [default: 30s].
+    /// How long a client may take to send a request's head or body, or to take an answer [default: 30s].
     #[arg(long, value_name = "SPAN", value_parser = span, requires = "address")]
     client_timeout: Option<Duration>,
 }

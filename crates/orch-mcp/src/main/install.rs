@@ -18,7 +18,7 @@ const TOOLS: [&str; 5] = [
     "alma_cancel_orchestration",
 ];
 
-/// Prints what a client's configuration needs, or writes it.
+/// Print the configuration that a client needs, or write it.
 ///
 /// Examples:
 ///   orch-mcp install --client claude
@@ -26,10 +26,10 @@ const TOOLS: [&str; 5] = [
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct InstallArgs {
-    /// Whose configuration.
+    /// Client to configure.
     #[arg(long)]
     client: Client,
-    /// Merges it into the files of the project; what else is in them stays as it is.
+    /// Merge it into the files of the project; everything else in them stays.
     #[arg(long)]
     write: bool,
 }

@@ -206,7 +206,9 @@ async fn hand_over(
             // `rmcp` drops the answer of a request that was cancelled.
             if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
             {
-                drop(cancelled.params.request_id.as_ref().and_then(|id| shared.permits.release(id)));
+                drop(
+                    cancelled.params.request_id.as_ref().and_then(|id| shared.permits.release(id)),
+                );
             }
         }
         JsonRpcMessage::Response(_) | JsonRpcMessage::Error(_) => {}

@@ -20,10 +20,10 @@ const EXAMPLES: &str = "Examples:
 pub(super) struct Args {
     #[command(flatten)]
     chosen: Chosen,
-    /// Does it. Without, it is only said what would be forgotten.
+    /// Forget; without it, only show what would be forgotten.
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
-    /// Only says what would be forgotten: the default.
+    /// Only show what would be forgotten (default).
     #[arg(long)]
     dry_run: bool,
 }
@@ -32,16 +32,16 @@ pub(super) struct Args {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = true)]
 struct Chosen {
-    /// What is known of this worker.
+    /// Everything known of this worker.
     #[arg(long, value_name = "NAME")]
     worker: Option<String>,
-    /// What is known of this type.
+    /// Everything known of this type.
     #[arg(long, value_name = "TYPE")]
     task_type: Option<String>,
-    /// The texts of this run, which may have come by an import; what it has added to sums stays.
+    /// Texts of this run, imported ones too; its share of the statistics stays.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["worker", "task_type"])]
     run: Option<String>,
-    /// Everything of the project, decisions about rules as well.
+    /// Everything of the project, pinned and forbidden rules too.
     #[arg(long, conflicts_with_all = ["worker", "task_type", "run"])]
     all: bool,
 }

@@ -46,30 +46,30 @@ pub(crate) struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Says how much is known.
+    /// Show how much was learned.
     #[command(after_help = STATS_EXAMPLES)]
     Stats,
-    /// Lists the rules that were learned, the pinned ones and then the surest first.
+    /// List learned rules: pinned ones first, then by confidence.
     #[command(after_help = LIST_EXAMPLES)]
     List,
-    /// Explains in a sentence each what is known of workers, of a type of subtask, or of a rule.
+    /// Explain what is known of workers, of a type of subtask, or of a rule.
     Show(show::Args),
-    /// Keeps a rule as it is now, whatever is learned: workers and plans that it names are preferred.
+    /// Pin a rule: prefer the workers or plans that it names, whatever is learned later.
     #[command(after_help = PIN_EXAMPLES)]
     Pin(rules::Decision),
-    /// Offers a rule to nobody any more: no agent sees it, no plan is made by it. Routing goes by the counts behind it, which stay.
+    /// Stop using a rule in plans and prompts. Routing still uses the counts behind it.
     #[command(after_help = FORBID_EXAMPLES)]
     Forbid(rules::Decision),
-    /// Takes back that a rule was pinned or forbidden.
+    /// Undo pin or forbid.
     #[command(after_help = RELEASE_EXAMPLES)]
     Release(rules::Which),
-    /// Writes everything as JSON lines.
+    /// Export everything as JSON lines.
     Export(transfer::ExportArgs),
-    /// Adds an export, in a store that it makes if there is none; the same again changes nothing.
+    /// Import an export; makes the store if there is none. Importing the same again changes nothing.
     Import(transfer::ImportArgs),
-    /// Forgets a worker, a type, the texts of a run, or all of the project; only says what it would be, without --yes.
+    /// Forget a worker, a type, the texts of a run, or the whole project. Without --yes: only show what would be forgotten.
     Forget(forget::Args),
-    /// Gives room back that is not needed any more.
+    /// Reclaim unused space.
     #[command(after_help = VACUUM_EXAMPLES)]
     Vacuum,
 }

@@ -12,7 +12,7 @@ use crate::text;
 /// Which rule is meant.
 #[derive(Debug, clap::Args)]
 pub(super) struct Which {
-    /// The rule: any unique beginning of its id, as `orch memory list` shows it.
+    /// Rule id, or a unique prefix of it; see `orch memory list`.
     #[arg(value_name = "RULE")]
     rule: String,
 }
@@ -22,7 +22,7 @@ pub(super) struct Which {
 pub(super) struct Decision {
     #[command(flatten)]
     which: Which,
-    /// Why.
+    /// Reason.
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
 }

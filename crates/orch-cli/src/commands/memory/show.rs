@@ -16,7 +16,7 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
-    /// A type of subtask, or a rule: any unique beginning of its id, as `orch memory list` shows it. All workers unless given.
+    /// Type of subtask, or a rule (id or unique prefix, see `orch memory list`) [default: all workers].
     #[arg(value_name = "WHAT")]
     what: Option<String>,
 }

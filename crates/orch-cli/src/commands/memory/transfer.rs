@@ -24,7 +24,7 @@ const IMPORT_EXAMPLES: &str = "Examples:
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(super) struct ExportArgs {
-    /// The file, replaced once all is written; - is stdout.
+    /// File to write, replaced once all is written; - is stdout.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -32,7 +32,7 @@ pub(super) struct ExportArgs {
 #[derive(Debug, clap::Args)]
 #[command(after_help = IMPORT_EXAMPLES)]
 pub(super) struct ImportArgs {
-    /// The file; - is stdin.
+    /// File to read; - is stdin.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
