@@ -168,7 +168,7 @@ fn has_keys(output: &Value, keys: &[String]) -> GateVerdict {
         Some(map) => {
             pass_if_none(keys.iter().filter(|key| !map.contains_key(*key)), "the output has no")
         }
-        None => GateVerdict::Fail("the output is no object".to_owned()),
+        None => GateVerdict::Fail("the output is not an object".to_owned()),
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn read(
     }
     let hint = did_you_mean(supervisor, name).unwrap_or_default();
     Err(ToolError::Arguments(format!(
-        "`{field}` is `{}`, which is no name of an agent{hint}: it has 1 to 128 lowercase letters, digits and hyphens.",
+        "`{field}` is `{}`, which is not a valid agent name{hint}: it has 1 to 128 lowercase letters, digits and hyphens.",
         short(name, 60)
     )))
 }

@@ -352,7 +352,7 @@ impl ServerHandler for Server {
     ) -> Result<CustomResult, ErrorData> {
         let method = short(&request.method, METHOD_BYTES);
         Err(if KNOWN.contains(&method.as_str()) {
-            let message = format!("These are no parameters of `{method}`");
+            let message = format!("Invalid parameters of `{method}`");
             ErrorData::invalid_params(message, None)
         } else {
             ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("No method `{method}`"), None)

@@ -63,7 +63,7 @@ pub(crate) async fn find(desk: &Desk, id: &str) -> Result<RunRow, ErrorData> {
         return Ok(row);
     }
     let message =
-        format!("Orchestration {} is no task; call alma_orchestration_status.", row.head.run);
+        format!("Orchestration {} is not a task; call alma_orchestration_status.", row.head.run);
     Err(ErrorData::invalid_params(message, None))
 }
 

@@ -39,11 +39,7 @@ impl Limits {
         let spans =
             spans.into_iter().filter(|(_, value)| value.is_some_and(|span| span.as_millis() == 0));
         let counts = counts.map(|(field, _)| (field, "is 0; give at least 1".to_owned()));
-        counts
-            .chain(
-                spans.map(|(field, _)| (field, "is no time at all; give at least 1ms".to_owned())),
-            )
-            .collect()
+        counts.chain(spans.map(|(field, _)| (field, "must be at least 1ms".to_owned()))).collect()
     }
 
     pub(super) fn apply(&self, settings: RunSettings) -> RunSettings {

@@ -74,7 +74,7 @@ impl PostgresUrl {
             return Some("a `${` has no `}`".to_owned());
         }
         let is_url = self.whole().is_some() || self.0.contains("://");
-        (!is_url).then(|| "is no address of a database: it begins with no scheme".to_owned())
+        (!is_url).then(|| "is not a database URL: it has no scheme".to_owned())
     }
 }
 
@@ -173,7 +173,7 @@ mod tests {
             ("postgres://u:${PW@h/d", "a `${` has no `}`"),
             ("postgres://u:${P W}@h/d", "`${P W}` names no environment variable"),
             ("${}", "`${}` names no environment variable"),
-            ("${A}${B}", "is no address of a database: it begins with no scheme"),
+            ("${A}${B}", "is not a database URL: it has no scheme"),
         ] {
             assert_eq!(fault(text).as_deref(), Some(expected), "{text}");
         }

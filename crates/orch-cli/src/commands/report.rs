@@ -114,7 +114,7 @@ fn usage(fields: &[String]) -> Result<Option<Value>, CliError> {
         });
         usage.extend([read.ok_or_else(|| {
             CliError::Argument(format!(
-                "`{field}` is no usage; write for example --usage input_tokens=1200,cost_usd=0.02"
+                "`{field}` is not a usage field; write for example --usage input_tokens=1200,cost_usd=0.02"
             ))
         })?]);
     }

@@ -204,7 +204,7 @@ fn what_is_in_vain_exits_with_4_and_what_is_wrong_with_2() {
         (&["report", "a", "--file", "none.md"], "the result none.md cannot be read"),
         (&["report", "a", "--file", "/dev/zero"], "it is not a regular file"),
         (&["report", "a", "--file", "large.json"], "quote it"),
-        (&["report", "a", "--result", "x", "--usage", "much"], "is no usage"),
+        (&["report", "a", "--result", "x", "--usage", "much"], "is not a usage field"),
         (&["report", "a", "--result", "x", "--usage", "tokens=1"], "unknown field `tokens`"),
         (&["report", "ffff", "a", "--result", "x"], "no run begins with `ffff`"),
         (&["claim", "--slots", "0"], "--slots"),

@@ -49,7 +49,7 @@ fn outputs() {
         (keys(), json!({ "a": 1, "b": null, "c": 2 }), None),
         (keys(), json!({ "a": 1 }), Some("the output has no `b`")),
         (keys(), json!({}), Some("the output has no `a`, `b`")),
-        (keys(), json!(["a", "b"]), Some("the output is no object")),
+        (keys(), json!(["a", "b"]), Some("the output is not an object")),
         (Gate::HasKeys(vec![]), json!({}), None),
     ] {
         check(gate, &result(output), expected);

@@ -59,11 +59,13 @@ pub enum HttpError {
     )]
     Unprotected(SocketAddr),
     /// An allowed host that none can have.
-    #[error("`{0}` is no host: write a name and perhaps a port, for example mcp.example.com:8443")]
+    #[error(
+        "`{0}` is not a host: write a name and optionally a port, for example mcp.example.com:8443"
+    )]
     Host(String),
     /// An allowed origin that none can have.
     #[error(
-        "`{0}` is no origin: write a scheme, a host and perhaps a port, for example https://app.example.com:8443"
+        "`{0}` is not an origin: write a scheme, a host and optionally a port, for example https://app.example.com:8443"
     )]
     Origin(String),
     /// The listener has no address.
@@ -139,7 +141,7 @@ mod tests {
             check("127.0.0.1:1", host(good), "served");
         }
         for bad in ["", "http://example.com", "a b", "user@example.com", "example.com/mcp", "*"] {
-            check("127.0.0.1:1", host(bad), "is no host");
+            check("127.0.0.1:1", host(bad), "is not a host");
         }
         for good in ["https://app.example.com", "http://localhost:6274", "http://[::1]:80"] {
             check("127.0.0.1:1", origin(good), "served");
@@ -154,7 +156,7 @@ mod tests {
             "ftp://a",
             "https://a:*",
         ] {
-            check("127.0.0.1:1", origin(bad), "is no origin");
+            check("127.0.0.1:1", origin(bad), "is not an origin");
         }
     }
 }

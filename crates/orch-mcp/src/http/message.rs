@@ -72,7 +72,7 @@ pub(super) async fn admit(State(gate): State<Gate>, request: Request, next: Next
     drop(permit);
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         // The type is JSON: what rmcp could not read is the message.
-        return no_message(INVALID_REQUEST, "The body is no message of the protocol");
+        return no_message(INVALID_REQUEST, "The body is not a message of the protocol");
     }
     response
 }

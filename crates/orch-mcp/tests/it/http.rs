@@ -269,7 +269,7 @@ fn a_server_that_anybody_could_call_does_not_start() {
         ("0.0.0.0:0", &["--token-file", exposed], None, "chmod 600"),
         ("0.0.0.0:0", &["--token-file", "nowhere"], None, "cannot read the token file nowhere"),
         ("127.0.0.1:0", &["--token-file", &tokens], Some(TOKEN), "keep one of them"),
-        ("127.0.0.1:0", &["--allow-origin", "app.example.com"], None, "is no origin"),
+        ("127.0.0.1:0", &["--allow-origin", "app.example.com"], None, "is not an origin"),
     ];
     for (address, args, token, expected) in cases {
         let env: Vec<_> = token.map(|token| ("ORCH_MCP_TOKEN", token)).into_iter().collect();
