@@ -30,7 +30,7 @@ pub(crate) struct OpenStore {
     pub(crate) in_file: Option<Arc<SqliteJournal>>,
 }
 
-/// Opens the store of a configuration. Whoever does so closes it: see [`Stores`](crate::Stores).
+/// Opens the store of a configuration. The caller closes it: see [`Stores`](crate::Stores).
 ///
 /// # Errors
 /// When it cannot be opened, is not there and must be, or is not used without the user's word.

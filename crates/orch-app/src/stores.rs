@@ -141,7 +141,7 @@ impl Stores {
         let are_journals_closed = tokio::time::timeout(limit / 2, journals).await.is_ok();
         if !(are_memories_closed && are_journals_closed) {
             tracing::warn!(
-                "the store was not closed in time; nothing is lost, but whoever copies it must copy the file that ends in -wal, too"
+                "the store was not closed in time; nothing is lost, but a copy needs the file that ends in -wal, too"
             );
         }
     }

@@ -216,7 +216,7 @@ pub fn supervisor(
     builder.build()
 }
 
-/// Makes a supervisor that only says how runs stand, whoever carries them out: it has no workers.
+/// Makes a supervisor without workers, which only says how runs of any process stand.
 ///
 /// # Panics
 /// Outside a tokio runtime with time enabled.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use orch_core::EndStatus;
 
-/// How a command ended, for whoever called it.
+/// How a command ended, for its caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Success,

@@ -124,7 +124,7 @@ fn print(out: &mut dyn Write, text: &str) -> io::Result<()> {
     unless_unread(writeln!(out, "{}", text.trim_end_matches('\n')).and_then(|()| out.flush()))
 }
 
-/// Whoever closed the other end does not want to read it.
+/// A reader that closed the other end does not want it.
 fn unless_unread(written: io::Result<()>) -> io::Result<()> {
     let is_unread = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
     written.or_else(|error| if is_unread(&error) { Ok(()) } else { Err(error) })

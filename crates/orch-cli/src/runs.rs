@@ -80,7 +80,7 @@ pub(crate) async fn find_open(
     journal.rows(&open).await?.first().map(|row| row.head.run).ok_or(CliError::NoOpenRun)
 }
 
-/// Returns how a run stands, whoever carries it out; also after this process has stopped to.
+/// Returns how a run of any process stands, also after this process has stopped to carry it out.
 pub(crate) async fn status(store: &Arc<dyn Journal>, run: RunId) -> Result<RunStatus, CliError> {
     let reader = orch_app::reader(store.clone());
     let status = reader.status(run).await;

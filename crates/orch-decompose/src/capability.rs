@@ -1,4 +1,4 @@
-//! `capability_based`: one subtask per clause of the description, for whoever can do it.
+//! `capability_based`: one subtask per clause of the description, for a worker that can do it.
 
 use orch_core::{ComplexTask, PlanSource, Subtask, SubtaskId};
 

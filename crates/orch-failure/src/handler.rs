@@ -109,7 +109,7 @@ enum On {
     Untried(WorkerName),
     /// The worker that failed.
     Same(WorkerName),
-    /// Whoever the router chooses.
+    /// The worker that the router chooses.
     Any,
 }
 

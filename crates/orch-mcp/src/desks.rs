@@ -30,12 +30,12 @@ pub(crate) enum Served {
 #[derive(Clone)]
 pub(crate) struct Desks {
     served: watch::Receiver<Served>,
-    /// Tells whoever opens stores that a call has come.
+    /// Tells the keeper, which opens stores, that a call has come.
     wanted: Arc<Notify>,
 }
 
 impl Desks {
-    /// Makes the way to what is served, and the two ends that whoever opens stores has.
+    /// Makes the way to what is served, and the two ends that the keeper holds.
     pub(crate) fn new(served: Served) -> (Self, watch::Sender<Served>, Arc<Notify>) {
         let (sender, served) = watch::channel(served);
         let wanted = Arc::new(Notify::new());

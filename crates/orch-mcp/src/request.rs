@@ -3,8 +3,8 @@
 //! The body of a request is all of its arguments but the key: task, plan, workers, mode and the rest. Another body is another
 //! request. A key of the client is `mcp/key/KEY`: it always means the same run, and with another body it is refused. Without one,
 //! the key is made of the digest of project and body, and of what came before: the id of the newest run with that digest from the last 10 minutes, or else the
-//! number of the 10-minute window. So two clients that ask at the same moment get the same run, whoever asks again while it
-//! is open and younger than 10 minutes gets it too, and whoever asks after it has ended gets a new one.
+//! number of the 10-minute window. So two clients that ask at the same moment get the same run, a client that asks again while it
+//! is open and younger than 10 minutes gets it too, and one that asks after it has ended gets a new one.
 
 use jiff::Timestamp;
 use orch_core::journal::{RunFilter, RunRow};
@@ -24,7 +24,7 @@ const OURS: &str = "mcp/";
 /// Where it is noted what a run needs to know of its request.
 const NOTE: &str = "orch_mcp";
 
-/// What is noted with a run: whoever takes it over has to know it too.
+/// What is noted with a run: a process that takes it over has to know it too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Note {
     /// Agents that the client has named and no file describes.

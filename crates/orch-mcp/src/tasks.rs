@@ -28,7 +28,7 @@ pub(crate) fn task(row: &RunRow) -> Task {
         .with_status_message(message(&row.summary))
 }
 
-/// Returns how a task stands. Whoever asks wants it done: a run that was suspended, or whose server was killed, goes on.
+/// Returns how a task stands. The caller wants it done: a run that was suspended, or whose server was killed, goes on.
 pub(crate) async fn get(desk: &Desk, id: &str) -> Result<DetailedTask, ErrorData> {
     let row = find(desk, id).await?;
     desk.resume(&row).await.map_err(failed)?;

@@ -21,7 +21,7 @@ const MAX_WAIT_WITH_PROGRESS: Duration = Duration::from_secs(100);
 const TICK_INTERVAL: Duration = Duration::from_millis(250);
 /// After how many ticks without news there is a notification all the same, so that the client goes on waiting.
 const MAX_QUIET_TICKS: u32 = 40;
-/// How often whoever waits sees to it that the run still has an owner that lives.
+/// How often a waiting call sees to it that the run still has an owner that lives.
 const OWNER_CHECK_INTERVAL: Duration = Duration::from_secs(2);
 /// How much of the way to the next finished subtask a notification goes while none has finished: the protocol wants every
 /// one to be further than the last.

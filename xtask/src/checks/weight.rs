@@ -1,4 +1,4 @@
-//! The light crates stay light: whoever depends on one gets no runtime, no database, no HTTP client and few crates.
+//! The light crates stay light: a crate that depends on one gets no runtime, no database, no HTTP client and few crates.
 
 use std::collections::BTreeSet;
 

@@ -15,7 +15,7 @@ pub struct FileSink {
     out: Out,
 }
 
-/// Where the lines go. Whoever reads must not get events with a gap: after a failure nothing more is written.
+/// Where the lines go. Readers must not get events with a gap: after a failure nothing more is written.
 enum Out {
     Open(Box<dyn Write + Send>),
     /// The reader has closed its end: what it does not get is not missing.

@@ -126,13 +126,13 @@ fn signature(secret: &[u8], at: &str, body: &[u8]) -> String {
 fn client() -> reqwest::Result<Client> {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        // Whoever has installed one before has made the same choice for the whole process.
+        // A provider that was installed before is the same choice for the whole process.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     Client::builder().timeout(TIMEOUT).redirect(redirect::Policy::none()).build()
 }
 
-/// When a request is sent: whoever gets it refuses what is too old.
+/// When a request is sent: the receiver refuses what is too old.
 fn wall() -> Timestamp {
     #[expect(clippy::disallowed_methods, reason = "the receiver compares it with its own clock")]
     Timestamp::now()

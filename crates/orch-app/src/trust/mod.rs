@@ -52,7 +52,7 @@ impl Trust {
         }
     }
 
-    /// Whether the user has said that they trust what is found, whoever it is from.
+    /// Whether the user has said that they trust what is found, also from others.
     pub(crate) fn is_word(self) -> bool {
         match self {
             Self::Withheld | Self::OwnFolder => false,

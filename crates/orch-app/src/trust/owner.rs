@@ -19,7 +19,7 @@ const WRITABLE_BY_ALL: u32 = 0o002;
 pub(crate) fn check(found: impl IntoIterator<Item = PathBuf>) -> Result<(), AppError> {
     let me = rustix::process::geteuid().as_raw();
     for path in found {
-        // What cannot be looked at cannot be read either, which whoever reads it says.
+        // What cannot be looked at cannot be read either, which the reader reports.
         let Ok(metadata) = fs::metadata(&path) else { continue };
         check_one(&path, &metadata, me)?;
         let is_link = fs::symlink_metadata(&path).is_ok_and(|link| link.is_symlink());

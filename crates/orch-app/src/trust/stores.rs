@@ -3,8 +3,8 @@
 //! What a store holds ends up in prompts, and a store can come with a folder. So the ids of the user's stores are kept outside of
 //! all projects, in `orch/stores` in the user's state folder, one a line. A store that is not listed is refused.
 //!
-//! An id is known only once its store is made. Whoever makes a store therefore holds the lock of the list from before until its id
-//! is entered, and whoever finds a store that is not listed waits for the lock and looks again.
+//! An id is known only once its store is made. The process that makes a store therefore holds the lock of the list from before until its id
+//! is entered, and a process that finds a store that is not listed waits for the lock and looks again.
 
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};

@@ -48,7 +48,7 @@ impl Finished {
                     // What became of the run is known, whether or not it can be read now.
                     status = runs::status(&store, run).await.ok();
                 };
-                // Everything that matters is written: whoever has no time leaves.
+                // Everything that matters is written: without time the process leaves.
                 signals.within_time(tokio::time::timeout(CLOSE_TIMEOUT, closing)).await;
             }
             // There is no time left.

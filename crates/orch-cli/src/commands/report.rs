@@ -67,7 +67,7 @@ pub(crate) async fn run(session: &Session, args: Args) -> Result<Box<dyn Report>
     arguments.insert("orchestration_id".to_owned(), json!(desk.find(args.run.as_deref()).await?));
     arguments.insert("subtask_id".to_owned(), args.subtask.into());
     arguments.insert("lessons".to_owned(), args.lesson.into());
-    // Whoever wants another one claims it.
+    // An agent that wants another one claims it.
     arguments.insert("next".to_owned(), "none".into());
     let optional = [
         ("result", result),

@@ -53,7 +53,7 @@ impl View {
             let line = columns.cut(line);
             match &self.screen {
                 Screen::Nothing => {}
-                // Whoever closed the other end does not want to read it; the run goes on.
+                // A reader that closed the other end does not want it; the run goes on.
                 Screen::Lines => _ = writeln!(stderr(), "{line}"),
                 Screen::Live(live) => live.say(&line),
             }

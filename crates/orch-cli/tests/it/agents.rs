@@ -112,7 +112,7 @@ fn agents_claim_and_report_a_run_to_its_end_without_any_server() {
     let known = project.orch(&["memory", "show", "--json"]).exits(0).json();
     let known = known["records"].as_array().unwrap().iter();
     let lessons: Vec<_> = known.filter_map(|record| record["lessons"].as_array()).collect();
-    assert_eq!(lessons, [&vec![json!("Look twice")]], "learned by whoever had the attempt");
+    assert_eq!(lessons, [&vec![json!("Look twice")]], "learned by the agent that had the attempt");
 
     let status = project.orch(&["status", run, "--json"]).exits(0).json();
     assert_eq!(status["usage"]["input_tokens"], 1200, "{status}");

@@ -72,7 +72,10 @@ fn wrong_values_say_what_would_be_right() {
         ),
         ("limits: { lease: 10x }\n", "orch.yaml:1:18: limits.lease: failed to parse"),
         ("limits: { attempt_timeout: -5s }\n", "orch.yaml:1:28: limits.attempt_timeout: "),
-        ("limits: { grace: 5s, lease: 0s }\n", "orch.yaml:1:29: limits.lease: must be at least 1ms"),
+        (
+            "limits: { grace: 5s, lease: 0s }\n",
+            "orch.yaml:1:29: limits.lease: must be at least 1ms",
+        ),
         (
             "limits: { max_parallel: 0 }\n",
             "orch.yaml:1:25: limits.max_parallel: is 0; give at least 1",

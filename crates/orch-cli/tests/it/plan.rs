@@ -97,7 +97,7 @@ fn the_second_audit_is_planned_by_what_the_first_has_taught() {
     let run = orch(&["run", "--json"]).json();
     let stored = || {
         let mut files = files(&project.path().join(".orch"));
-        // Whoever reads a SQLite file in WAL mode notes in `-shm` that he does, and leaves a `-wal` without anything in it.
+        // A reader of a SQLite file in WAL mode writes to `-shm`, and leaves an empty `-wal`.
         files.retain(|name, bytes| !name.ends_with("-shm") && !bytes.is_empty());
         files
     };

@@ -270,7 +270,7 @@ pub(crate) fn children_of(run: RunId) -> Vec<u32> {
     let processes = fs::read_dir("/proc").unwrap().flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.filter(|pid| {
-        // Whoever has ended since has no environment any more.
+        // A process that has ended since has no environment any more.
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(name.as_bytes()))
     })

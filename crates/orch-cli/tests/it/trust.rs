@@ -1,4 +1,4 @@
-//! What a folder of somebody else can do to whoever calls orch in it: nothing that they have not allowed.
+//! What a folder of somebody else can do to a user who calls orch in it: nothing that the user has not allowed.
 
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;

@@ -70,7 +70,7 @@ impl HttpArgs {
             format!("cannot listen at {address}; `--http ADDRESS` takes another address")
         })?;
         let bound = listener.local_addr()?;
-        // Whoever started the server reads this line; that nobody does is no reason to stop.
+        // The program that started the server may read this line; a failed write is no reason to stop.
         let _ = writeln!(std::io::stderr(), "orch-mcp listens at http://{bound}{PATH}");
         Ok(serve(standalone.server.clone(), config, listener, shutdown).await?)
     }

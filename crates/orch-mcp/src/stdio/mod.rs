@@ -1,6 +1,6 @@
 //! MCP over a pair of byte streams, such as stdin and stdout: one JSON-RPC message a line, whatever the other side does.
 //!
-//! A task reads and parses; answers are written by whoever has one, under one lock. Two rules bound what a client can make the
+//! A task reads and parses; each handler writes its answer, under one lock. Two rules bound what a client can make the
 //! server hold: a request takes one of a few permits until its answer is written, and nothing more is read while an answer waits
 //! to be written. So a client that does not read its answers is not listened to, and loses nothing.
 //!

@@ -104,7 +104,7 @@ async fn who_does_not_read_is_not_listened_to() {
         heard += 1;
     }
     assert!(heard < 6, "{heard} requests were taken while their answers waited");
-    // Nothing is lost: whoever reads gets all.
+    // Nothing is lost: a client that reads gets all.
     for number in 0..20 {
         if number >= heard {
             let id = pair.next().await.unwrap();

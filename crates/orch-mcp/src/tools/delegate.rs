@@ -73,7 +73,7 @@ pub(crate) async fn delegate(
     }
     desk.note_carried_out(run, args.mode);
     if again {
-        // Whoever delegates it again wants it done, suspended or not.
+        // A client that delegates it again wants it done, suspended or not.
         desk.resume(&desk.row(run).await?).await?;
     }
     answer(desk, run, again, sink).await

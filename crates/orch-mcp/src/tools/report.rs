@@ -27,7 +27,7 @@ pub(crate) async fn report(desk: &Desk, args: Report) -> Result<Answer, ToolErro
     let attempt = attempt(args.attempt.as_deref())?;
     let named = args.worker.as_ref().map(|name| names::read(&desk.supervisor, "worker", name));
     let worker = worker(node, attempt, named.transpose()?.as_ref());
-    // Who had the attempt has learned it, whoever says so.
+    // The worker of the attempt has learned it, also when another one says so.
     let pupil = self::worker(node, attempt, None);
     let (lessons, refused) = lessons(desk, &pupil, &node.spec.task_type, &args.lessons);
     let read = |path: &str| {
@@ -89,7 +89,7 @@ fn attempt(text: Option<&str>) -> Result<Option<(Fence, Token)>, ToolError> {
     text.map(read).transpose()
 }
 
-/// Who reports: as it says, else whoever has the attempt.
+/// Returns who reports: the worker that the call names, else the worker of the attempt.
 fn worker(
     node: &SubtaskView,
     attempt: Option<(Fence, Token)>,

@@ -110,7 +110,7 @@ fn report(client: &mut Client, run: &str, entry: &Value, result: &str) -> Value 
     )
 }
 
-/// Waits until the lease of an attempt is over, however often whoever took the run over has lengthened it.
+/// Waits until the lease of an attempt is over, however often the process that took the run over has lengthened it.
 #[expect(clippy::disallowed_methods, reason = "leases end by the wall clock")]
 fn until_lapsed(client: &mut Client, run: &str, entry: &Value) {
     loop {
@@ -151,7 +151,7 @@ pub(crate) fn events(project: &Project, run: &str) -> Vec<Recorded> {
 
 #[test]
 fn three_agents_that_report_for_themselves_end_a_run_whatever_happens() {
-    // Whoever tests the workspace has built it.
+    // A test of the whole workspace has built it.
     let binary = Path::new(env!("CARGO_BIN_EXE_orch-mcp")).with_file_name("orch");
     if !binary.exists() {
         let _ = writeln!(std::io::stderr(), "SKIPPED: there is no `orch`; cargo build -p orch-cli");

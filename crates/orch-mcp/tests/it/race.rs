@@ -41,7 +41,7 @@ fn all_at_once(
     answers
 }
 
-/// Hands everything of a run out to whoever asks; returns who holds what.
+/// Hands everything of a run out to all that ask; returns who holds what.
 fn hand_out(
     servers: &mut [Client],
     run: &str,

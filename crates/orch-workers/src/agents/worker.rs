@@ -127,7 +127,7 @@ impl Worker for AgentWorker {
             };
             matches * capability.proficiency
         });
-        // Whoever asks for an agent by name knows better than words do what it can.
+        // A user who asks for an agent by name knows better than words do what it can.
         let floor = if standing.required { self.floor.max(NAMED_FIT) } else { self.floor };
         let best = best.fold(floor, f64::max);
         best * standing.success * (1.0 - standing.load.clamp(0.0, 1.0))

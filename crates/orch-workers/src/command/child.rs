@@ -175,7 +175,7 @@ impl Running {
                 }
             };
             self.group.end();
-            // Before the output is read out: whoever is left may hold a pipe open.
+            // Before the output is read out: a process that is left may hold a pipe open.
             left_behind = self.end_escaped().await.err().map(|left| left.to_string());
             if pumping {
                 match timeout(READ_OUT, pump).await {

@@ -54,7 +54,7 @@ pub fn adopt() -> io::Result<()> {
     let mut family = family();
     set_child_subreaper(Some(getpid()))?;
     family.adopts = true;
-    // Whoever has children already, or is process 1 of its namespace, may get orphans of others as well.
+    // A process that has children already, or is process 1 of its namespace, may get orphans of others as well.
     family.is_exclusive = children.is_empty() && std::process::id() != 1;
     family.spared = children.into_iter().filter_map(Stat::read).map(|s| (s.pid, s.start)).collect();
     family.own_attempt = linux::attempt_of(std::process::id());

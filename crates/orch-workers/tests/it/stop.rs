@@ -151,7 +151,7 @@ async fn an_end_of_its_own_leaves_nobody() {
             let attempt = context.attempt.clone();
             let script = format!("{escape} sleep 0.05; echo $$; exit $1");
             let outcome = worker(shell_with(&script, &[code])).execute(context).await;
-            // At once: whoever retries must not overlap with those who are left.
+            // At once: a retry must not overlap with those who are left.
             assert_eq!(living(&attempt), [0; 0], "{escape} {code}");
             let evidence = match &outcome {
                 Ok(result) => evidence(result),
