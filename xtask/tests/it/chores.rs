@@ -2,9 +2,9 @@
 
 use crate::workspace::{Workspace, has_tool};
 
-const CHECKS: [&str; 13] = [
-    "lock", "fmt", "layers", "picture", "files", "links", "weight", "deny", "unused", "clippy",
-    "features", "docs", "bugs",
+const CHECKS: [&str; 14] = [
+    "lock", "fmt", "layers", "picture", "files", "links", "words", "weight", "deny", "unused",
+    "clippy", "features", "docs", "bugs",
 ];
 
 /// The checks that cannot run here, since their tool is not installed; they must fail then.
@@ -34,6 +34,7 @@ fn every_check_finds_its_defect() {
         "docs/architecture.svg is not what the manifests say",
         "crates/orch-core/src/long.rs has 502 lines, at most 500",
         "README.md: docs/gone.md: there is no docs/gone.md",
+        "README.md:2: `thingy` is banned, use part",
         "orch-core brings sqlx: a database client",
         "unused variable: `unused`",
         "unresolved link to `Nothing`",

@@ -35,6 +35,8 @@ impl Workspace {
         workspace.write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"crates/*\"]\n");
         workspace.write("deny.toml", include_str!("../../../deny.toml"));
         workspace.write("README.md", "# Small\n[code](crates) [here](#small)\n");
+        let bans = "# Glossary\n\n## Banned words\n\n| banned | instead |\n|---|---|\n| `thingy` | `part` |\n";
+        workspace.write("docs/glossary.md", bans);
         for name in LIGHT {
             workspace.write_crate(name, "", "//! Nothing.\n");
         }
@@ -60,7 +62,7 @@ impl Workspace {
 
     /// Breaks every rule but that of the lock file.
     pub(crate) fn with_every_defect(self) -> Self {
-        self.write("README.md", "# Small\n[gone](docs/gone.md)\n");
+        self.write("README.md", "# Small\n[gone](docs/gone.md) thingy\n");
         self.write("docs/architecture.md", "# Without its picture\n");
         self.write("crates/orch-core/src/long.rs", &format!("//! Long.\n\n{}", "//\n".repeat(500)));
         let defects = "//! See [`Nothing`].\n\nmod long;\n\n/// Badly formatted, with a warning.\npub fn one()  { let unused = 1; }\n\n\
