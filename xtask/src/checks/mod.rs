@@ -51,7 +51,7 @@ impl Verdict {
 
 /// Quick checks first, so that a slip shows at once. Those that build come last and in an order that shares artifacts:
 /// `clippy` checks every dependency, which `features` and `docs` then find done.
-pub(crate) const ALL: [Check; 14] = [
+pub(crate) const ALL: [Check; 15] = [
     Check { name: "lock", run: cargo::lock },
     Check { name: "fmt", run: cargo::fmt },
     Check { name: "layers", run: layers::check },

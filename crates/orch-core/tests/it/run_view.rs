@@ -7,7 +7,8 @@ use orch_core::testing::time;
 use orch_core::{
     AttemptClosedReason, AttemptEnd, AttemptKind, CancelReason, Cause, ComplexTask,
     DecompositionPlan, Digest, EndStatus, Epoch, Event, Failure, Fence, LossCause, Recorded,
-    RunPhase, RunSettings, RunView, Seq, StoredResult, Subtask, SubtaskIndex, Token, WorkerResult,
+    ResultSource, RunPhase, RunSettings, RunView, Seq, SkipReason, StoredResult, Subtask,
+    SubtaskIndex, Token, WorkerResult,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -17,6 +18,8 @@ fn submitted() -> Event {
         task: Arc::new(ComplexTask::new("t", "Do it", "general")),
         settings: Arc::new(RunSettings::default()),
         given: None,
+        seed: 7,
+        origin: Arc::default(),
     }
 }
 
@@ -48,6 +51,7 @@ fn offered(subtask: u32, fence: u64) -> Event {
         token: Token(1),
         worker: "puller".into(),
         until: time(60),
+        card: None,
         route: None,
     }
 }
@@ -60,6 +64,7 @@ fn started(subtask: u32, fence: u64, claimed: bool) -> Event {
         worker: if claimed { "puller".into() } else { "runner".into() },
         claimed,
         until: time(90),
+        card: None,
         reserved_micro_usd: None,
         request_key: None,
         route: None,
@@ -79,7 +84,10 @@ fn received(subtask: u32, fence: u64) -> Event {
 }
 
 fn completed(subtask: u32, fence: u64) -> Event {
-    Event::SubtaskCompleted { subtask: SubtaskIndex(subtask), fence: Fence(fence) }
+    Event::SubtaskCompleted {
+        subtask: SubtaskIndex(subtask),
+        source: ResultSource::Attempt { fence: Fence(fence) },
+    }
 }
 
 fn failed(subtask: u32, fence: u64) -> Event {
@@ -118,7 +126,10 @@ fn subtask_failed(subtask: u32) -> Event {
 }
 
 fn skipped(subtask: u32) -> Event {
-    Event::SubtaskSkipped { subtask: SubtaskIndex(subtask), because: SubtaskIndex(0) }
+    Event::SubtaskSkipped {
+        subtask: SubtaskIndex(subtask),
+        because: SkipReason::Dependency { subtask: SubtaskIndex(0) },
+    }
 }
 
 fn cancelled() -> Event {
@@ -140,7 +151,7 @@ fn ended(status: EndStatus) -> Event {
 /// Numbers the events from 1, a second each.
 fn recorded(events: Vec<Event>) -> Vec<Recorded> {
     let seconds = (1..).map(|n: u32| (Seq(u64::from(n)), time(n)));
-    seconds.zip(events).map(|((seq, at), event)| Recorded { seq, at, event }).collect()
+    seconds.zip(events).map(|((seq, at), event)| Recorded::new(seq, at, event)).collect()
 }
 
 fn fold(view: &mut RunView, events: &[Recorded]) {

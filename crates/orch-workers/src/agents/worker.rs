@@ -185,7 +185,7 @@ mod tests {
         let content = |model: &str, prompt: &str| {
             let text = format!("---\nname: a\ndescription: b\nmodel: {model}\n---\n{prompt}");
             let file = AgentFile::parse("a.md", &text).unwrap();
-            AgentWorker::of(&file).content().unwrap()
+            AgentWorker::from_file(&file).content().unwrap()
         };
         let known = content("opus", "Be brief.");
         assert_eq!(content("opus", "Be brief."), known);
