@@ -27,14 +27,14 @@ impl RunView {
             }
             Event::AttemptOffered { subtask, fence, token, worker, until, route, .. } => {
                 let kind = AttemptKind::Offered;
-                let attempt = begun(*token, worker, kind, at, *until, route.as_ref());
+                let attempt = begun(*token, worker, kind, at, *until, route.as_deref());
                 self.begin(*subtask, *fence, attempt);
             }
             Event::AttemptStarted {
                 subtask, fence, token, worker, claimed, until, route, ..
             } => {
                 let kind = if *claimed { AttemptKind::Claimed } else { AttemptKind::Managed };
-                let attempt = begun(*token, worker, kind, at, *until, route.as_ref());
+                let attempt = begun(*token, worker, kind, at, *until, route.as_deref());
                 self.begin(*subtask, *fence, attempt);
             }
             Event::LeaseExtended { fence, until } => {
@@ -184,11 +184,13 @@ impl RunView {
             return;
         }
         let is_running = subtask.attempts.values().any(AttemptView::is_open);
-        let phase = match rest {
-            _ if is_running => SubtaskPhase::Running,
+        let phase = if is_running {
+            SubtaskPhase::Running
+        } else if rest == SubtaskPhase::Ready && self.cancel_reason.is_some() {
             // Nothing starts in a run that ends early.
-            SubtaskPhase::Ready if self.cancel_reason.is_some() => SubtaskPhase::Cancelled,
-            rest => rest,
+            SubtaskPhase::Cancelled
+        } else {
+            rest
         };
         self.set(index, phase);
     }
@@ -264,7 +266,7 @@ fn begun(
     kind: AttemptKind,
     since: Timestamp,
     until: Timestamp,
-    route: Option<&Box<RoutingNote>>,
+    route: Option<&RoutingNote>,
 ) -> AttemptView {
     AttemptView {
         token,
@@ -272,7 +274,7 @@ fn begun(
         kind,
         since,
         until,
-        route: route.cloned(),
+        route: route.cloned().map(Box::new),
         result: None,
         stopped_with: None,
         end: None,
