@@ -40,7 +40,7 @@ CREATE TABLE orch_events (
     body    TEXT   NOT NULL, -- not json(b): that changes numbers and the order of keys, and cannot read \u0000
     blob    TEXT COLLATE "C",
     digest  BYTEA  NOT NULL,
-    type    TEXT GENERATED ALWAYS AS (substring(body FROM '^\{"type":"([a-z_]+)"')) STORED,
+    type    TEXT GENERATED ALWAYS AS (substring(body FROM '"type":"([a-z_]+)"')) STORED,
     PRIMARY KEY (run, seq)
 );
 
