@@ -7,11 +7,11 @@ use anyhow::bail;
 use crate::{
     picture,
     project::{self, Project},
-    tools,
+    surface, tools,
 };
 
 /// Applies the lints' own fixes, removes unused dependencies and formats, in this order, since the first two leave text
-/// unformatted; last, the lock file and the picture of the crates follow the manifests. Stops at the first failure: what follows would work on a
+/// unformatted; then the lock file, the picture of the crates and the lists of public items follow. Stops at the first failure: what follows would work on a
 /// half-repaired tree.
 pub(crate) fn run(project: &Project) -> anyhow::Result<ExitCode> {
     tools::SHEAR.require(project)?;
@@ -21,6 +21,7 @@ pub(crate) fn run(project: &Project) -> anyhow::Result<ExitCode> {
     project::run(&mut project.cargo(["fmt", "--all"]))?;
     project::run(&mut project.cargo(["update", "--quiet", "--workspace"]))?;
     picture::write(&Project::find()?)?;
+    surface::write(project)?;
     Ok(ExitCode::SUCCESS)
 }
 

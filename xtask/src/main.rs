@@ -15,6 +15,7 @@ mod project;
 mod sim;
 mod soak;
 mod stopwatch;
+mod surface;
 mod tools;
 
 use std::process::ExitCode;

@@ -7,6 +7,7 @@ mod layers;
 mod links;
 mod mutants;
 mod picture;
+mod surface;
 pub(crate) mod tree;
 mod weight;
 mod words;
@@ -51,7 +52,7 @@ impl Verdict {
 
 /// Quick checks first, so that a slip shows at once. Those that build come last and in an order that shares artifacts:
 /// `clippy` checks every dependency, which `features` and `docs` then find done.
-pub(crate) const ALL: [Check; 15] = [
+pub(crate) const ALL: [Check; 16] = [
     Check { name: "lock", run: cargo::lock },
     Check { name: "fmt", run: cargo::fmt },
     Check { name: "layers", run: layers::check },
@@ -65,6 +66,7 @@ pub(crate) const ALL: [Check; 15] = [
     Check { name: "clippy", run: cargo::clippy },
     Check { name: "features", run: cargo::features },
     Check { name: "docs", run: cargo::docs },
+    Check { name: "surface", run: surface::check },
     Check { name: "bugs", run: bugs::check },
     Check { name: "mutants", run: mutants::check },
 ];

@@ -2,9 +2,9 @@
 
 use crate::workspace::{Workspace, has_tool};
 
-const CHECKS: [&str; 14] = [
+const CHECKS: [&str; 15] = [
     "lock", "fmt", "layers", "picture", "files", "links", "words", "weight", "deny", "unused",
-    "clippy", "features", "docs", "bugs",
+    "clippy", "features", "docs", "surface", "bugs",
 ];
 
 /// The checks that cannot run here, since their tool is not installed; they must fail then.
@@ -38,6 +38,7 @@ fn every_check_finds_its_defect() {
         "orch-core brings sqlx: a database client",
         "unused variable: `unused`",
         "unresolved link to `Nothing`",
+        "+ pub fn orch_core::one()",
         "the planted bug `two` no longer fits the code",
     ] {
         assert!(run.text.contains(found), "{found:?} is not in:\n{}", run.text);
@@ -60,7 +61,9 @@ fn fix_repairs_what_a_tool_can() {
     let workspace = Workspace::tidy().with_fixable_defects();
     let broken = workspace.run("ci");
     assert!(
-        ["fmt", "picture", "unused", "clippy"].iter().all(|it| broken.failed().contains(it)),
+        ["fmt", "picture", "unused", "clippy", "surface"]
+            .iter()
+            .all(|it| broken.failed().contains(it)),
         "{}",
         broken.text
     );

@@ -42,6 +42,8 @@ impl Workspace {
         }
         let featured = "//! One.\n\n/// Returns one.\n#[cfg(feature = \"one\")]\npub fn one() -> u8 {\n    1\n}\n";
         workspace.write_crate("orch-core", "[features]\none = []\n", featured);
+        let listing = "pub mod orch_core\npub fn orch_core::one() -> u8\n";
+        workspace.write("crates/orch-core/public-api.txt", listing);
         workspace.write_simulator();
         workspace.lock();
         workspace
@@ -124,6 +126,8 @@ impl Workspace {
         let manifest = format!("[package]\nname = {name:?}\n{package}\n{tables}");
         self.write(&format!("crates/{name}/Cargo.toml"), &manifest);
         self.write(&format!("crates/{name}/src/lib.rs"), library);
+        let listing = format!("pub mod {}\n", name.replace('-', "_"));
+        self.write(&format!("crates/{name}/public-api.txt"), &listing);
     }
 
     /// Writes an engine that adds, a simulator that plays until a sum is wrong, and a planted bug.
@@ -132,6 +136,8 @@ impl Workspace {
             "[features]\nsim = []\n[[example]]\nname = \"sim\"\nrequired-features = [\"sim\"]\n";
         let engine = "//! Adds.\n\n/// Returns two.\npub fn two() -> u8 {\n    1 + 1\n}\n";
         self.write_crate("orch-supervisor", tables, engine);
+        let listing = "pub mod orch_supervisor\npub fn orch_supervisor::two() -> u8\n";
+        self.write("crates/orch-supervisor/public-api.txt", listing);
         let simulator = "//! Plays.\n\nfn main() {\n    if orch_supervisor::two() != 2 {\n        \
             println!(\"5 cases in 1 s\\n1 times Sum: wrong\");\n        std::process::exit(1);\n    }\n}\n";
         self.write("crates/orch-supervisor/examples/sim.rs", simulator);
