@@ -28,7 +28,7 @@
 //! # }
 //! ```
 //!
-//! **Four layers, three of them pure:** [`machine`] (one run), [`pool`] (the workers of a process), [`driver`] (turns and
+//! **Four layers, three of them pure:** `machine` (one run), `pool` (the workers of a process), `driver` (turns and
 //! recovery, sans-IO), and the tokio shell around them. [`Builder::forecast`]
 //! plays a run through without starting anything. The simulator of the feature `sim` drives the first three in virtual
 //! time.
@@ -37,14 +37,14 @@ mod builder;
 mod closure;
 mod defaults;
 mod delegation;
-pub mod driver;
+mod driver;
 mod error;
 mod forecast;
 mod guard;
-pub mod machine;
+mod machine;
 mod part;
 mod pauses;
-pub mod pool;
+mod pool;
 mod request;
 mod shell;
 #[cfg(any(test, feature = "sim"))]

@@ -17,7 +17,7 @@ use crate::machine::{Command, Report, State};
 
 /// Which policy is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Policy {
+pub(crate) enum Policy {
     /// The router.
     Router,
     /// The failure handler.
@@ -28,7 +28,7 @@ pub enum Policy {
 
 /// What a policy answers.
 #[derive(Debug, Clone)]
-pub enum PolicyAnswer {
+pub(crate) enum PolicyAnswer {
     /// Of the router.
     Route {
         /// The workers among which it chose.
@@ -45,7 +45,7 @@ pub enum PolicyAnswer {
 }
 
 /// A question to a policy, with all that it needs to know.
-pub struct PolicyQuestion {
+pub(crate) struct PolicyQuestion {
     /// The run.
     pub run: RunId,
     /// Names the question; the answer carries it.
@@ -57,7 +57,7 @@ pub struct PolicyQuestion {
 
 impl PolicyQuestion {
     /// Asks the policy. It may take long, and it may panic.
-    pub fn ask(self) -> PolicyAnswer {
+    pub(crate) fn ask(self) -> PolicyAnswer {
         (self.ask)()
     }
 

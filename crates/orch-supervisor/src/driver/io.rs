@@ -16,11 +16,11 @@ use super::inquiries::{PolicyAnswer, PolicyQuestion};
 use crate::machine::{Answer, Command, Outcome, Refusal};
 
 /// Names a caller who waits for an answer.
-pub type ReplyId = u64;
+pub(crate) type ReplyId = u64;
 
 /// Something that reached the driver.
 #[expect(clippy::large_enum_variant, reason = "boxed commands were measured and gained nothing")]
-pub enum Input {
+pub(crate) enum Input {
     /// A new run.
     Submit(Box<Submission>),
     /// A command of a caller.
@@ -189,7 +189,7 @@ pub enum Input {
 
 /// A new run.
 #[derive(Debug, Clone)]
-pub struct Submission {
+pub(crate) struct Submission {
     /// Its id.
     pub run: RunId,
     /// What is asked for.
@@ -210,7 +210,7 @@ pub struct Submission {
 
 /// How a managed attempt ended.
 #[derive(Debug, Clone)]
-pub struct AttemptEnd {
+pub(crate) struct AttemptEnd {
     /// The digest of the result.
     pub digest: Digest,
     /// The result; a failed one when there is a `failure`.
@@ -224,7 +224,7 @@ pub struct AttemptEnd {
 }
 
 /// Something that the driver wants done. Outputs are carried out in order, all of them, before the next input.
-pub enum Output {
+pub(crate) enum Output {
     /// Append to the journal; answer with `Appended` or `AppendFailed`.
     Append(Box<Append>),
     /// Load events; answer with `Loaded` or `LoadFailed`.
@@ -334,7 +334,7 @@ pub enum Output {
 
 /// Why a process does not go on with a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Left {
+pub(crate) enum Left {
     /// It is suspended.
     Suspended,
     /// This process has given it up as it was; nothing of it went on here.
@@ -347,7 +347,7 @@ pub enum Left {
 
 /// Where the large parts of a result are.
 #[derive(Debug, Clone, Default)]
-pub struct ResultBlobs {
+pub(crate) struct ResultBlobs {
     /// The aggregated output.
     pub output: Option<orch_core::BlobRef>,
     /// Outputs of results, by the result's place.
@@ -356,7 +356,7 @@ pub struct ResultBlobs {
 
 /// An answer to a caller.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Response {
+pub(crate) enum Response {
     /// The run that a submission made, or that an earlier one with the same key had made.
     Run(RunId),
     /// To a command.
@@ -367,7 +367,7 @@ pub enum Response {
 
 /// An attempt to run.
 #[derive(Clone)]
-pub struct StartAttempt {
+pub(crate) struct StartAttempt {
     /// The run.
     pub run: RunId,
     /// The worker.
@@ -390,7 +390,7 @@ pub struct StartAttempt {
 
 /// A run whose output is to be made.
 #[derive(Debug, Clone)]
-pub struct AggregateRun {
+pub(crate) struct AggregateRun {
     /// The run.
     pub run: RunId,
     /// The task.
@@ -407,7 +407,7 @@ pub struct AggregateRun {
 
 impl AggregateRun {
     /// Returns what the aggregator gets, once the outputs of `results` are at hand.
-    pub fn input<'a>(
+    pub(crate) fn input<'a>(
         &'a self,
         results: &'a [Arc<orch_core::WorkerResult>],
     ) -> AggregationInput<'a> {

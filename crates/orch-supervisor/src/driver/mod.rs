@@ -36,16 +36,20 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) use effects::finish;
-pub use inquiries::{Policy, PolicyAnswer, PolicyQuestion};
-pub use io::{
+pub(crate) use inquiries::Policy;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use inquiries::PolicyQuestion;
+pub(crate) use io::{
     AggregateRun, AttemptEnd, Input, Left, Output, ReplyId, Response, ResultBlobs, StartAttempt,
     Submission,
 };
-pub use policies::Policies;
+pub(crate) use policies::Policies;
 pub(crate) use recovery::{Unfit, fold};
 pub(crate) use take_down::is_held_by_managed;
 
-use crate::machine::{Command, Refusal, State};
+#[cfg(any(test, feature = "sim"))]
+use crate::machine::State;
+use crate::machine::{Command, Refusal};
 use crate::pool::Pool;
 use inquiry::{Inquiry, Recalled};
 use run::{Queued, Run, Work};
@@ -53,7 +57,7 @@ use runs::Runs;
 use settled::Waiting;
 
 /// See the module's documentation.
-pub struct Driver {
+pub(crate) struct Driver {
     runs: Runs,
     /// Runs that have something to do.
     dirty: BTreeSet<RunId>,
@@ -70,7 +74,7 @@ pub struct Driver {
 
 impl Driver {
     /// Makes a driver without runs. `seed` is where all its draws come from.
-    pub fn new(policies: Policies, process_cap: u32, seed: u64) -> Self {
+    pub(crate) fn new(policies: Policies, process_cap: u32, seed: u64) -> Self {
         Self {
             runs: Runs::default(),
             dirty: BTreeSet::new(),
@@ -85,7 +89,11 @@ impl Driver {
     }
 
     /// Takes in what has arrived together, and returns what is to be done.
-    pub fn step(&mut self, inputs: impl IntoIterator<Item = Input>, now: Timestamp) -> Vec<Output> {
+    pub(crate) fn step(
+        &mut self,
+        inputs: impl IntoIterator<Item = Input>,
+        now: Timestamp,
+    ) -> Vec<Output> {
         for input in inputs {
             self.feed(input, now);
         }
@@ -282,51 +290,54 @@ impl Driver {
     }
 
     /// Returns the next time at which the driver wants to be told the time.
-    pub fn next_wake(&mut self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_wake(&mut self, now: Timestamp) -> Option<Timestamp> {
         let runs = self.runs.next_wake();
         let pool = if self.pool.has_waiting() { self.pool.next_wake(now) } else { None };
         [runs, pool, self.next_settled()].into_iter().flatten().min()
     }
 
     /// Returns the state of a run that is loaded.
-    pub fn state(&self, run: RunId) -> Option<&State> {
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn state(&self, run: RunId) -> Option<&State> {
         self.runs.get(&run).and_then(|entry| entry.state.as_ref())
     }
 
     /// Returns the runs that this process owns.
-    pub fn owned(&self) -> impl Iterator<Item = RunId> {
+    pub(crate) fn owned(&self) -> impl Iterator<Item = RunId> {
         self.runs.iter().filter(|(_, run)| run.is_owned()).map(|(id, _)| id)
     }
 
     /// Returns the runs that are loaded, with how far they are.
-    pub fn loaded_runs(&self) -> Vec<RunId> {
+    pub(crate) fn loaded_runs(&self) -> Vec<RunId> {
         self.runs.iter().filter(|(_, run)| run.state.is_some()).map(|(id, _)| id).collect()
     }
 
     /// Tells whether this process carries out what `run` obliges it to.
-    pub fn carries_out(&self, run: RunId) -> bool {
+    pub(crate) fn carries_out(&self, run: RunId) -> bool {
         self.runs.get(&run).is_some_and(Run::carries_out)
     }
 
     /// Tells whether it will be said how `run` ends, or that it leaves this process.
-    pub fn will_tell(&self, run: RunId) -> bool {
+    pub(crate) fn will_tell(&self, run: RunId) -> bool {
         self.runs
             .get(&run)
             .is_some_and(|entry| entry.is_owned() || entry.wants_ownership || entry.acquiring)
     }
 
     /// Tells whether an append of `run` is in flight.
-    pub fn is_in_flight(&self, run: RunId) -> bool {
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn is_in_flight(&self, run: RunId) -> bool {
         self.runs.get(&run).is_some_and(|entry| entry.turn.is_some())
     }
 
     /// Returns the pool.
-    pub fn pool(&self) -> &Pool {
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn pool(&self) -> &Pool {
         &self.pool
     }
 
     /// Tells whether nothing is going on that a shutdown must wait for.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.runs
             .iter()
             .all(|(_, run)| !run.is_owned() && run.turn.is_none() && run.running.is_empty())

@@ -13,7 +13,7 @@ use crate::part::Part;
 
 /// Who decides what the machine does not.
 #[derive(Clone)]
-pub struct Policies {
+pub(crate) struct Policies {
     /// Which worker gets a subtask.
     pub router: Part<dyn Router>,
     /// What follows from a failure.

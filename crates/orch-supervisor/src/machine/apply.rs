@@ -31,7 +31,7 @@ impl State {
     }
 
     /// Folds one event.
-    pub fn apply(&mut self, seq: Seq, at: Timestamp, event: &Event) {
+    pub(crate) fn apply(&mut self, seq: Seq, at: Timestamp, event: &Event) {
         self.advance(at);
         self.seq = seq;
         let before = std::mem::replace(&mut self.at, at);
@@ -199,7 +199,7 @@ impl State {
     }
 
     /// Moves what only waits for time: retries whose pause is over become ready, attempts whose time is over are noted.
-    pub fn advance(&mut self, now: Timestamp) {
+    pub(crate) fn advance(&mut self, now: Timestamp) {
         while let Some((at, timer)) = self.timers.first().copied() {
             if at > now {
                 return;

@@ -1,14 +1,14 @@
 //! An attempt in a run: open, with what is needed to end it, or closed, with what it reported.
 
 use jiff::Timestamp;
-pub use orch_core::AttemptKind;
+pub(crate) use orch_core::AttemptKind;
 use orch_core::{Digest, SubtaskIndex, Token, WorkerName};
 
 use super::command::ReportAnswer;
 
 /// What is known of an attempt.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Slot {
+pub(crate) enum Slot {
     /// It is open.
     Open(Box<Attempt>),
     /// It is over.
@@ -17,7 +17,7 @@ pub enum Slot {
 
 /// An open attempt.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     /// The subtask.
     pub subtask: SubtaskIndex,
     /// The secret.
@@ -36,7 +36,7 @@ pub struct Attempt {
 
 /// An attempt that is over.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Closed {
+pub(crate) struct Closed {
     /// The subtask.
     pub subtask: SubtaskIndex,
     /// The secret.

@@ -17,7 +17,7 @@ use super::AttemptKind;
 
 /// Something asked of a run.
 #[derive(Debug, Clone)]
-pub enum Command {
+pub(crate) enum Command {
     /// Adopt a plan that is valid as a whole.
     AdoptPlan {
         /// The plan.
@@ -114,7 +114,7 @@ pub enum Command {
 
 /// What an aggregation made.
 #[derive(Debug, Clone)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// An output; with the blob that holds it when it is large, its own output is then null.
     Output(Box<AggregationResult>, Option<Blob>),
     /// None.
@@ -123,7 +123,7 @@ pub enum Outcome {
 
 /// Gives a ready subtask to a worker.
 #[derive(Debug, Clone)]
-pub struct Start {
+pub(crate) struct Start {
     /// The subtask.
     pub subtask: SubtaskIndex,
     /// The worker.
@@ -142,7 +142,7 @@ pub struct Start {
 
 /// A result or a failure of an attempt.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub(crate) struct Report {
     /// The subtask that the reporter names; a managed attempt names none.
     pub subtask: Option<SubtaskId>,
     /// The attempt; may be left out while exactly one is open.
@@ -163,7 +163,7 @@ pub struct Report {
 
 /// Pull workers want work: what they get is written down at once.
 #[derive(Debug, Clone)]
-pub struct Claim {
+pub(crate) struct Claim {
     /// What they want, decided in this order: each sees what those before it got.
     pub wants: Vec<Want>,
     /// Locks that other runs hold: what needs them cannot be claimed now.
@@ -218,7 +218,7 @@ impl Want {
 
 /// What follows from a command.
 #[derive(Debug, Default)]
-pub struct Decided {
+pub(crate) struct Decided {
     /// What happened; nothing when the command only asked.
     pub events: Vec<Event>,
     /// The answer to the caller.
@@ -241,7 +241,7 @@ impl Decided {
 
 /// The answer to a command.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub enum Answer {
+pub(crate) enum Answer {
     /// Done.
     #[default]
     Done,

@@ -10,7 +10,7 @@ impl State {
     ///
     /// # Errors
     /// With what does not fit, in a sentence.
-    pub fn fits(&self, recorded: &Recorded) -> Result<(), String> {
+    pub(crate) fn fits(&self, recorded: &Recorded) -> Result<(), String> {
         let seq = recorded.seq;
         if seq != self.seq.next() {
             return Err(format!("event {seq} follows event {}", self.seq));

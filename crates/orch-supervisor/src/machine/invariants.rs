@@ -11,7 +11,7 @@ impl State {
     ///
     /// # Panics
     /// With what does not hold: a bug of the machine.
-    pub fn check_invariants(&self) {
+    pub(crate) fn check_invariants(&self) {
         let mut counts = Counts::default();
         for (place, node) in self.nodes.iter().enumerate() {
             let index = SubtaskIndex(u32::try_from(place).unwrap_or(u32::MAX));

@@ -129,7 +129,7 @@ pub(super) fn end(state: &State, outcome: Outcome) -> Result<Decided, Refusal> {
 
 impl State {
     /// Returns how the run would end now: by who is done, who had to be, and why it ends.
-    pub fn end_status(&self) -> EndStatus {
+    pub(crate) fn end_status(&self) -> EndStatus {
         if let Stage::Cancelling { reason: CancelReason::Requested, .. } = self.stage {
             return EndStatus::Cancelled;
         }

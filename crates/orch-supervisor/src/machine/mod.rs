@@ -19,6 +19,7 @@ mod due;
 mod failure;
 mod fits;
 mod graph;
+#[cfg(any(test, feature = "sim"))]
 mod invariants;
 mod lifecycle;
 mod node;
@@ -34,16 +35,16 @@ mod view;
 use jiff::Timestamp;
 use orch_core::Event;
 
-pub use attempt::{Attempt, AttemptKind, Closed, Slot};
-pub use command::{
-    Answer, Claim, Claimed, Command, Decided, Outcome, Refusal, Report, ReportAnswer, Start, Want,
-};
-pub use node::{Node, SubtaskState, Trouble};
-pub use obligations::Obligations;
-pub use ready::{Class, ClassId};
-pub use start::Blocked;
+pub(crate) use attempt::{AttemptKind, Slot};
+pub(crate) use command::{Answer, Claim, Command, Decided, Outcome, Report, Start};
+pub use command::{Claimed, Refusal, ReportAnswer, Want};
+pub(crate) use node::Node;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) use node::SubtaskState;
+pub(crate) use ready::ClassId;
+pub(crate) use start::Blocked;
+pub(crate) use state::State;
 pub(crate) use state::after;
-pub use state::{Ended, Stage, State};
 
 /// Says what follows from `command`, without changing anything.
 ///
@@ -51,7 +52,7 @@ pub use state::{Ended, Stage, State};
 ///
 /// # Errors
 /// With the reason when the command cannot be carried out; nothing follows then.
-pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Decided, Refusal> {
+pub(crate) fn decide(state: &State, command: Command, now: Timestamp) -> Result<Decided, Refusal> {
     match command {
         Command::AdoptPlan { plan, base_seq, retire, priors } => {
             lifecycle::adopt_plan(state, plan, base_seq, retire, priors)
@@ -80,7 +81,7 @@ pub fn decide(state: &State, command: Command, now: Timestamp) -> Result<Decided
 }
 
 /// Tells what a run looks like after its first event; there is no state before it.
-pub fn submit(run: orch_core::RunId, event: Event, at: Timestamp) -> Option<State> {
+pub(crate) fn submit(run: orch_core::RunId, event: Event, at: Timestamp) -> Option<State> {
     let Event::RunSubmitted { .. } = &event else { return None };
     let mut state = State::empty(run, at);
     state.apply(orch_core::Seq(1), at, &event);

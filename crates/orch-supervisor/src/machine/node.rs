@@ -10,7 +10,7 @@ use super::ready::ClassId;
 
 /// A subtask with its place in the graph.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Node {
+pub(crate) struct Node {
     /// The subtask.
     pub spec: Arc<Subtask>,
     /// What it depends on, in plan order, and whether it tolerates a failure there.
@@ -42,7 +42,7 @@ impl Node {
 
 /// What is known of a subtask that has failed at least once.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Trouble {
+pub(crate) struct Trouble {
     /// Workers that failed at it, oldest first.
     pub tried: Vec<WorkerName>,
     /// The last failure.
@@ -55,7 +55,7 @@ pub struct Trouble {
 
 /// Where a subtask stands. Each variant holds exactly what is known there.
 #[derive(Debug, Clone, PartialEq)]
-pub enum SubtaskState {
+pub(crate) enum SubtaskState {
     /// Dependencies are missing.
     Waiting {
         /// How many.
@@ -117,22 +117,22 @@ pub enum SubtaskState {
 
 impl SubtaskState {
     /// Returns the accepted result.
-    pub fn accepted(&self) -> Option<&Arc<StoredResult>> {
+    pub(crate) fn accepted(&self) -> Option<&Arc<StoredResult>> {
         if let Self::Done { result, .. } = self { Some(result) } else { None }
     }
 
     /// Returns the failure of a subtask that has failed for good.
-    pub fn failure(&self) -> Option<&Failure> {
+    pub(crate) fn failure(&self) -> Option<&Failure> {
         if let Self::Failed { failure, .. } = self { Some(failure) } else { None }
     }
 
     /// Returns the open attempts of a running subtask.
-    pub fn running(&self) -> &[Fence] {
+    pub(crate) fn running(&self) -> &[Fence] {
         if let Self::Running { attempts } = self { attempts } else { &[] }
     }
 
     /// Returns the word for it.
-    pub fn phase(&self) -> SubtaskPhase {
+    pub(crate) fn phase(&self) -> SubtaskPhase {
         match self {
             Self::Waiting { .. } => SubtaskPhase::Waiting,
             Self::Ready => SubtaskPhase::Ready,

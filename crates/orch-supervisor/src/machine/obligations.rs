@@ -1,5 +1,6 @@
 //! What must be going on now: effects are the difference between this and what is.
 
+#[cfg(any(test, feature = "sim"))]
 use std::collections::BTreeSet;
 
 use orch_core::Fence;
@@ -9,7 +10,8 @@ use super::state::{Stage, State};
 
 /// What must be going on now, given that this process owns the run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Obligations {
+#[cfg(any(test, feature = "sim"))]
+pub(crate) struct Obligations {
     /// A plan is to be made.
     pub plan: bool,
     /// Managed attempts that are to run.
@@ -24,7 +26,8 @@ pub struct Obligations {
 
 impl State {
     /// Returns what must be going on now.
-    pub fn obligations(&self) -> Obligations {
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn obligations(&self) -> Obligations {
         let mut all = Obligations { reap: self.orphans.clone(), ..Obligations::default() };
         for fence in &self.open {
             if self.must_run(*fence) {
@@ -39,25 +42,25 @@ impl State {
     }
 
     /// Tells whether a plan is to be made.
-    pub fn must_plan(&self) -> bool {
+    pub(crate) fn must_plan(&self) -> bool {
         !self.suspended && self.stage == Stage::Planning
     }
 
     /// Tells whether the output is to be made.
-    pub fn must_aggregate(&self) -> bool {
+    pub(crate) fn must_aggregate(&self) -> bool {
         let going = matches!(self.stage, Stage::Active | Stage::Cancelling { .. });
         !self.suspended && going && self.wants_output()
     }
 
     /// Tells whether a run that has an owner does not stay as it is: a plan, an output or a decision is due.
-    pub fn must_go_on(&self) -> bool {
+    pub(crate) fn must_go_on(&self) -> bool {
         self.must_plan()
             || self.must_aggregate()
             || (self.is_active() && !self.undecided.is_empty())
     }
 
     /// Tells whether something is ready, and the run has room for it.
-    pub fn could_start(&self) -> bool {
+    pub(crate) fn could_start(&self) -> bool {
         self.is_active() && self.ready.len() > 0 && self.room().is_ok()
     }
 
@@ -72,12 +75,12 @@ impl State {
     }
 
     /// Tells whether a managed attempt is to run.
-    pub fn must_run(&self, fence: Fence) -> bool {
+    pub(crate) fn must_run(&self, fence: Fence) -> bool {
         self.is_ours(fence) && !self.is_unwanted(fence)
     }
 
     /// Tells whether a managed attempt is to be stopped.
-    pub fn must_stop(&self, fence: Fence) -> bool {
+    pub(crate) fn must_stop(&self, fence: Fence) -> bool {
         self.is_ours(fence) && self.is_unwanted(fence)
     }
 
@@ -89,7 +92,7 @@ impl State {
     }
 
     /// Tells whether the time of a managed attempt is over.
-    pub fn is_overdue(&self, fence: Fence) -> bool {
+    pub(crate) fn is_overdue(&self, fence: Fence) -> bool {
         self.overdue.contains(&fence)
     }
 }

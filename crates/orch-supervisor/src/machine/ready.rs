@@ -9,11 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use orch_core::{Constraints, LockName, Subtask, SubtaskIndex};
 
 /// Names a class of subtasks.
-pub type ClassId = u32;
+pub(crate) type ClassId = u32;
 
 /// Subtasks that need the same: type, constraints, locks, group.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Class {
+pub(crate) struct Class {
     /// The type.
     pub task_type: String,
     /// The subtasks' and the task's constraints, with the worker of a planned retry as required worker.
@@ -119,6 +119,7 @@ impl ReadyQueue {
 }
 
 impl Class {
+    #[cfg(any(test, feature = "sim"))]
     pub(super) fn contains(&self, key: Key) -> bool {
         self.ready.contains(&key)
     }

@@ -30,7 +30,7 @@ pub enum Blocked {
 
 impl State {
     /// Tells whether the run goes on: neither ending, nor suspended.
-    pub fn is_active(&self) -> bool {
+    pub(crate) fn is_active(&self) -> bool {
         self.stage == Stage::Active && !self.suspended
     }
 
@@ -39,7 +39,7 @@ impl State {
     }
 
     /// Returns how many attempts may be in flight now.
-    pub fn limit(&self) -> u32 {
+    pub(crate) fn limit(&self) -> u32 {
         let cap = self.settings.max_parallel.max(1);
         match self.settings.strategy {
             ExecutionStrategy::Sequential => 1,
@@ -52,7 +52,7 @@ impl State {
     ///
     /// # Errors
     /// With what is in the way.
-    pub fn room(&self) -> Result<(), Blocked> {
+    pub(crate) fn room(&self) -> Result<(), Blocked> {
         // An offer in a sequential run may be reported on without a claim, so it counts as much as an attempt.
         let taken = match self.settings.strategy {
             ExecutionStrategy::Sequential => u32::try_from(self.open.len()).unwrap_or(u32::MAX),
@@ -66,7 +66,7 @@ impl State {
     ///
     /// # Errors
     /// With the lock or the budget that is in the way.
-    pub fn may_start(&self, subtask: SubtaskIndex) -> Result<Option<u64>, Blocked> {
+    pub(crate) fn may_start(&self, subtask: SubtaskIndex) -> Result<Option<u64>, Blocked> {
         self.may_replace(subtask, &[])
     }
 

@@ -20,7 +20,7 @@ use super::ready::{Class, ClassId, Key, ReadyQueue};
 
 /// A run: a fold over its events.
 #[derive(Debug, Clone, PartialEq)]
-pub struct State {
+pub(crate) struct State {
     pub(super) run: RunId,
     pub(super) seq: Seq,
     pub(super) submitted_at: Timestamp,
@@ -80,7 +80,7 @@ pub struct State {
 
 /// The course of a run, suspension apart.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// There is no plan yet.
     Planning,
     /// Subtasks run, or all are over and the output is being made.
@@ -100,7 +100,7 @@ pub enum Stage {
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ended {
+pub(crate) struct Ended {
     /// How.
     pub status: EndStatus,
     /// The output; null when it is in `blob`.
@@ -178,53 +178,48 @@ impl State {
     }
 
     /// Returns the run.
-    pub fn run(&self) -> RunId {
+    pub(crate) fn run(&self) -> RunId {
         self.run
     }
 
     /// Returns the number that all draws for the run follow from.
-    pub fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.seed
     }
 
     /// Returns where the run comes from.
-    pub fn origin(&self) -> &Origin {
+    pub(crate) fn origin(&self) -> &Origin {
         &self.origin
     }
 
     /// Returns the last event.
-    pub fn seq(&self) -> Seq {
+    pub(crate) fn seq(&self) -> Seq {
         self.seq
     }
 
     /// Returns the time of the last event.
-    pub fn at(&self) -> Timestamp {
+    pub(crate) fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// Returns when the run was submitted.
-    pub fn submitted_at(&self) -> Timestamp {
-        self.submitted_at
-    }
-
     /// Returns what is asked for.
-    pub fn task(&self) -> &Arc<ComplexTask> {
+    pub(crate) fn task(&self) -> &Arc<ComplexTask> {
         &self.task
     }
 
     /// Returns the task's context.
-    pub fn context(&self) -> &Arc<JsonMap> {
+    pub(crate) fn context(&self) -> &Arc<JsonMap> {
         &self.context
     }
 
     /// Returns how it is run.
-    pub fn settings(&self) -> &Arc<RunSettings> {
+    pub(crate) fn settings(&self) -> &Arc<RunSettings> {
         &self.settings
     }
 
     /// Returns what holds for who does `spec`: its own constraints, those of the task, and at last what pinned rules prefer. The
     /// worker that a retry was planned for is not among them.
-    pub fn constraints_of(&self, spec: &Subtask) -> Option<Constraints> {
+    pub(crate) fn constraints_of(&self, spec: &Subtask) -> Option<Constraints> {
         let mut all = match (&spec.constraints, &self.task.constraints) {
             (Some(own), Some(outer)) => Some(own.within(outer)),
             (own, outer) => own.clone().or_else(|| outer.clone()),
@@ -237,7 +232,7 @@ impl State {
 
     /// Returns how its results become one, by what earlier runs let expect. `auto` stays where nothing else than its own way, a merge, was
     /// liked better.
-    pub fn aggregation(&self) -> AggregationSettings {
+    pub(crate) fn aggregation(&self) -> AggregationSettings {
         let settings = self.settings.aggregation.clone();
         let liked = self.liked.filter(|liked| *liked != AggregationStrategy::Merge);
         let strategy = match (settings.strategy, liked) {
@@ -248,67 +243,58 @@ impl State {
     }
 
     /// Returns the plan that came with the task.
-    pub fn given(&self) -> Option<&Arc<DecompositionPlan>> {
+    pub(crate) fn given(&self) -> Option<&Arc<DecompositionPlan>> {
         self.given.as_ref()
     }
 
-    /// Returns the course of the run.
-    pub fn stage(&self) -> &Stage {
-        &self.stage
-    }
-
     /// Tells whether the run waits to be resumed.
-    pub fn is_suspended(&self) -> bool {
+    pub(crate) fn is_suspended(&self) -> bool {
         self.suspended
     }
 
     /// Tells whether nothing follows.
-    pub fn is_ended(&self) -> bool {
+    pub(crate) fn is_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended(_))
     }
 
     /// Returns the subtasks, in plan order.
-    pub fn nodes(&self) -> &[Node] {
+    pub(crate) fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
     /// Returns a subtask.
-    pub fn node(&self, index: SubtaskIndex) -> &Node {
+    pub(crate) fn node(&self, index: SubtaskIndex) -> &Node {
         &self.nodes[index.get()]
     }
 
     /// Returns the index of a subtask.
-    pub fn index_of(&self, id: &SubtaskId) -> Option<SubtaskIndex> {
+    pub(crate) fn index_of(&self, id: &SubtaskId) -> Option<SubtaskIndex> {
         self.by_id.get(id).copied()
     }
 
     /// Returns how many subtasks stand where.
-    pub fn counts(&self) -> Counts {
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn counts(&self) -> Counts {
         self.counts
     }
 
     /// Returns what the run has seen of its workers.
-    pub fn outcome_counts(&self) -> &OutcomeCounts {
+    pub(crate) fn outcome_counts(&self) -> &OutcomeCounts {
         &self.outcome_counts
     }
 
     /// Returns the open attempts.
-    pub fn open(&self) -> &BTreeSet<Fence> {
+    pub(crate) fn open(&self) -> &BTreeSet<Fence> {
         &self.open
     }
 
-    /// Returns how many attempts are in flight; offers do not count.
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight
-    }
-
     /// Returns what is known of an attempt.
-    pub fn slot(&self, fence: Fence) -> Option<&Slot> {
+    pub(crate) fn slot(&self, fence: Fence) -> Option<&Slot> {
         usize::try_from(fence.0.checked_sub(1)?).ok().and_then(|i| self.slots.get(i))
     }
 
     /// Returns an open attempt.
-    pub fn attempt(&self, fence: Fence) -> Option<&Attempt> {
+    pub(crate) fn attempt(&self, fence: Fence) -> Option<&Attempt> {
         match self.slot(fence)? {
             Slot::Open(attempt) => Some(attempt),
             Slot::Closed(_) => None,
@@ -316,22 +302,25 @@ impl State {
     }
 
     /// Returns subtasks whose failure the handler is to decide about.
-    pub fn undecided(&self) -> &BTreeSet<SubtaskIndex> {
+    pub(crate) fn undecided(&self) -> &BTreeSet<SubtaskIndex> {
         &self.undecided
     }
 
     /// Returns the best ready subtask whose class is not in `blocked`.
-    pub fn next_ready(&self, blocked: &BTreeSet<ClassId>) -> Option<(ClassId, SubtaskIndex)> {
+    pub(crate) fn next_ready(
+        &self,
+        blocked: &BTreeSet<ClassId>,
+    ) -> Option<(ClassId, SubtaskIndex)> {
         self.ready.best(blocked)
     }
 
     /// Returns a class.
-    pub fn class(&self, id: ClassId) -> &Class {
+    pub(crate) fn class(&self, id: ClassId) -> &Class {
         self.ready.class(id)
     }
 
     /// Returns the workers that members of `group` have been given to.
-    pub fn workers_of_group(&self, group: &str) -> Vec<WorkerName> {
+    pub(crate) fn workers_of_group(&self, group: &str) -> Vec<WorkerName> {
         let members = self.groups.get(group).map_or(&[][..], |m| m);
         members.iter().flat_map(|index| self.workers_of(*index)).collect()
     }
@@ -371,22 +360,22 @@ impl State {
     }
 
     /// Returns the locks that open attempts hold.
-    pub fn locks(&self) -> &BTreeMap<LockName, Fence> {
+    pub(crate) fn locks(&self) -> &BTreeMap<LockName, Fence> {
         &self.locks
     }
 
     /// Returns the next time at which something is due.
-    pub fn next_timer(&self) -> Option<Timestamp> {
+    pub(crate) fn next_timer(&self) -> Option<Timestamp> {
         self.timers.first().map(|(at, _)| *at)
     }
 
     /// Tells whether all subtasks of an adopted plan are over.
-    pub fn all_over(&self) -> bool {
+    pub(crate) fn all_over(&self) -> bool {
         self.revision > 0 && self.counts.finished() == self.counts.total && self.open.is_empty()
     }
 
     /// Returns where the run stands, in one word.
-    pub fn phase(&self) -> RunPhase {
+    pub(crate) fn phase(&self) -> RunPhase {
         match &self.stage {
             Stage::Ended(_) => RunPhase::Ended,
             Stage::Planning | Stage::Active | Stage::Cancelling { .. } if self.suspended => {
@@ -400,7 +389,7 @@ impl State {
     }
 
     /// Returns how the run ended.
-    pub fn end(&self) -> Option<&Ended> {
+    pub(crate) fn end(&self) -> Option<&Ended> {
         match &self.stage {
             Stage::Ended(ended) => Some(ended),
             Stage::Planning | Stage::Active | Stage::Cancelling { .. } => None,
@@ -408,22 +397,22 @@ impl State {
     }
 
     /// Returns open attempts whose time is over.
-    pub fn overdue(&self) -> &BTreeSet<Fence> {
+    pub(crate) fn overdue(&self) -> &BTreeSet<Fence> {
         &self.overdue
     }
 
     /// Returns open managed attempts of an earlier owner.
-    pub fn orphans(&self) -> &BTreeSet<Fence> {
+    pub(crate) fn orphans(&self) -> &BTreeSet<Fence> {
         &self.orphans
     }
 
     /// Returns the number that the next attempt gets.
-    pub fn fence_of_next(&self) -> Fence {
+    pub(crate) fn fence_of_next(&self) -> Fence {
         self.next_fence()
     }
 
     /// Returns the epoch-independent time that the run was active until `now`, in milliseconds.
-    pub fn active_ms(&self, now: Timestamp) -> u64 {
+    pub(crate) fn active_ms(&self, now: Timestamp) -> u64 {
         self.active_ms + self.active_since.map_or(0, |since| millis_between(since, now))
     }
 

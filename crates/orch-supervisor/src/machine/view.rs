@@ -16,12 +16,12 @@ use super::state::{State, millis_between};
 
 impl State {
     /// Returns what lists show of the run.
-    pub fn summary(&self) -> RunSummary {
+    pub(crate) fn summary(&self) -> RunSummary {
         RunSummary::new(self.phase(), self.end().map(|e| e.status), self.counts)
     }
 
     /// Returns how the run stands.
-    pub fn status(&self) -> RunStatus {
+    pub(crate) fn status(&self) -> RunStatus {
         let mut status = RunStatus::new(self.run, &self.task, &self.settings, self.submitted_at);
         status.status = self.phase();
         status.end_status = self.end().map(|e| e.status);
@@ -44,7 +44,7 @@ impl State {
     }
 
     /// Returns what was used so far, as far as it is known.
-    pub fn usage(&self) -> Usage {
+    pub(crate) fn usage(&self) -> Usage {
         let ledger = &self.ledger;
         let tokens = ledger.any_usage;
         Usage::default()
@@ -146,18 +146,18 @@ impl State {
     }
 
     /// Returns the accepted results, in plan order.
-    pub fn results(&self) -> Vec<Arc<StoredResult>> {
+    pub(crate) fn results(&self) -> Vec<Arc<StoredResult>> {
         self.nodes.iter().filter_map(|node| node.state.accepted()).cloned().collect()
     }
 
     /// Returns the subtasks that are over without an accepted result, in plan order.
-    pub fn without_result(&self) -> Vec<SubtaskId> {
+    pub(crate) fn without_result(&self) -> Vec<SubtaskId> {
         let over = |node: &&Node| node.state.phase().is_final() && node.state.accepted().is_none();
         self.nodes.iter().filter(over).map(|node| node.spec.id.clone()).collect()
     }
 
     /// Returns the accepted results of what `index` depends on, in plan order.
-    pub fn inputs(&self, index: SubtaskIndex) -> Vec<Arc<StoredResult>> {
+    pub(crate) fn inputs(&self, index: SubtaskIndex) -> Vec<Arc<StoredResult>> {
         let mut on: Vec<SubtaskIndex> =
             self.node(index).dependencies.iter().map(|(on, _)| *on).collect();
         on.sort();
@@ -165,7 +165,7 @@ impl State {
     }
 
     /// Returns the dependencies of `index` that failed and may.
-    pub fn absences(&self, index: SubtaskIndex) -> Vec<Absence> {
+    pub(crate) fn absences(&self, index: SubtaskIndex) -> Vec<Absence> {
         let mut on: Vec<SubtaskIndex> =
             self.node(index).dependencies.iter().map(|(on, _)| *on).collect();
         on.sort();
@@ -185,7 +185,7 @@ impl State {
     /// Returns what became of the run: all results, failed ones with their error, and the output unless it is in a blob.
     ///
     /// `slots` says how many attempts each worker can make at once, for the utilization.
-    pub fn result(&self, slots: &BTreeMap<WorkerName, u32>) -> OrchestrationResult {
+    pub(crate) fn result(&self, slots: &BTreeMap<WorkerName, u32>) -> OrchestrationResult {
         let status = self.end().map_or(EndStatus::Failed, |e| e.status);
         let mut result = OrchestrationResult::new(self.task.id.clone(), status);
         result.success = matches!(status, EndStatus::Completed | EndStatus::Partial);
@@ -204,7 +204,7 @@ impl State {
     }
 
     /// Returns how the run went, as memory keeps it.
-    pub fn outcome(
+    pub(crate) fn outcome(
         &self,
         supervisor: &str,
         slots: &BTreeMap<WorkerName, u32>,

@@ -19,7 +19,7 @@ use orch_core::{
 use breaker::Breaker;
 
 /// The workers of a process and their slots.
-pub struct Pool {
+pub(crate) struct Pool {
     members: BTreeMap<WorkerName, Member>,
     /// In order of registration.
     order: Vec<Arc<dyn Worker>>,
@@ -56,7 +56,7 @@ struct Member {
 
 impl Pool {
     /// Makes a pool without workers that has at most `cap` attempts in flight.
-    pub fn new(cap: u32) -> Self {
+    pub(crate) fn new(cap: u32) -> Self {
         Self {
             members: BTreeMap::new(),
             order: Vec::new(),
@@ -73,7 +73,7 @@ impl Pool {
     }
 
     /// Adds a worker; one of the same name is replaced, and its running attempts count on.
-    pub fn register(&mut self, worker: Arc<dyn Worker>) {
+    pub(crate) fn register(&mut self, worker: Arc<dyn Worker>) {
         let name = worker.name().clone();
         let slots = worker.max_concurrency().get();
         let before = self.members.remove(&name);
@@ -94,7 +94,7 @@ impl Pool {
     }
 
     /// Removes a worker; attempts that it is making go on, and hold their slots also if it joins again.
-    pub fn unregister(&mut self, name: &WorkerName) -> bool {
+    pub(crate) fn unregister(&mut self, name: &WorkerName) -> bool {
         let known =
             self.members.get_mut(name).is_some_and(|m| !std::mem::replace(&mut m.has_left, true));
         self.order.retain(|w| w.name() != name);
@@ -112,42 +112,43 @@ impl Pool {
     }
 
     /// Returns the workers, in order of registration.
-    pub fn workers(&self) -> &[Arc<dyn Worker>] {
+    pub(crate) fn workers(&self) -> &[Arc<dyn Worker>] {
         &self.order
     }
 
     /// Returns a worker.
-    pub fn worker(&self, name: &WorkerName) -> Option<&Arc<dyn Worker>> {
+    pub(crate) fn worker(&self, name: &WorkerName) -> Option<&Arc<dyn Worker>> {
         self.members.get(name).filter(|m| !m.has_left).map(|m| &m.worker)
     }
 
     /// Returns the digest of a worker's card, as it was when the worker joined.
-    pub fn card(&self, name: &WorkerName) -> Option<Digest> {
+    pub(crate) fn card(&self, name: &WorkerName) -> Option<Digest> {
         self.members.get(name).filter(|m| !m.has_left).map(|m| m.card)
     }
 
     /// Returns how many attempts each worker can make at once.
-    pub fn slots(&self) -> BTreeMap<WorkerName, u32> {
+    pub(crate) fn slots(&self) -> BTreeMap<WorkerName, u32> {
         self.members.iter().map(|(name, m)| (name.clone(), m.slots)).collect()
     }
 
     /// Returns how busy each worker is, 0 to 1.
-    pub fn loads(&self) -> &BTreeMap<WorkerName, f64> {
+    pub(crate) fn loads(&self) -> &BTreeMap<WorkerName, f64> {
         &self.loads
     }
 
     /// Returns how many attempts are in flight in this process.
-    pub fn in_flight(&self) -> u32 {
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn in_flight(&self) -> u32 {
         self.in_flight
     }
 
     /// Tells whether `run` may take one more slot of the process.
-    pub fn has_room(&self, run: RunId) -> bool {
+    pub(crate) fn has_room(&self, run: RunId) -> bool {
         self.in_flight < self.cap && self.goes_first(&self.waiting, run)
     }
 
     /// Returns the workers that could start a subtask of `task_type` for `run` now.
-    pub fn available(
+    pub(crate) fn available(
         &self,
         run: RunId,
         task_type: &str,
@@ -165,7 +166,11 @@ impl Pool {
     }
 
     /// Returns the workers that could do `subtask` if they were free; when there is none, waiting is in vain.
-    pub fn capable(&self, subtask: &Subtask, constraints: Option<&Constraints>) -> Vec<WorkerName> {
+    pub(crate) fn capable(
+        &self,
+        subtask: &Subtask,
+        constraints: Option<&Constraints>,
+    ) -> Vec<WorkerName> {
         self.order
             .iter()
             .filter(|w| could_do(&***w, subtask, constraints))
@@ -175,7 +180,7 @@ impl Pool {
 
     /// Notes what `run` waits for now: any slot of the process, or one of `workers`. It keeps its place
     /// as long as it waits for anything.
-    pub fn wait(&mut self, run: RunId, process: bool, workers: &BTreeSet<WorkerName>) {
+    pub(crate) fn wait(&mut self, run: RunId, process: bool, workers: &BTreeSet<WorkerName>) {
         let wants = process || !workers.is_empty();
         if !wants && !self.waits.contains_key(&run) {
             return;
@@ -202,12 +207,12 @@ impl Pool {
     }
 
     /// Tells, once, whether somebody who waits should look again.
-    pub fn take_changed(&mut self) -> bool {
+    pub(crate) fn take_changed(&mut self) -> bool {
         std::mem::take(&mut self.changed)
     }
 
     /// Returns the runs that wait for something, those that hold least first.
-    pub fn waiting(&self) -> Vec<RunId> {
+    pub(crate) fn waiting(&self) -> Vec<RunId> {
         let all: BTreeSet<RunId> = self
             .members
             .values()
@@ -232,17 +237,17 @@ impl Pool {
     }
 
     /// Tells whether any run waits for something.
-    pub fn has_waiting(&self) -> bool {
+    pub(crate) fn has_waiting(&self) -> bool {
         !self.waits.is_empty()
     }
 
     /// Tells whether `worker` and the process have room for one more attempt, whoever else waits for it.
-    pub fn has_slot(&self, worker: &WorkerName) -> bool {
+    pub(crate) fn has_slot(&self, worker: &WorkerName) -> bool {
         self.in_flight < self.cap && self.members.get(worker).is_some_and(|m| m.busy < m.slots)
     }
 
     /// Takes a slot.
-    pub fn take(&mut self, worker: &WorkerName, run: RunId) {
+    pub(crate) fn take(&mut self, worker: &WorkerName, run: RunId) {
         self.in_flight += 1;
         *self.per_run.entry(run).or_default() += 1;
         self.changed |= self.waiting.remove(&run);
@@ -259,7 +264,7 @@ impl Pool {
     }
 
     /// Frees a slot.
-    pub fn give_back(&mut self, worker: &WorkerName, run: RunId) {
+    pub(crate) fn give_back(&mut self, worker: &WorkerName, run: RunId) {
         self.changed = true;
         self.in_flight = self.in_flight.saturating_sub(1);
         decrement(&mut self.per_run, run);
@@ -295,7 +300,7 @@ impl Pool {
     }
 
     /// Takes note that an attempt at `task_type` starts: while the breaker is half-open it is the one probe.
-    pub fn probe(&mut self, worker: &WorkerName, task_type: &str, now: Timestamp) {
+    pub(crate) fn probe(&mut self, worker: &WorkerName, task_type: &str, now: Timestamp) {
         if let Some(breaker) =
             self.members.get_mut(worker).and_then(|m| m.breakers.get_mut(task_type))
         {
@@ -304,7 +309,7 @@ impl Pool {
     }
 
     /// Takes note of how an attempt at `task_type` ended.
-    pub fn observe(
+    pub(crate) fn observe(
         &mut self,
         worker: &WorkerName,
         task_type: &str,
@@ -324,7 +329,7 @@ impl Pool {
     }
 
     /// Returns the next time at which an open breaker lets a probe through.
-    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         self.members
             .values()
             .flat_map(|m| m.breakers.values())
