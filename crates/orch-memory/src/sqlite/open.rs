@@ -151,17 +151,29 @@ async fn connect_existing(
     connect.connect().await.map_err(|error| classify(path, error))
 }
 
-/// Reads the id of the store at `path`, which may be anybody's, through a connection of its own. It may have taken the place of one
-/// that is still open, and the WAL file beside it may be that of the latter, which must not get into it: so the file is read alone
-/// first, and in no case by a connection that could write.
+/// Reads the id of the store at `path`, which may belong to anybody. Another store may be open that this one has taken the place of,
+/// and the WAL file beside it may be of that one, which must not get into it: so the file is read alone first, and in no case by a
+/// connection that could write.
 pub(super) async fn read_store_id(path: &Path) -> Result<Option<StoreId>, OpenError> {
     let connect = base_options(path, &SqliteOptions::new()).read_only(true);
-    match id_through(path, &connect.clone().immutable(true)).await {
+    let alone = connect.clone().immutable(true);
+    match id_through(path, &alone).await {
         Ok(Some(id)) => Ok(Some(id)),
         Err(error @ OpenError::Missing { .. }) => Err(error),
-        // All of a new store may be in its WAL file still, or its owner is just bringing that into the file.
-        Ok(None) | Err(_) => id_through(path, &connect).await,
+        // All of a new store may be in its WAL file still.
+        Ok(None) | Err(_) if is_in_use(path) => id_through(path, &connect).await,
+        // Its owner may just have brought that into the file.
+        Ok(None) | Err(_) => id_through(path, &alone).await,
     }
+}
+
+/// Tells whether both files are beside a SQLite file that a connection which reads its WAL needs, and would make if they were not.
+fn is_in_use(path: &Path) -> bool {
+    ["-wal", "-shm"].into_iter().all(|suffix| {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        Path::new(&name).exists()
+    })
 }
 
 async fn id_through(

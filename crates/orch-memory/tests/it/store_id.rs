@@ -7,6 +7,8 @@ use orch_memory::{
     LearnedMemory, OpenError, PostgresJournal, PostgresOptions, SqliteJournal, StoreId,
 };
 
+use sqlx::Connection as _;
+
 use crate::support::{TempFile, TestDatabase, execute, open, open_with_id, quick, raw, text};
 
 async fn id_in(file: &TempFile) -> Option<StoreId> {
@@ -25,6 +27,28 @@ async fn a_store_keeps_its_id_and_a_copy_has_it_too() {
     std::fs::copy(file.path(), copy.path()).unwrap();
     assert_eq!(id_in(&copy).await, Some(id));
     assert_ne!(open(TempFile::new()).await.store_id(), id);
+}
+
+/// What is in a folder, and when something was last made or removed in it.
+fn folder(file: &TempFile) -> (Vec<String>, std::time::SystemTime) {
+    let folder = file.path().parent().unwrap();
+    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+    let mut names: Vec<_> = std::fs::read_dir(folder).unwrap().map(name).collect();
+    names.sort();
+    let names = names.into_iter().map(|name| name.into_string().unwrap()).collect();
+    (names, folder.metadata().unwrap().modified().unwrap())
+}
+
+#[tokio::test]
+async fn a_file_of_somebody_else_is_only_read() {
+    let file = TempFile::new();
+    std::fs::create_dir(file.path().parent().unwrap()).unwrap();
+    let mut conn = raw(&file).await;
+    execute(&mut conn, "PRAGMA journal_mode = WAL; CREATE TABLE notes (text TEXT)").await;
+    conn.close().await.unwrap();
+    let before = (folder(&file), std::fs::read(file.path()).unwrap());
+    assert_eq!(id_in(&file).await, None);
+    assert_eq!((folder(&file), std::fs::read(file.path()).unwrap()), before);
 }
 
 /// What version 1 has left in a file: the table of its migrations.
