@@ -19,18 +19,20 @@ fn run_checks(
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let whole = Stopwatch::start();
-    let mut failed = Vec::new();
+    let (mut failed, mut not_run) = (Vec::new(), Vec::new());
     for check in checks {
         write!(out, "{:<10}", check.name)?;
         out.flush()?; // before a check that may take minutes
         let stopwatch = Stopwatch::start();
         let verdict = (check.run)(project).unwrap_or_else(could_not_run);
         show(&verdict, stopwatch.elapsed(), out)?;
-        if let Verdict::Failed { repair, .. } = verdict {
-            failed.push((check.name, repair));
+        match verdict {
+            Verdict::Passed(_) => {}
+            Verdict::NotRun(_) => not_run.push(check.name),
+            Verdict::Failed { repair, .. } => failed.push((check.name, repair)),
         }
     }
-    summarise(checks.len(), &failed, whole.elapsed(), out)?;
+    summarise(checks.len(), &not_run, &failed, whole.elapsed(), out)?;
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -57,13 +59,18 @@ fn show(verdict: &Verdict, time: Duration, out: &mut impl Write) -> anyhow::Resu
 
 fn summarise(
     count: usize,
+    not_run: &[&str],
     failed: &[(&str, String)],
     time: Duration,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let passed = count - failed.len();
+    let passed = count - failed.len() - not_run.len();
     let seconds = time.as_secs_f64();
-    writeln!(out, "{count} checks in {seconds:.0} s: {passed} passed, {} failed", failed.len())?;
+    write!(out, "{count} checks in {seconds:.0} s: {passed} passed, ")?;
+    if !not_run.is_empty() {
+        write!(out, "{} NOT RUN ({}), ", not_run.len(), not_run.join(", "))?;
+    }
+    writeln!(out, "{} failed", failed.len())?;
     for (name, repair) in failed {
         writeln!(out, "  {name}: {repair}")?;
     }

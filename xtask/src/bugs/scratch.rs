@@ -1,6 +1,6 @@
 //! The copy of the workspace in which bugs are planted.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -18,12 +18,15 @@ const PARTS: [&str; 4] = ["Cargo.toml", "Cargo.lock", "crates", "xtask"];
 pub(crate) struct ScratchCopy<'a> {
     project: &'a Project,
     tree: PathBuf,
+    /// Held as long as the copy is used: two commands would undo each other's changes.
+    _lock: File,
 }
 
 impl<'a> ScratchCopy<'a> {
     /// Makes the copy, or brings that of an earlier call up to date.
     pub(crate) fn new(project: &'a Project) -> anyhow::Result<Self> {
-        let copy = Self { project, tree: project.target().join("bugs").join("tree") };
+        let folder = project.target().join("bugs");
+        let copy = Self { project, tree: folder.join("tree"), _lock: lock(&folder)? };
         copy.restore()?;
         Ok(copy)
     }
@@ -110,6 +113,16 @@ impl<'a> ScratchCopy<'a> {
         read_output(&mut git)
             .with_context(|| format!("the planted bug `{}` no longer fits the code", bug.name))
     }
+}
+
+/// Makes `folder`, and keeps other commands out of it until the file is closed.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let path = folder.join("lock");
+    let file = File::create(&path).with_context(|| path.display().to_string())?;
+    file.try_lock()
+        .with_context(|| format!("another `cargo xtask` uses {}; wait for it", folder.display()))?;
+    Ok(file)
 }
 
 /// The files of a workspace that are copied, relative to `root`; none if there is no `root` yet.

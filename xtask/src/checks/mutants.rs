@@ -17,7 +17,7 @@ pub(super) fn check(project: &Project) -> anyhow::Result<Verdict> {
         return Ok(Verdict::NotRun("the commit has no parent here".to_owned()));
     };
     if diff.is_empty() {
-        let what = "the last commit changes nothing in machine, driver and pool";
+        let what = "nothing has changed in machine, driver and pool since the last commit's parent";
         return Ok(Verdict::NotRun(what.to_owned()));
     }
     let file = project.target().join("last-commit.diff");
@@ -45,7 +45,9 @@ fn diff_of_last_commit(project: &Project) -> anyhow::Result<Option<Vec<u8>>> {
     if !git(&["rev-parse", "--verify", "--quiet", "HEAD^"])?.status.success() {
         return Ok(None);
     }
-    let mut arguments = vec!["diff", "--no-ext-diff", "HEAD^", "HEAD", "--"];
+    // Of the tree as it is, which is what is copied.
+    let mut arguments = vec!["diff", "--no-ext-diff", "--no-renames"];
+    arguments.extend(["--src-prefix=a/", "--dst-prefix=b/", "HEAD^", "--"]);
     arguments.extend(FOLDERS);
     Ok(Some(git(&arguments)?.stdout))
 }

@@ -1,6 +1,6 @@
 //! What each library shows to its users is what its `public-api.txt` lists, so that a change is seen in review.
 
-use std::{env, fs};
+use std::fs;
 
 use super::Verdict;
 use crate::{
@@ -10,13 +10,10 @@ use crate::{
 
 /// Lists the public items anew and compares them with those that are kept.
 ///
-/// With a compiler whose JSON is of another format the check is not run, but where all checks are required it fails.
+/// With a compiler whose JSON is of another format the check is not run.
 pub(super) fn check(project: &Project) -> anyhow::Result<Verdict> {
     let listings = match surface::list(project)? {
         Surface::Listed(listings) => listings,
-        Surface::Unreadable(reason) if env::var_os("ORCH_TEST_REQUIRED").is_some() => {
-            return Ok(Verdict::failed(reason, "by hand: the public-api crate of that format"));
-        }
         Surface::Unreadable(reason) => return Ok(Verdict::NotRun(reason)),
     };
     let issues: Vec<_> = listings.iter().flat_map(changes).collect();

@@ -44,7 +44,14 @@ impl<D: Dialect> Reader<D> {
             }
         }
         loop {
-            let page = page(conn, walk.head.id, walk.last).await.map_err(failed)?;
+            let page = match page(conn, walk.head.id, walk.last).await {
+                Ok(page) => page,
+                Err(error) if is_damage(&error) => {
+                    let next = walk.last + 1;
+                    return Ok(walk.broken(next, "it or one soon after it cannot be decoded"));
+                }
+                Err(error) => return Err(failed(error)),
+            };
             let is_last = page.len() < usize::try_from(PAGE).expect("a page is small");
             for row in page {
                 if let Err(error) = walk.step(conn, row).await? {
@@ -57,6 +64,11 @@ impl<D: Dialect> Reader<D> {
             }
         }
     }
+}
+
+/// Tells whether a row was read and makes no sense: SQLite keeps what is not text in a column of text.
+fn is_damage(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_))
 }
 
 async fn page<D: Dialect>(

@@ -194,10 +194,10 @@ async fn a_flipped_bit_anywhere_in_the_file_gives_an_error_or_the_right_answer()
         let answers = tokio::time::timeout(Duration::from_secs(30), answers(&known, &file)).await;
         let answers = answers.unwrap_or_else(|_| panic!("flip {flip} hangs"));
         errors += u64::from(answers.is_error);
-        unknown += answers.unknown;
+        unknown += u64::from(answers.unknown > 0);
     }
     // An index may not find a run any more: it is then unknown, and nothing of it is shown.
-    assert!(unknown * 50 <= flips(), "{unknown} runs were not found");
+    assert!(unknown <= flips() / 50 + 2, "after {unknown} flips runs were not found");
     eprintln!("{} flips: {errors} with an error, {unknown} runs not found", flips());
 }
 

@@ -15,7 +15,7 @@ use super::file::AgentFile;
 const FOLDER: &str = ".claude/agents";
 /// The largest agent file, in bytes.
 const MOST_BYTES: u64 = 1024 * 1024;
-/// ProjectPaths deeper than this are not looked into, which also ends circles of links.
+/// A folder deeper than this is not looked into, which also ends circles of links.
 const MOST_DEPTH: u32 = 16;
 /// The most entries of a folder of agents and the folders in it.
 const MOST_ENTRIES: usize = 1_000;
