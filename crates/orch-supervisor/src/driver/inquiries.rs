@@ -1,7 +1,7 @@
 //! Questions to policies that the shell asks on threads: what is open, and what was answered.
 //!
 //! A question belongs to a subtask and to its attempt; an answer that comes when the subtask is elsewhere is dropped, and the
-//! question is asked anew. All of it is volatile: after a load it is asked again.
+//! question is asked anew. All of it is volatile: when the run is released it is forgotten, and its next owner asks again.
 
 use jiff::Timestamp;
 use orch_core::{

@@ -157,7 +157,11 @@ impl Driver {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         let Some(state) = &entry.state else { return };
         if !state.must_plan() {
-            return entry.memory.forget_plans();
+            // A run that was suspended before it had a plan needs it when it goes on.
+            if !state.is_suspended() {
+                entry.memory.forget_plans();
+            }
+            return;
         }
         if !entry.memory.is_asked() && entry.plan.ask() {
             self.outputs.push(Output::Plan {

@@ -335,7 +335,7 @@ impl Driver {
             let command = command.unwrap_or_else(ending);
             finally |= matches!(command, Command::GiveUp { .. });
             if !self.execute(run, command, staged) {
-                return;
+                break;
             }
         }
         if self.should_abort(run, finally, staged.now) {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use orch_core::{Cause, Failure};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{sleep_until, timeout_at};
 
 use super::inline::panic_message;
@@ -21,6 +21,8 @@ use crate::shell::monotonic;
 
 /// How many threads a part may cost. A part that did not give back so many of them in time is not asked any more.
 const MAX_LOST_THREADS: u32 = 4;
+/// How long a thread must be blocked at least to count as lost.
+const MIN_BLOCKED: Duration = Duration::from_secs(1);
 /// The most threads that a part occupies at once.
 const MAX_THREADS: usize = 16;
 
@@ -107,8 +109,8 @@ impl Guard {
             let Ok(permit) = permit else { return Some(Err(NoAnswer::NotAsked)) };
             let deadline = *until.get_or_insert_with(|| monotonic() + limit);
             let waker = Waker::from(woken.clone());
-            let polled = spawn_blocking(move || poll(question, &waker, permit));
-            question = match timeout_at(deadline, polled).await {
+            let mut polled = spawn_blocking(move || poll(question, &waker, permit));
+            question = match timeout_at(deadline, &mut polled).await {
                 Ok(Ok(Polled::Answered(answer))) => return Some(Ok(answer)),
                 Ok(Ok(Polled::Panicked(message))) => {
                     return Some(Err(NoAnswer::Panicked(message)));
@@ -116,7 +118,7 @@ impl Guard {
                 Ok(Ok(Polled::Pending(question))) => question,
                 Ok(Err(_)) => return Some(Err(NoAnswer::ShuttingDown)),
                 Err(_) => {
-                    self.lose_thread();
+                    self.watch(limit, polled);
                     return Some(Err(NoAnswer::TimedOut(limit)));
                 }
             };
@@ -126,6 +128,19 @@ impl Guard {
                 () = caller.closed() => return None,
             }
         }
+    }
+
+    /// Counts the thread as lost. A question that had little time says little of the part: its thread has a second more.
+    fn watch<T: Send + 'static>(&self, limit: Duration, polled: JoinHandle<Polled<T>>) {
+        if limit >= MIN_BLOCKED {
+            return self.lose_thread();
+        }
+        let guard = self.clone();
+        tokio::spawn(async move {
+            if timeout_at(monotonic() + MIN_BLOCKED, polled).await.is_err() {
+                guard.lose_thread();
+            }
+        });
     }
 
     fn lose_thread(&self) {

@@ -177,7 +177,8 @@ impl State {
         let spec = node.spec.clone();
         let trouble = node.trouble.get_or_insert_default();
         trouble.last = Some(failure.clone());
-        if let Some(worker) = worker {
+        // A policy that fails, as a gate that panics, says nothing about the worker.
+        if let Some(worker) = worker.filter(|_| failure.cause != Cause::Policy) {
             trouble.tried.push(worker.clone());
             self.outcome_counts.record(&worker, &spec.task_type, false);
         }
