@@ -173,6 +173,8 @@ async fn stdio(
                 Ok(())
             }
         };
+        // The session may be over before it is seen below that the client has hung up.
+        end.begin(grace);
         standalone.server.drain(grace).await;
         served
     };
