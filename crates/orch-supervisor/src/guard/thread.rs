@@ -178,3 +178,22 @@ impl Wake for Woken {
         self.0.notify_one();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn questions_that_had_little_time_shut_no_part_off() {
+        let guard = Guard::new("memory");
+        for _ in 0..MAX_LOST_THREADS {
+            let (release, blocked) = std::sync::mpsc::channel::<()>();
+            let question = move || async move { blocked.recv().unwrap_or_default() };
+            let answer = guard.ask(Duration::from_millis(1), question).await;
+            assert!(matches!(answer, Err(NoAnswer::TimedOut(_))), "its thread is blocked");
+            drop(release);
+        }
+        let answer = guard.ask(Duration::from_secs(60), || async { 7 }).await;
+        assert!(matches!(answer, Ok(7)));
+    }
+}

@@ -444,3 +444,15 @@ fn events_that_do_not_follow_are_not_folded() {
         Ok(())
     );
 }
+
+#[test]
+fn a_policy_that_fails_says_nothing_about_the_worker() {
+    for (cause, tried) in [(Cause::Policy, 0), (Cause::Reported, 1)] {
+        let mut run = Scenario::of(&["a"]);
+        let fence = run.start("a");
+        run.fail(fence, cause);
+        let node = run.state.node(run.index("a"));
+        assert_eq!(node.failures, 1, "{cause:?}");
+        assert_eq!(node.trouble.as_ref().unwrap().tried.len(), tried, "{cause:?}");
+    }
+}
