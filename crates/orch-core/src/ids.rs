@@ -70,7 +70,7 @@ macro_rules! string_id {
 }
 
 string_id! {
-    /// The id of a [`ComplexTask`](crate::ComplexTask), chosen by whoever submits it.
+    /// The id of a [`ComplexTask`](crate::ComplexTask), chosen by the submitter.
     TaskId,
     /// The id of a subtask, unique within its run. Ids that begin with `$` are reserved for the engine.
     SubtaskId,

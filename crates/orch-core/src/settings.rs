@@ -1,4 +1,4 @@
-//! How a run is to be run: stored with it, so that whoever resumes it runs it the same way.
+//! How a run is to be run: stored with it, so that a process that resumes it runs it the same way.
 
 use serde::{Deserialize, Serialize};
 
@@ -106,7 +106,7 @@ pub struct RunSettings {
     pub grace_ms: u64,
     /// The most subtasks of a plan.
     pub max_subtasks: u32,
-    /// What whoever submits the run wants to find with it again, such as the configuration that it was made with; the
+    /// What the submitter wants to find with the run again, such as the configuration that it was made with; the
     /// engine does not look at it.
     #[serde(skip_serializing_if = "JsonMap::is_empty")]
     pub annotations: JsonMap,

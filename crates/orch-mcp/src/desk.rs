@@ -181,7 +181,7 @@ impl Desk {
     }
 
     /// Tells whether a run is this process's to take over. A run of `orch` is left alone: a person may have suspended it. So is
-    /// a suspended one for which a server would run something, and to whoever runs nothing every such run: it would only find
+    /// a suspended one for which a server would run something, and, for a server that runs nothing, every such run: it would only find
     /// that nobody can do its subtasks.
     async fn may_take_over(&self, row: &RunRow) -> Result<bool, ToolError> {
         if row.summary.phase == RunPhase::Ended || !request::is_ours(row) {

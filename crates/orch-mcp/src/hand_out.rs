@@ -237,7 +237,7 @@ async fn claim(
         Err(SupervisorError::Refused(refusal)) => refusal,
         Err(error) => return Err(error.into()),
     };
-    // Whoever asks for one subtask wants to know why not; others get what else there is.
+    // A caller that asks for one subtask is told why not; others get what else there is.
     if let Some(subtask) = wanted.subtask.cloned() {
         return Err(ToolError::NotClaimable { subtask, why: refusal.to_string() });
     }

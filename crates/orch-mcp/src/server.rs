@@ -195,8 +195,8 @@ impl ServerBuilder {
         self
     }
 
-    /// Says that this process is gone after a few calls: it takes a run over only when nothing goes on without an owner. Whoever
-    /// ends it calls [`Supervisor::leave`].
+    /// Says that this process is gone after a few calls: it takes a run over only when nothing goes on without an owner. The
+    /// program that ends it calls [`Supervisor::leave`].
     #[must_use]
     pub fn visitor(mut self) -> Self {
         self.is_visitor = true;

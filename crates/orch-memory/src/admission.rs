@@ -14,7 +14,7 @@ use orch_core::{Epoch, LockName, OwnerId, ProjectId, RequestKey, RunId, RunPhase
 use crate::journal::chain::{self, Link};
 use crate::prepared::Prepared;
 
-/// What must be known before appends can be judged; in order, so that whoever locks it takes no two in the wrong order.
+/// What must be known before appends can be judged; in order, so that no writer locks two of them in the wrong order.
 #[derive(Debug, Default)]
 pub(crate) struct Wanted {
     pub(crate) runs: BTreeSet<RunId>,

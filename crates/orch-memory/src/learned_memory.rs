@@ -31,7 +31,7 @@ const TOGETHER: usize = 64;
 
 /// A [`Memory`] that learns from the events of a journal, and keeps what it has learned as sums in a store.
 ///
-/// What an event says is added exactly once, whoever folds it and how often: the watermark of its run moves in the same
+/// What an event says is added exactly once, however many processes fold it, and how often: the watermark of its run moves in the same
 /// transaction. Any number of processes may share a store.
 pub struct LearnedMemory {
     pub(crate) store: Arc<dyn Store>,
@@ -91,7 +91,7 @@ impl LearnedMemory {
     /// Closes the connections to the store, after what goes on; whatever is asked afterwards fails. Dropping it loses nothing that
     /// was learned, but the WAL file beside a SQLite file may be left then, and belongs to it.
     ///
-    /// Close the memory before the journal when both are in one file: whoever closes the last connection of all leaves the file
+    /// Close the memory before the journal when both are in one file: the last connection that is closed leaves the file
     /// whole.
     pub async fn close(&self) {
         self.store.close().await;
@@ -389,7 +389,7 @@ impl Memory for LearnedMemory {
     }
 
     async fn record_outcome(&self, outcome: &OrchestrationOutcome) -> Result<(), BoxError> {
-        // The journal says all of it, so that it is the same whoever learns from the run, and when.
+        // The journal says all of it, so that it is the same in any process, at any time.
         let run = run_of(&outcome.id)?;
         self.fold(run).await?;
         match self.store.watermarks(&[run]).await?.contains_key(&run) {

@@ -3,7 +3,7 @@
 //! ```text
 //! fold --one transaction--> sums, watermark, mark --> ALMA's file --> mark gone
 //! ```
-//! **Invariant:** what is learned waits for nobody: while ALMA does not take a run its mark stays, and whoever folds next, in any
+//! **Invariant:** what is learned waits for nobody: while ALMA does not take a run its mark stays, and the next fold, in any
 //! process, tells it then. That a run is told again, when its mark could not be taken away, changes nothing in ALMA's file.
 
 use orch_core::{ProjectId, RunId, Seq};

@@ -31,7 +31,7 @@ impl Decomposer for GivenOrSingle {
     }
 }
 
-/// Whoever says that it can do it best; the first registered of equals.
+/// Chooses the worker that says it fits best; the first registered of equals.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct BestCanHandle;
 

@@ -26,7 +26,7 @@ use crate::shell::{
     run_entropy, seed, status_in,
 };
 
-/// How often a run that is not in this process is looked at by whoever waits for it.
+/// How often `wait` looks at a run that another process carries out.
 const FOREIGN_WAIT: Duration = Duration::from_millis(200);
 
 /// Runs complex tasks. Clones are handles on the same engine; when the last is dropped, its runs are suspended.

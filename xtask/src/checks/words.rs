@@ -89,7 +89,7 @@ fn bans(glossary: &str) -> anyhow::Result<Vec<Ban>> {
     Ok(bans)
 }
 
-/// Whether a line has a word that is no part of a longer one.
+/// Tells whether `word` stands in a line, and not as a part of a longer word.
 fn has_word(line: &str, word: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     line.match_indices(word).any(|(start, _)| {

@@ -161,7 +161,7 @@ impl Learned {
         Some(self.of(worker, task_type)?.expectation(self.today))
     }
 
-    /// Returns what is to be expected of `task_type` whoever does it; `None` when nobody has finished an attempt of it. Quantiles
+    /// Returns what to expect of `task_type`, all workers together; `None` when no attempt of it has ended. Quantiles
     /// are those of [`Typical::of_all`].
     pub fn expectation_of_type(&self, task_type: &str) -> Option<Expectation> {
         let workers =

@@ -1,4 +1,4 @@
-//! What can be wrong with a plan whoever the workers are.
+//! What can be wrong with a plan, whatever workers there are.
 
 use std::collections::{HashMap, HashSet};
 

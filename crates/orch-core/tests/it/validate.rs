@@ -175,7 +175,7 @@ fn cycles_are_named_whole_and_in_order() {
         ],
         &["these subtasks wait for each other: c -> d -> c; drop one of these dependencies"],
     );
-    // Whoever only hangs on a cycle is not part of it; two cycles are two issues, in plan order.
+    // A subtask that only depends on a cycle is not part of it; two cycles are two issues, in plan order.
     check_shape(
         vec![
             needing("leaf", &["y", "b"]),

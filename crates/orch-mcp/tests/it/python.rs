@@ -9,7 +9,7 @@ use crate::client::Project;
 use crate::http_server::HttpServer;
 use crate::install;
 
-/// One environment for all: whoever needs it starts one process that plays many runs.
+/// One environment for all: each test starts one process in it that plays many runs.
 pub(crate) const CLIENTS: [&str; 2] = ["mcp==2.3.0", "fastmcp==4.2.3"];
 
 /// Plays a script in each mode against a server: its command, or its address.

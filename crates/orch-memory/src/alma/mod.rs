@@ -7,8 +7,8 @@
 //!
 //! events of a run that is over --told--> outcomes of its attempts and of the run --write--> SQLite file
 //! ```
-//! **Invariants:** nothing is kept between two calls, as ALMA may have changed it; what cannot be read is a warning, and whoever
-//! asked goes on without it.
+//! **Invariants:** nothing is kept between two calls, as ALMA may have changed it; what cannot be read is a warning, and the
+//! caller goes on without it.
 
 mod files;
 mod recall;

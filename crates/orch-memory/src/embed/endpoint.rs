@@ -234,7 +234,7 @@ fn vectors(body: &[u8], count: usize) -> Result<Vec<Vec<f32>>, String> {
 fn client() -> reqwest::Result<Client> {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        // Whoever has installed one before has made the same choice for the whole process.
+        // A provider that was installed before holds for the whole process, and is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
     Client::builder().redirect(redirect::Policy::none()).build()

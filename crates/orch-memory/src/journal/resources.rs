@@ -46,7 +46,7 @@ pub(crate) async fn holders<D: Dialect>(
     rows.into_iter().map(of).collect()
 }
 
-/// Frees locks, whoever holds them.
+/// Frees the named locks.
 pub(crate) async fn free<D: Dialect>(
     conn: &mut Conn<'_, D>,
     locks: &[LockKey],

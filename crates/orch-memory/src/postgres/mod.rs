@@ -6,7 +6,7 @@
 //! load, rows, row, blob, ..                --> the pool
 //! foreign_change <-- tail: one connection that listens
 //! ```
-//! Nothing orders the writers of several processes but the rows that they change: whoever appends first locks, always in
+//! Nothing orders the writers of several processes but the rows that they change: a writer first locks, always in
 //! the same order, everything that its checks depend on (`append`). **Invariants:** every check is made under the lock
 //! that guards it; an answer comes after the commit, never before.
 //!

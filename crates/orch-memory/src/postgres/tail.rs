@@ -67,7 +67,7 @@ impl Drop for Tail {
 async fn listen(pool: PgPool, own: String, count: watch::Sender<u64>) {
     loop {
         if let Err(error) = listen_once(&pool, &own, &count).await {
-            // Whoever needs the database finds out, and says so once.
+            // A call that needs the database fails, and says so once.
             tracing::debug!(%error, "changes of other processes cannot be heard; trying again");
         }
         // Who cannot listen has to look.

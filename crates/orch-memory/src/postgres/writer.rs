@@ -112,7 +112,7 @@ impl Writer {
         &mut self,
         appends: &mut [Prepared],
     ) -> Result<Vec<Result<(), AppendError>>, Failed> {
-        // Whoever is stopped half-way has dropped the connection.
+        // A transaction that is stopped half-way has dropped the connection.
         let outcomes = tokio::time::timeout(ANSWER, self.transact(appends)).await;
         outcomes.unwrap_or_else(|_| {
             Err(Failed::unknown(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))

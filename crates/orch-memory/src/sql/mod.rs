@@ -39,7 +39,7 @@ pub(crate) trait Dialect: Database {
     const HEADS: &'static str;
     /// Inserts a piece of a blob, unless it is there.
     const INSERT_PIECE: &'static str;
-    /// Makes whoever writes learned memory the only one, where beginning to write does not do so already.
+    /// Keeps all other writers of learned memory waiting; `None` where the beginning of a transaction does so already.
     const LOCK_MEMORY: Option<&'static str>;
     /// Reads the summaries of all workers of project `$1`, those of a type in one row.
     const SUMMARIES: &'static str;

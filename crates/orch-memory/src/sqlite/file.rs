@@ -1,6 +1,6 @@
 //! Which file a journal has open, and what became of it.
 //!
-//! Only `stat` looks at the path, and only SQLite opens the file: whoever else opened and closed it in this process would drop the
+//! Only `stat` looks at the path, and only SQLite opens the file: opening and closing it in another way in this process would drop the
 //! locks that SQLite holds on it.
 
 use std::fs::Metadata;

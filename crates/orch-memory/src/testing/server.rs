@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 
-/// Starts a server in a new folder, says so, waits until whoever asked for it is gone, and tidies up.
+/// Starts a server in a new folder, says so, waits until the process that asked for it is gone, and tidies up.
 const SCRIPT: &str = r#"
 set -eu
 bin=$1 port=$2

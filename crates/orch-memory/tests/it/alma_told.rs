@@ -181,7 +181,7 @@ async fn while_alma_writes_for_too_long_runs_are_learned_and_told_later() {
         execute(&mut conn, "BEGIN IMMEDIATE").await;
         assert!(memory.fold(lesson(number).id()).await.unwrap());
         execute(&mut conn, "COMMIT").await;
-        // The next run that ends tells of the one before; so does whoever starts.
+        // The next run that ends tells of the one before; so does a process that starts.
         lesson(number + 1).append_all(&*world.journal).await;
         if number == 1 {
             memory.fold(lesson(2).id()).await.unwrap();

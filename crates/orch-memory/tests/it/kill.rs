@@ -37,7 +37,7 @@ async fn kill_once(place: &str, appends: usize) -> bool {
     assert!(!child.ends_well());
 
     let journal = open_at(place).await;
-    // A server may still be busy with the last commit of the dead: whoever asks to append waits for it.
+    // A server may still be busy with the last commit of the dead: a process that appends waits for it.
     let behind = journal.append(run.step(1_000_000, 1)).await.unwrap_err();
     assert!(matches!(behind, AppendError::Conflict { .. }), "{behind:?}");
     let events = load(&*journal, &run).await;

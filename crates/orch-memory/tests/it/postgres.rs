@@ -174,7 +174,7 @@ async fn a_blob_whose_writer_died_half_way_is_completed() {
     assert!(journal.blob(blob.name).await.unwrap() == *blob.bytes);
 }
 
-/// Whatever locks whoever wants, in whatever order, nobody waits in a circle.
+/// Two writers that want the same locks in different orders never wait in a circle.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_writers_that_want_the_same_locks_never_deadlock() {
     const ROUNDS: u64 = 30;

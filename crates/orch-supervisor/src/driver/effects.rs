@@ -35,7 +35,7 @@ impl Driver {
         self.show_durable(run);
         self.catch_up(run);
         if is_new {
-            // Whoever writes the first event of a run owns it.
+            // The process that writes the first event of a run owns it.
             return self.acquired(run, Epoch(0).next());
         }
         self.reconcile(run);
@@ -183,7 +183,7 @@ impl Driver {
     pub(super) fn planned(&mut self, run: RunId, plan: Result<DecompositionPlan, Vec<String>>) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         if !entry.carries_out() {
-            // Whoever carries it out now asks for a plan of its own.
+            // The process that carries it out now asks for a plan of its own.
             entry.plan.take_back();
             return self.reconcile(run);
         }
@@ -237,7 +237,7 @@ impl Driver {
         // Somebody wants it to go on here, which was not begun yet: as it stands now, that must be asked for again.
         let resuming = if entry.acquiring { None } else { entry.resuming.take() };
         self.refuse(resuming, Refusal::Retry);
-        // Whoever is gone keeps no place before others.
+        // A run that is released keeps no place before others.
         self.pool.wait(run, false, &BTreeSet::new());
     }
 

@@ -93,8 +93,8 @@ impl Process {
     }
 }
 
-/// Three runs wait for the process, then for a worker that is busy; whoever looks finds another before it in the one queue,
-/// then in the other.
+/// Three runs wait for the process, then for a worker that is busy; each of them finds another before it, in the one queue or
+/// in the other.
 #[test]
 fn runs_that_wait_for_each_other_come_to_rest() {
     let (done, ended) = mpsc::channel();

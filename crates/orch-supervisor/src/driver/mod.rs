@@ -192,7 +192,7 @@ impl Driver {
         self.load_for_inbox(run);
     }
 
-    /// A run that is not here, or is being loaded, is read from the journal by whoever asks.
+    /// A run that is not here, or is being loaded, is read from the journal by the caller.
     fn status(&mut self, run: RunId, reply: ReplyId) {
         match self.runs.get_mut(&run) {
             Some(entry) if entry.turn.is_some() => entry.statuses.push(reply),

@@ -309,7 +309,7 @@ impl Driver {
         self.dirty.insert(run);
     }
 
-    /// Nothing can be done with a run whose events cannot be read: whoever waits is told, and it is given up.
+    /// Nothing can be done with a run whose events cannot be read: the callers who wait are told, and it is given up.
     pub(super) fn unreadable(&mut self, run: RunId, reason: &str) {
         tracing::error!(%run, reason, "a run cannot be read");
         self.leave(run, Left::Unreadable(reason.to_owned()));

@@ -9,7 +9,7 @@ use super::run::Run;
 
 /// All runs that are here, by their ids.
 ///
-/// Whoever may change a run leaves its id in `changed`; the agenda is brought up to date when it is read. So a wait costs
+/// A method that may change a run leaves its id in `changed`; the agenda is brought up to date when it is read. So a wait costs
 /// what has changed since the last one, and not what is open.
 #[derive(Default)]
 pub(super) struct Runs {

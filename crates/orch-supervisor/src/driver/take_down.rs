@@ -33,7 +33,7 @@ impl Driver {
         self.outputs.push(Output::Acquire { run });
     }
 
-    /// The run could not be acquired. Whoever wants its lock asks for it again, and so comes back here.
+    /// The run could not be acquired. The run that wants its lock asks for it again, and that begins another take-down.
     pub(super) fn not_taken_down(&mut self, run: RunId) {
         let Some(entry) = self.runs.get_mut(&run) else { return };
         entry.wants_ownership = false;

@@ -2,7 +2,7 @@
 //! memory says and all succeed. Nothing is started, and nothing written.
 //!
 //! ```text
-//! plan, memory --estimate--> how long whoever gets a subtask takes --rehearsal (driver, pool, policies)--> Forecast
+//! plan, memory --estimate--> how long each worker takes --rehearsal (driver, pool, policies)--> Forecast
 //! ```
 //! So order, caps, locks, budgets and the concurrency limit are those of a real run: there is no second copy of the rules. A
 //! rehearsal is deterministic; there are two, one in which everything takes its median and one in which it takes its 0.9-quantile.

@@ -89,7 +89,7 @@ struct Stage<'a> {
     /// Attempts by their end; the number keeps the order of what happens at the same time.
     later: BTreeMap<(Timestamp, u64), Ending>,
     numbers: u64,
-    /// Whoever claims what was offered.
+    /// The pull workers, who claim what was offered.
     desks: BTreeMap<WorkerName, Desk>,
     at_once: u32,
     course: Course,

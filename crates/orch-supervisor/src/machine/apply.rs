@@ -210,7 +210,7 @@ impl State {
                     self.overdue.insert(fence);
                 }
                 Timer::Backoff(subtask) => self.set(subtask, SubtaskState::Ready),
-                // Whoever looks at the time sees these by themselves.
+                // Nothing to change: commands compare these with the time themselves.
                 Timer::Deadline | Timer::Grace | Timer::ActiveBudget => {}
             }
         }

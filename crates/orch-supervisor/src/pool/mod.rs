@@ -1,7 +1,7 @@
 //! The workers of one process: who is there, who is free, whose turn it is. Pure and volatile: rebuilt at every start.
 //!
 //! A slot is taken in the turn that starts an attempt and freed when the attempt is known to be over. Between runs it is
-//! fair: whoever holds fewest slots goes first, then who has waited longer. It is one order for all that runs wait for, the
+//! fair: the run with the fewest slots goes first, then the one that has waited longest. It is one order for all that runs wait for, the
 //! process and its workers: with an order for each, runs that wait for both could give way to each other for ever. A worker that is `unavailable` again and again is left
 //! alone for a while (its circuit breaker).
 
@@ -241,7 +241,7 @@ impl Pool {
         !self.waits.is_empty()
     }
 
-    /// Tells whether `worker` and the process have room for one more attempt, whoever else waits for it.
+    /// Tells whether `worker` and the process have room for one more attempt. Runs that wait for it are not looked at.
     pub(crate) fn has_slot(&self, worker: &WorkerName) -> bool {
         self.in_flight < self.cap && self.members.get(worker).is_some_and(|m| m.busy < m.slots)
     }

@@ -361,7 +361,7 @@ impl Engine {
         for waiter in waiters {
             let copy = match &result {
                 Ok(result) => Some(Ok(result.clone())),
-                // Whoever waits beside asks the journal.
+                // Errors are not cloned: the other waiters ask the journal.
                 Err(_) => None,
             };
             let _ = waiter.send(copy);

@@ -325,7 +325,7 @@ async fn watch(journal: Arc<dyn Journal>, health: StoreHealth, notice: watch::Se
                 tokio::time::sleep(pauses.next()).await;
             }
         }
-        // Whoever has not yet looked at the last notice learns the same from it.
+        // A receiver that has not looked at the last notice yet learns the same from it.
         notice.send_replace(());
     }
 }

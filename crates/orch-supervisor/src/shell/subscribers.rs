@@ -41,7 +41,7 @@ impl Subscribers {
         followers.retain(|follower| follower.send(lifecycle.clone()).is_ok());
         drop(followers);
         if self.lossy.receiver_count() > 0 {
-            // Whoever has gone meanwhile wants nothing any more.
+            // A subscriber that has gone meanwhile misses nothing.
             let _ = self.lossy.send(lifecycle);
         }
     }

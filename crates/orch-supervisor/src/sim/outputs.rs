@@ -186,7 +186,7 @@ impl World {
         })?;
         let process = &mut self.processes[from.process];
         if !process.driver.as_ref().is_some_and(|driver| driver.carries_out(run)) {
-            // Whoever only drops in on a run does not follow it.
+            // A process that only passes a command on does not follow the run.
             process.published.remove(&run);
             return Ok(());
         }

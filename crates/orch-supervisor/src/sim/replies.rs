@@ -42,7 +42,7 @@ impl World {
         process.next_reply
     }
 
-    /// The process died before it answered: whoever asked may ask again.
+    /// The process died before it answered: the caller may ask again.
     pub(super) fn never_heard(&mut self, asked: Asked) {
         match asked {
             Asked::Submit { number, .. } => self.soon(100, Happening::Submit(number)),

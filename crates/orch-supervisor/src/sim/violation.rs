@@ -6,7 +6,7 @@ use std::fmt;
 /// What must hold in every history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Law {
-    /// The fold of the journal is the state of whoever has nothing in flight, obligations included.
+    /// The fold of the journal is the state of a process that has no append in flight, obligations included.
     ReplayEqualsLive,
     /// The view of a run says the same as the machine: where run and subtasks stand, open attempts, accepted results.
     ViewEqualsState,

@@ -21,7 +21,7 @@ use orch_core::journal::Append;
 
 /// How much virtual time a run may take once faults have stopped, in milliseconds: attempts, pauses of breakers, offers.
 const LIMIT_MS: u64 = 3_600_000;
-/// The most that may happen in one case: whoever needs more turns in circles.
+/// The most that may happen in one case: more means that the engine turns in circles.
 const MAX_HAPPENINGS: u64 = 60_000;
 
 /// Returns the wall time `ms` milliseconds after the beginning.

@@ -54,8 +54,8 @@ impl Supervisor {
         if let Answer::Claim(claimed) = answer { Ok(claimed) } else { Ok(Vec::new()) }
     }
 
-    /// Returns what memory tells `worker` before it does a subtask, in at most as many tokens as it wants: for whoever hands claimed
-    /// work to it. `None` when it wants to be told nothing, when there is no memory, or when that cannot be read, which is logged.
+    /// Returns what memory tells `worker` before it does a subtask, in at most as many tokens as it wants: for a program that hands
+    /// claimed work to it. `None` when it wants to be told nothing, when there is no memory, or when that cannot be read, which is logged.
     pub async fn recall(
         &self,
         project: &ProjectId,

@@ -147,7 +147,10 @@ async fn a_living_owner_keeps_its_run_and_is_named() {
             "{refused:?}"
         );
     }
-    assert!(second.wait(run).await.unwrap().success, "whoever waits elsewhere sees the end too");
+    assert!(
+        second.wait(run).await.unwrap().success,
+        "a caller that waits in another process sees the end too"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -341,7 +341,7 @@ async fn a_blob_that_cannot_be_read_for_a_while_fails_nothing() {
     }
 }
 
-/// Whoever wants the lock comes back, and so does the take-down.
+/// The run that wants the lock asks again, and that begins another take-down.
 #[tokio::test(start_paused = true)]
 async fn a_lock_of_a_dead_run_is_freed_though_the_store_refused_the_first_tries() {
     let (journal, diary) = (Moody::new(), Diary::default());

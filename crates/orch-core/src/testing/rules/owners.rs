@@ -42,7 +42,7 @@ async fn row(journal: &dyn Journal, run: RunId) -> RunRow {
     journal.row(run).await.expect("the journal reads").expect("the run exists")
 }
 
-/// A run that nobody owns goes to whoever asks; every ownership has a greater epoch than all before.
+/// A run that nobody owns goes to the first process that asks; every ownership has a greater epoch than all before.
 pub async fn free_runs_are_acquired_with_growing_epochs(writers: &Writers) {
     let run = SampleRun::new(1);
     append(&*writers.first, run.step(0, 1)).await;
@@ -139,7 +139,7 @@ pub async fn owners_expire_unless_they_register_again(writers: &Writers) {
     assert_eq!(row(&*writers.first, run.id()).await.owner, Some(b));
 }
 
-/// Whoever knows that the owner with this epoch is dead takes its place at once.
+/// A process that knows that the owner with this epoch is dead takes its place at once.
 pub async fn owners_known_to_be_dead_are_replaced(writers: &Writers) {
     let run = SampleRun::new(1);
     append(&*writers.first, run.step(0, 1)).await;
