@@ -138,7 +138,7 @@ fn head_row(
     (id, run, seq, epoch, phase, digest): (i64, String, i64, i64, String, String),
 ) -> sqlx::Result<(RunId, RunHeadRow)> {
     let (seq, epoch) = (Seq(seq.cast_unsigned()), Epoch(epoch.cast_unsigned()));
-    // A run whose digest is damaged is broken there already, and keeps no other run of the transaction from being written.
+    // A run whose last event has a damaged digest is broken already, and keeps no other run of the transaction from being written.
     let digest = digest.parse().map_or(chain::START, |digest: Digest| *digest.as_bytes());
     let row = RunHeadRow { id: Some(id), seq, epoch, phase, digest };
     Ok((run_id(&run)?, row))

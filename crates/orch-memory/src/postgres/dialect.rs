@@ -10,7 +10,10 @@ impl Dialect for Postgres {
     const FIND_TABLE: &'static str = "SELECT CAST(to_regclass($1) AS TEXT)";
     const BODY: &'static str = "convert_to(body, 'UTF8')";
     const LIST: &'static str = "json_array_elements($1::json) AS u (value)";
-    const HEADS: &'static str = "SELECT r.id, r.run, r.seq, r.epoch, r.phase, r.digest FROM {list} \
+    /// A statement that has waited for the lock sees the new row of a run and not its new event, so the row's digest stands in.
+    const HEADS: &'static str = "SELECT r.id, r.run, r.seq, r.epoch, r.phase, coalesce( \
+         (SELECT encode(e.digest, 'hex') FROM orch_events AS e WHERE e.run = r.id AND e.seq = r.seq), \
+         r.digest) FROM {list} \
          JOIN orch_runs AS r ON r.run = u.value ->> 0 \
          ORDER BY r.run FOR UPDATE OF r";
     /// Does not wait for the disk: the server writes its log in order, so the commit of the append that names the blob makes what was

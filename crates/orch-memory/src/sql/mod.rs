@@ -35,7 +35,8 @@ pub(crate) trait Dialect: Database {
     const BODY: &'static str;
     /// The rows `u.value` of the JSON array `$1`.
     const LIST: &'static str;
-    /// Reads where the runs of a list stand, so that they stay so until the end of the transaction.
+    /// Reads where the runs of a list stand, so that they stay so until the end of the transaction. The digest is that of the last
+    /// event, which the next one is chained to: the copy in the run's row may be damaged.
     const HEADS: &'static str;
     /// Inserts a piece of a blob, unless it is there.
     const INSERT_PIECE: &'static str;

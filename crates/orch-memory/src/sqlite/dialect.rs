@@ -14,7 +14,9 @@ impl Dialect for Sqlite {
     const LIST: &'static str = "json_each($1) AS u";
     /// Begins the transaction, too: every statement costs a change of threads.
     const HEADS: &'static str = "BEGIN IMMEDIATE; \
-         SELECT r.id, r.run, r.seq, r.epoch, r.phase, r.digest FROM {list} \
+         SELECT r.id, r.run, r.seq, r.epoch, r.phase, coalesce( \
+         (SELECT lower(hex(e.digest)) FROM orch_events AS e WHERE e.run = r.id AND e.seq = r.seq), \
+         r.digest) FROM {list} \
          JOIN orch_runs AS r ON r.run = u.value ->> 0";
     const INSERT_PIECE: &'static str =
         "INSERT INTO orch_blobs (hash, piece, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";

@@ -66,6 +66,15 @@ async fn unreadable_events_are_named() {
 }
 
 #[tokio::test]
+async fn a_damaged_digest_in_the_row_of_a_run_does_not_reach_what_is_appended_later() {
+    for digest in ["x", &"0".repeat(64)] {
+        let damaged = damaged(&format!("UPDATE orch_runs SET digest = '{digest}'")).await;
+        damaged.journal.append(damaged.run.step(3, 1)).await.unwrap();
+        assert_eq!(damaged.journal.load(damaged.run.id(), Seq(0)).await.unwrap().len(), 4);
+    }
+}
+
+#[tokio::test]
 async fn what_stands_beside_a_damaged_event_can_still_be_read() {
     let damaged = damaged("UPDATE orch_events SET body = 'no JSON' WHERE seq = 1").await;
     assert_eq!(damaged.journal.load(damaged.run.id(), Seq(1)).await.unwrap().len(), 2);
